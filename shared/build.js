@@ -1,0 +1,28 @@
+// Runs after `npm ci` and `npm install` (the "prepare" script): compiles the sources to dist/.
+// Without the development dependencies there is no compiler; that must not fail an install, so it only says so.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** @returns {string | undefined} the path of the TypeScript compiler, if it is installed */
+function findCompiler() {
+  try {
+    return createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  } catch {
+    return undefined;
+  }
+}
+
+const compiler = findCompiler();
+if (compiler === undefined) {
+  console.error(
+    'gossip-peer: the TypeScript compiler is not installed (npm ci --omit=dev?), so nothing was compiled.\n' +
+      'Node 22.18 or newer runs the sources as they are; on Node 20 run "npm ci" once with the development dependencies.',
+  );
+} else {
+  const { status } = spawnSync(process.execPath, [compiler, '-p', root], { stdio: 'inherit', cwd: root });
+  process.exitCode = status ?? 1;
+}

@@ -1,0 +1,78 @@
+import winston from 'winston';
+
+/**
+ * What each level is for:
+ * - `error`: the program cannot go on, or lost something
+ * - `warn`: something a person should look at, but the program goes on
+ * - `info`: what a person who runs the program wants to see: few lines an hour
+ * - `debug`: what happened, message by message; the only level that may show text from the network
+ */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** `text` for people, `json` for programs: one object a line with `time`, `level`, `message` and the data. */
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** Data that goes with a log line; shown as `key=value` on a terminal. */
+export type LogData = Record<string, string | number | bigint | boolean | null | undefined>;
+
+/** What the rest of the program sees of the log. */
+export interface Log {
+  error(message: string, data?: LogData): void;
+  warn(message: string, data?: LogData): void;
+  info(message: string, data?: LogData): void;
+  debug(message: string, data?: LogData): void;
+}
+
+const COLOURS: Record<LogLevel, string> = { error: '31', warn: '33', info: '32', debug: '90' };
+
+/** Control characters would let a text draw on the terminal, so they are shown as escapes. */
+function printable(value: unknown): string {
+  const text = String(value).replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text;
+}
+
+/**
+ * Opens the log, on standard error so that standard output stays for results.
+ *
+ * @param options.colour by default on a terminal, unless `NO_COLOR` is set
+ */
+export function createLog(options: { level: LogLevel; format: LogFormat; colour?: boolean }): Log {
+  const colour = options.colour ?? (process.stderr.isTTY && !process.env['NO_COLOR']);
+  const text = winston.format.printf(({ level, message, data }) => {
+    const name = level.padEnd(5);
+    const shown = colour ? `\u001b[${COLOURS[level as LogLevel]}m${name}\u001b[0m` : name;
+    const details = Object.entries((data ?? {}) as LogData)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${printable(value)}`);
+    return `${new Date().toISOString().slice(11, 23)} ${shown} ${String(message)}${details.join('')}`;
+  });
+  const json = winston.format.printf(({ level, message, data }) =>
+    JSON.stringify(
+      { time: new Date().toISOString(), level, message, ...(data as LogData) },
+      (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
+    ),
+  );
+  const logger = winston.createLogger({
+    level: options.level,
+    levels: Object.fromEntries(LOG_LEVELS.map((level, rank) => [level, rank])),
+    format: options.format === 'json' ? json : text,
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types
+    transports: [new winston.transports.Console({ stderrLevels: [...LOG_LEVELS] })],
+  });
+  const write = (level: LogLevel) => (message: string, data?: LogData) => {
+    logger.log({ level, message, data });
+  };
+  return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
+}
+
+function ignore(): void {
+  // Nothing is kept.
+}
+
+/** A log that keeps nothing, for tests and benchmarks. */
+export const silentLog: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore };

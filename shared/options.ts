@@ -1,0 +1,226 @@
+/**
+ * What the command lines of `peer` and `miner` share: how an option is declared, read and explained.
+ *
+ * Precedence, highest first: command line, environment, option file (`--config`), default. Every option may be
+ * written with dashes or underscores (`--peer-host`, `--peer_host`).
+ */
+import { readFileSync } from 'node:fs';
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+
+import type { Address } from './address.ts';
+import { UserError, messageOf } from './errors.ts';
+import { isJsonObject, parseJson } from './json.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+
+/** Reads text into an option's value; throws {@link InvalidArgumentError} with one sentence if it does not fit. */
+export type OptionParser<T> = (text: string) => T;
+
+/** A whole number from `least` to `most`, both allowed. */
+export function integer(least: number, most: number): OptionParser<number> {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** A positive number of seconds, at most `most`; fractions are allowed. */
+export function seconds(most: number): OptionParser<number> {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > most) {
+      throw new InvalidArgumentError(`It must be a number of seconds above 0 and at most ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** `host:port`; IPv6 addresses in brackets. */
+export const hostPort: OptionParser<Address> = (text) => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port < 1 || port > 65535) {
+    throw new InvalidArgumentError('It must be host:port, for example 127.0.0.1:8999.');
+  }
+  return { host, port };
+};
+
+/** Text of 1 to `most` characters that passes `test`, explained by `rule`. */
+export function text(most: number, test: (value: string) => boolean, rule: string): OptionParser<string> {
+  return (value) => {
+    if (value.length === 0 || value.length > most || !test(value)) throw new InvalidArgumentError(rule);
+    return value;
+  };
+}
+
+/** One of several words. */
+export function oneOf<T extends string>(words: readonly T[]): OptionParser<T> {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value);
+    if (word === undefined) throw new InvalidArgumentError(`It must be one of ${words.join(', ')}.`);
+    return word;
+  };
+}
+
+/** How an option is declared. */
+export interface OptionSpec<T> {
+  /** For example `--port <number>`; a flag has no `<…>`. Written with dashes. */
+  flags: string;
+  description: string;
+  parse?: OptionParser<T>;
+  default?: T;
+  /** Shown instead of the default's own text. */
+  defaultText?: string;
+  /** May be given several times; the value is then an array. */
+  repeatable?: boolean;
+}
+
+/** The environment variable of an option: `GOSSIP_PEER_` or `GOSSIP_MINER_` and its name. */
+function environmentName(program: string, option: Option): string {
+  return `GOSSIP_${program}_${option.name()}`.toUpperCase().replaceAll('-', '_');
+}
+
+/** Adds an option, with its environment variable, to a command of `program`. */
+export function addOption<T>(command: Command, program: 'peer' | 'miner', spec: OptionSpec<T>): Command {
+  const option = new Option(spec.flags, spec.description);
+  option.env(environmentName(program, option));
+  const { parse } = spec;
+  if (spec.repeatable) {
+    // From the environment or a file the values come in one text, separated by commas.
+    option.argParser<T[]>((value, earlier) => [
+      ...earlier,
+      ...value.split(',').map((one) => (parse ? parse(one.trim()) : (one.trim() as T))),
+    ]);
+  } else if (parse) {
+    option.argParser<T>(parse);
+  }
+  const initial = spec.repeatable ? [] : spec.default;
+  if (initial !== undefined)
+    option.default(initial, spec.defaultText ?? (spec.repeatable ? 'none' : undefined));
+  return command.addOption(option);
+}
+
+/** Adds the options that every command of both programs has. */
+export function addCommonOptions(command: Command, program: 'peer' | 'miner'): Command {
+  addOption(command, program, {
+    flags: '--config <file>',
+    description:
+      'a JSON file of options, as {"port": 8784}; the command line and the environment go before it',
+  });
+  addOption(command, program, {
+    flags: '--log-level <level>',
+    description: `how much to log: ${LOG_LEVELS.join(', ')}`,
+    parse: oneOf(LOG_LEVELS),
+    default: 'info',
+  });
+  addOption(command, program, {
+    flags: '--log-format <format>',
+    description: `${LOG_FORMATS.join(' for people, ')} for programs`,
+    parse: oneOf(LOG_FORMATS),
+    default: 'text',
+  });
+  return addVerboseOption(command);
+}
+
+/** Adds `--verbose`, which shows the stack of an error. */
+export function addVerboseOption(command: Command): Command {
+  return command.addOption(new Option('--verbose', 'show where in the program an error came from'));
+}
+
+/** Writes the names of long options with dashes: `--peer_host=x` becomes `--peer-host=x`. Values stay as they are. */
+export function withDashes(args: readonly string[]): string[] {
+  let literal = false;
+  return args.map((arg) => {
+    literal ||= arg === '--';
+    return literal ? arg : arg.replace(/^--[A-Za-z0-9_-]+/, (name) => name.replaceAll('_', '-'));
+  });
+}
+
+/**
+ * Takes the values of an option file for every option that neither the command line nor the environment set.
+ *
+ * @throws UserError if the file can't be read, is not a JSON object, or names an option that does not exist
+ */
+export function applyOptionFile(command: Command, path: string): void {
+  let content: unknown;
+  try {
+    content = parseJson(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new UserError(`option file ${path}: ${messageOf(error)}`);
+  }
+  if (!isJsonObject(content)) throw new UserError(`option file ${path}: it must hold one JSON object`);
+  for (const [key, value] of Object.entries(content)) {
+    const name = key.replaceAll('_', '-');
+    const option = command.options.find((candidate) => candidate.name() === name);
+    if (option === undefined || name === 'config')
+      throw new UserError(`option file ${path}: unknown option "${key}"`);
+    const attribute = option.attributeName();
+    if (
+      command.getOptionValueSource(attribute) !== 'default' &&
+      command.getOptionValue(attribute) !== undefined
+    )
+      continue;
+    command.setOptionValueWithSource(attribute, readFileValue(option, value, path), 'config');
+  }
+}
+
+/** One value of an option file, through the option's own parser. */
+function readFileValue(option: Option, value: unknown, path: string): unknown {
+  const texts = (Array.isArray(value) ? value : [value]) as unknown[];
+  const flag = !option.required && !option.optional;
+  if (flag) {
+    if (typeof value === 'boolean') return value;
+    throw new UserError(`option file ${path}: "${option.name()}" must be true or false`);
+  }
+  if (!texts.every((one) => typeof one === 'string' || typeof one === 'number')) {
+    throw new UserError(`option file ${path}: "${option.name()}" must be a text or a number`);
+  }
+  const { parseArg } = option;
+  if (parseArg === undefined) return String(value);
+  try {
+    return parseArg(texts.join(','), (option.defaultValue ?? []) as never);
+  } catch (error) {
+    throw new UserError(`option file ${path}: "${option.name()}": ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Parses the command line and runs the chosen command. Errors end up as one line on standard error and a
+ * non-zero exit code; with `--verbose` as a stack.
+ */
+export async function runProgram(program: Command, args: readonly string[]): Promise<void> {
+  program
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      outputError: (message, write) => {
+        write(message.replace(/^error: /, `${program.name()}: `));
+      },
+    });
+  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  program.hook('preAction', (_, command) => {
+    const { config } = command.opts<{ config?: string }>();
+    if (config !== undefined) applyOptionFile(command, config);
+  });
+  try {
+    await program.parseAsync(withDashes(args), { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has already said what was wrong, or shown the help.
+      process.exitCode = error.exitCode;
+      return;
+    }
+    const verbose = args.includes('--verbose');
+    const expected = error instanceof UserError;
+    console.error(
+      `${program.name()}: ${verbose && error instanceof Error ? (error.stack ?? '') : messageOf(error)}`,
+    );
+    if (!expected && !verbose)
+      console.error('This is a fault of the program; --verbose shows where it happened.');
+    process.exitCode = 1;
+  }
+}
