@@ -1,0 +1,296 @@
+/**
+ * The chain in the store.
+ *
+ * Blocks lie under `b/<branch>/<height>`, and one small record, `chain`, says which branch holds which heights:
+ * the chain is a list of segments, each the blocks of one branch from some height on. A chain that is being
+ * downloaded goes to a branch of its own, beside ours; adopting it, however long it is, is one write of the
+ * record, so a crash leaves either the old chain or the new one. What the record no longer names is garbage and
+ * is swept away in slices.
+ */
+import { blockToJson, verifyBlock, type Block, type BlockFault } from '../../../shared/block.ts';
+import { UserError } from '../../../shared/errors.ts';
+import { isJsonObject, parseJson } from '../../../shared/json.ts';
+import type { StoreView, StoreWrite } from '../../storage/store.ts';
+
+/** Where the record lies. */
+const RECORD_KEY = 'chain';
+/** Format of the record; another number means another program wrote it. */
+const FORMAT = 1;
+/**
+ * Blocks that are kept in memory before they are written to their branch, at once: large enough that the cost of a
+ * durable write is shared by many, small enough to be written within a few milliseconds. An alternative chain no
+ * longer than this is written straight over ours, so that the everyday reorganisation adds no segment.
+ */
+export const STAGE_BATCH = 256;
+
+/** The blocks of `branch` from height `from` on, up to where the next segment begins. */
+interface Segment {
+  readonly branch: number;
+  readonly from: number;
+}
+
+/** Blocks that no chain names any more: heights `from` to `to` of `branch`, both included. */
+interface Range extends Segment {
+  readonly to: number;
+}
+
+interface ChainRecord {
+  readonly format: typeof FORMAT;
+  /** Number of blocks. */
+  readonly height: number;
+  /** The difficulty at which all of them were verified. */
+  readonly difficulty: number;
+  readonly segments: readonly Segment[];
+  /** The first branch number never used. */
+  readonly nextBranch: number;
+  /** Still to be deleted; after a restart also what was being downloaded. */
+  readonly garbage: readonly Range[];
+}
+
+/** A chain on its way in: beside ours, verified block by block. */
+interface Staging {
+  readonly forkPoint: number;
+  readonly branch: number;
+  /** The last verified block, on which the next must stand; null before a genesis. */
+  last: Block | null;
+  /** Verified, not yet written. */
+  pending: Block[];
+  /** Number of blocks written to the branch. */
+  written: number;
+}
+
+/** The key of a block: fixed width, so that the store keeps the blocks of a branch together and in order. */
+function blockKey(branch: number, height: number): string {
+  return `b/${branch.toString(36).padStart(4, '0')}/${height.toString(36).padStart(6, '0')}`;
+}
+
+/**
+ * Our chain: reads through the store's view, and says with {@link StoreWrite}s what is to be changed. Its own
+ * memory moves on at once, so the writes it returns must be carried out, in order, before the next event.
+ */
+export class Chain {
+  /** Our last block. */
+  tip: Block | null = null;
+  /** Number of blocks; the height of the tip plus one. */
+  height = 0;
+
+  readonly difficulty: number;
+  private readonly view: StoreView;
+  private segments: readonly Segment[] = [];
+  private nextBranch = 0;
+  private garbage: readonly Range[] = [];
+  private staging: Staging | null = null;
+
+  /**
+   * @param difficulty the zeros that a hash must end in; every block of the chain is held to it
+   * @throws UserError if the store holds something else than a chain, or one of a lower difficulty
+   */
+  constructor(view: StoreView, difficulty: number) {
+    this.view = view;
+    this.difficulty = difficulty;
+    const text = view.get(RECORD_KEY);
+    if (text === undefined) return;
+    const record = readRecord(text);
+    if (record.difficulty < difficulty) {
+      throw new UserError(
+        `the stored chain was verified at difficulty ${record.difficulty}, not ${difficulty}; ` +
+          `use --difficulty ${record.difficulty}, or another --data-dir`,
+      );
+    }
+    this.difficulty = difficulty;
+    this.height = record.height;
+    this.segments = record.segments;
+    this.nextBranch = record.nextBranch;
+    this.garbage = record.garbage;
+    this.tip = this.block(record.height - 1) ?? null;
+    if (this.height > 0 && this.tip === null) throw damaged(`block ${this.height - 1} is missing`);
+  }
+
+  /** The block at `height`, or undefined if the chain does not reach it. */
+  block(height: number): Block | undefined {
+    if (height === this.height - 1 && this.tip !== null) return this.tip;
+    if (!(height >= 0 && height < this.height)) return undefined;
+    let index = this.segments.length - 1;
+    while (index > 0 && (this.segments[index]?.from ?? 0) > height) index--;
+    const segment = this.segments[index];
+    const text = segment && this.view.get(blockKey(segment.branch, height));
+    // What the store holds was verified before it was written, so its shape is known.
+    return text === undefined ? undefined : (parseJson(text) as Block);
+  }
+
+  /** Which rule `block` would break as our next one. */
+  faultOf(block: Block): BlockFault | undefined {
+    return verifyBlock(block, this.tip, this.difficulty);
+  }
+
+  /** Puts a block, verified with {@link faultOf}, on top. */
+  append(block: Block): StoreWrite[] {
+    let segment = this.segments.at(-1);
+    if (segment === undefined) {
+      segment = { branch: this.nextBranch++, from: 0 };
+      this.segments = [segment];
+    }
+    this.tip = block;
+    this.height = block.height + 1;
+    return [put(segment.branch, block), this.record()];
+  }
+
+  /**
+   * Begins to take in another chain that has the blocks up to `forkPoint` in common with ours (-1: none). What was
+   * staged before is dropped.
+   */
+  beginStaging(forkPoint: number): void {
+    this.dropStaging();
+    const last = forkPoint < 0 ? null : (this.block(forkPoint) ?? null);
+    this.staging = { forkPoint, branch: this.nextBranch++, last, pending: [], written: 0 };
+  }
+
+  /** Number of blocks that the staged chain has so far, or undefined if nothing is being staged. */
+  get stagedHeight(): number | undefined {
+    return this.staging === null ? undefined : (this.staging.last?.height ?? -1) + 1;
+  }
+
+  /** The last staged block (the block at the fork point before the first one). */
+  get stagedTip(): Block | null {
+    return this.staging?.last ?? null;
+  }
+
+  /**
+   * Verifies the next block of the staged chain and takes it in.
+   *
+   * @returns the rule it breaks (it is not taken then), or what is to be written now
+   */
+  stage(block: Block): BlockFault | StoreWrite[] {
+    const { staging } = this;
+    if (staging === null) throw new Error('no chain is being staged');
+    const fault = verifyBlock(block, staging.last, this.difficulty);
+    if (fault !== undefined) return fault;
+    staging.last = block;
+    staging.pending.push(block);
+    return staging.pending.length > STAGE_BATCH ? this.flushStaging(staging) : [];
+  }
+
+  /**
+   * Makes the staged chain ours, at once and as a whole.
+   *
+   * @returns what is to be written, in one piece
+   */
+  adopt(): StoreWrite[] {
+    const { staging } = this;
+    if (staging === null || staging.last === null) throw new Error('no chain is being staged');
+    const { forkPoint, branch, last } = staging;
+    const kept = this.segments.filter(({ from }) => from <= forkPoint);
+    const below = kept.at(-1);
+    // Blocks of ours above the fork point, segment by segment.
+    const dropped: Range[] = this.segments
+      .slice(Math.max(0, kept.length - 1))
+      .map((segment, index, list) => ({
+        branch: segment.branch,
+        from: Math.max(segment.from, forkPoint + 1),
+        to: (list[index + 1]?.from ?? this.height) - 1,
+      }));
+    const inPlace =
+      staging.written === 0 &&
+      below !== undefined &&
+      !this.garbage.some((range) => range.branch === below.branch);
+    const writes: StoreWrite[] = [];
+    if (inPlace) {
+      for (const block of staging.pending) writes.push(put(below.branch, block));
+      // What the new blocks do not overwrite is still to be deleted.
+      const first = dropped[0];
+      if (first?.branch === below.branch)
+        dropped[0] = { ...first, from: Math.max(first.from, last.height + 1) };
+      this.segments = kept;
+    } else {
+      writes.push(...this.flushStaging(staging));
+      this.segments = [...kept, { branch, from: forkPoint + 1 }];
+    }
+    this.garbage = [...this.garbage, ...dropped.filter(({ from, to }) => from <= to)];
+    this.staging = null;
+    this.tip = last;
+    this.height = last.height + 1;
+    writes.push(this.record());
+    return writes;
+  }
+
+  /** Forgets the staged chain; what was written of it becomes garbage. */
+  dropStaging(): void {
+    const { staging } = this;
+    if (staging === null) return;
+    if (staging.written > 0) this.garbage = [...this.garbage, stagedRange(staging)];
+    this.staging = null;
+  }
+
+  /** Whether {@link sweep} has something to do. */
+  get hasGarbage(): boolean {
+    return this.garbage.length > 0;
+  }
+
+  /** Deletes some of the blocks that no chain names any more. */
+  sweep(limit: number): StoreWrite[] {
+    const [first, ...rest] = this.garbage;
+    if (first === undefined) return [];
+    const to = Math.min(first.to, first.from + limit - 1);
+    const writes: StoreWrite[] = [];
+    for (let height = first.from; height <= to; height++) {
+      writes.push({ type: 'delete', key: blockKey(first.branch, height) });
+    }
+    this.garbage = to === first.to ? rest : [{ ...first, from: to + 1 }, ...rest];
+    writes.push(this.record());
+    return writes;
+  }
+
+  private flushStaging(staging: Staging): StoreWrite[] {
+    const writes = staging.pending.map((block) => put(staging.branch, block));
+    staging.written += staging.pending.length;
+    staging.pending = [];
+    writes.push(this.record());
+    return writes;
+  }
+
+  /** The record as it is to be written. What is being staged is named as garbage: after a crash it is just that. */
+  private record(): StoreWrite {
+    const { staging } = this;
+    const record: ChainRecord = {
+      format: FORMAT,
+      height: this.height,
+      difficulty: this.difficulty,
+      segments: this.segments,
+      nextBranch: this.nextBranch,
+      garbage:
+        staging !== null && staging.written > 0 ? [...this.garbage, stagedRange(staging)] : this.garbage,
+    };
+    return { type: 'put', key: RECORD_KEY, value: JSON.stringify(record) };
+  }
+}
+
+function stagedRange({ branch, forkPoint, written }: Staging): Range {
+  return { branch, from: forkPoint + 1, to: forkPoint + written };
+}
+
+function put(branch: number, block: Block): StoreWrite {
+  return { type: 'put', key: blockKey(branch, block.height), value: blockToJson(block) };
+}
+
+function damaged(what: string): UserError {
+  return new UserError(
+    `the store is damaged (${what}); move the data folder away and let the peer download the chain again`,
+  );
+}
+
+function readRecord(text: string): ChainRecord {
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch {
+    throw damaged('its record is not JSON');
+  }
+  if (!isJsonObject(value)) throw damaged('its record is not an object');
+  if (value['format'] !== FORMAT) {
+    throw new UserError(
+      `the data folder has format ${String(value['format'])}, which this program does not know`,
+    );
+  }
+  // Written by record(), and whole, because every write of the store is atomic.
+  return value as unknown as ChainRecord;
+}
