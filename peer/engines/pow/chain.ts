@@ -177,7 +177,7 @@ export class Chain {
    */
   adopt(): StoreWrite[] {
     const { staging } = this;
-    if (staging === null || staging.last === null) throw new Error('no chain is being staged');
+    if (!staging?.last) throw new Error('no chain is being staged');
     const { forkPoint, branch, last } = staging;
     const kept = this.segments.filter(({ from }) => from <= forkPoint);
     const below = kept.at(-1);

@@ -1,0 +1,44 @@
+/** GET_BLOCK: serving our blocks, and how often we answer whom. */
+import type { Address } from '../../../shared/address.ts';
+import { RateLimit } from '../bounded.ts';
+import type { Context } from './context.ts';
+import {
+  MAX_RATED_HOSTS,
+  SERVE_PER_SECOND,
+  SERVE_UNVERIFIED_BURST,
+  SERVE_UNVERIFIED_PER_SECOND,
+} from './limits.ts';
+import type { GetBlock } from './messages.ts';
+
+/**
+ * How many answers a host may have. An answer goes to the address that a datagram came from, which may be forged,
+ * and a block is twenty times as long as the question: so only hosts of peers get more than a trickle.
+ */
+export class ServingLimit {
+  private readonly known = new RateLimit({
+    perSecond: SERVE_PER_SECOND,
+    burst: SERVE_PER_SECOND,
+    maxKeys: MAX_RATED_HOSTS,
+  });
+  private readonly unknown = new RateLimit({
+    perSecond: SERVE_UNVERIFIED_PER_SECOND,
+    burst: SERVE_UNVERIFIED_BURST,
+    maxKeys: MAX_RATED_HOSTS,
+  });
+
+  /** Whether one more answer may go to `from`; counts it if not. */
+  allows(context: Context, from: Address): boolean {
+    const limit = context.peers.knowsHost(from.host) ? this.known : this.unknown;
+    if (limit.take(from.host, context.now)) return true;
+    context.count('limit.answers');
+    return false;
+  }
+}
+
+/** Answers with the block, or with nulls where there is none: to the sender, as the network does. */
+export function onGetBlock(context: Context, message: GetBlock, from: Address, limit: ServingLimit): void {
+  if (!limit.allows(context, from)) return;
+  const block = message.height === undefined ? undefined : context.chain.block(message.height);
+  context.count(block === undefined ? 'get-block.none' : 'get-block.served');
+  context.send(from, { type: 'GET_BLOCK_REPLY', block: block ?? null });
+}

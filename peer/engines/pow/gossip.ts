@@ -1,0 +1,179 @@
+/** GOSSIP and GOSSIP_REPLY: saying that we are there, and hearing who else is. */
+import { addressKey, type Address } from '../../../shared/address.ts';
+import { RateLimit, RecentSet } from '../bounded.ts';
+import type { Context } from './context.ts';
+import {
+  FORWARD_INTERVAL,
+  GOSSIP_FANOUT,
+  MAX_DATAGRAM,
+  MAX_RATED_HOSTS,
+  MAX_SEEN_IDS,
+  REPLY_BURST,
+  REPLY_INTERVAL,
+  UNVERIFIED_SENDS_BURST,
+  UNVERIFIED_SENDS_PER_SECOND,
+} from './limits.ts';
+import type { Gossip, GossipReply, PowMessage } from './messages.ts';
+import type { Peer } from './peers.ts';
+
+/** The name of the timer that greets peers and drops silent ones. */
+export const GOSSIP_TIMER = 'gossip';
+
+export class GossipProtocol {
+  private readonly context: Context;
+  private readonly onPeer: () => void;
+  private readonly seen = new RecentSet(MAX_SEEN_IDS);
+  private readonly replies = new RateLimit({
+    perSecond: 1000 / REPLY_INTERVAL,
+    burst: REPLY_BURST,
+    maxKeys: MAX_RATED_HOSTS,
+  });
+  private readonly unverified = new RateLimit({
+    perSecond: UNVERIFIED_SENDS_PER_SECOND,
+    burst: UNVERIFIED_SENDS_BURST,
+    maxKeys: 1,
+  });
+
+  /** @param onPeer called when a peer joined */
+  constructor(context: Context, onPeer: () => void) {
+    this.context = context;
+    this.onPeer = onPeer;
+  }
+
+  /** Greets the network, now and then every gossip interval, and drops who has been silent. */
+  round(): void {
+    const { config, peers, random, now } = this.context;
+    for (const { address } of peers.dropSilent(now - config.peerTimeout)) {
+      this.context.notify({ kind: 'peer-dropped', peer: address, peers: peers.size });
+    }
+    const targets = new Map<string, Address>();
+    for (const address of config.join) if (!peers.self(address)) targets.set(addressKey(address), address);
+    for (const { key, address } of random.sample(peers.all(), GOSSIP_FANOUT)) targets.set(key, address);
+    this.context.broadcast([...targets.values()], this.ownGossip());
+    this.context.timer(GOSSIP_TIMER, config.gossipInterval);
+  }
+
+  onGossip(message: Gossip, from: Address): void {
+    const { context } = this;
+    const { peers, now } = context;
+    const address = reachable(message, from);
+    if (address === undefined) {
+      context.count('gossip.unreachable-host');
+      return;
+    }
+    const repeated = message.id !== undefined && !this.seen.add(message.id);
+    if (peers.self(address)) {
+      context.count('gossip.own');
+      return;
+    }
+    const hearing = this.hear(address, from, message.name);
+    if (hearing === undefined) return;
+    const { peer, joined } = hearing;
+    if (repeated) {
+      // Some implementations keep one id for life: they are not to be passed on again, but want to be answered.
+      context.count('gossip.repeated');
+      if (now - peer.lastReply >= context.config.gossipInterval / 3) this.reply(peer);
+      return;
+    }
+    context.count('gossip.accepted');
+    this.reply(peer);
+    // Some implementations learn of peers only from a GOSSIP, so a newcomer gets one from us at once.
+    if (joined) this.sendIfSafe(peer, this.ownGossip());
+    this.forward(message, peer, from);
+  }
+
+  onReply(message: GossipReply, from: Address): void {
+    const { context } = this;
+    const address = reachable(message, from);
+    if (address === undefined) {
+      context.count('gossip-reply.unreachable-host');
+    } else if (context.peers.self(address)) {
+      // One implementation answers with the address of whom it answers.
+      context.count('gossip-reply.own');
+    } else if (this.hear(address, from, message.name) !== undefined) {
+      context.count('gossip-reply.accepted');
+    }
+  }
+
+  private hear(address: Address, from: Address, name: string): { peer: Peer; joined: boolean } | undefined {
+    const { context } = this;
+    const hearing = context.peers.hear(address, from, name, context.now);
+    if ('refused' in hearing) {
+      context.count(hearing.refused);
+      return undefined;
+    }
+    if (hearing.joined) {
+      context.notify({ kind: 'peer-joined', peer: address, name, peers: context.peers.size });
+      this.onPeer();
+    }
+    return hearing;
+  }
+
+  private ownGossip(): Gossip {
+    const { config, random } = this.context;
+    const id = random.uuid();
+    this.seen.add(id);
+    return { type: 'GOSSIP', host: config.self.host, port: config.self.port, id, name: config.name };
+  }
+
+  private reply(peer: Peer): void {
+    const { config, now } = this.context;
+    if (!this.replies.take(peer.key, now)) {
+      this.context.count('limit.gossip-replies');
+      return;
+    }
+    peer.lastReply = now;
+    const { host, port } = config.self;
+    this.sendIfSafe(peer, { type: 'GOSSIP_REPLY', host, port, name: config.name });
+  }
+
+  /** Sends at a bounded rate to addresses that never spoke to us: they may be those of a victim. */
+  private sendIfSafe(peer: Peer, message: PowMessage): void {
+    if (!peer.verified && !this.unverified.take('all', this.context.now)) {
+      this.context.count('limit.unverified-sends');
+      return;
+    }
+    this.context.send(peer.address, message);
+  }
+
+  /** Passes a GOSSIP on, unchanged, to three peers. Without an id nobody could tell that he has seen it. */
+  private forward(message: Gossip, origin: Peer, from: Address): void {
+    const { context } = this;
+    if (message.id === undefined) {
+      context.count('gossip.without-id');
+    } else if (context.now - origin.lastForward < FORWARD_INTERVAL) {
+      context.count('limit.gossip-forwards');
+    } else if (message.raw !== undefined && Buffer.byteLength(message.raw) > MAX_DATAGRAM) {
+      context.count('limit.gossip-size');
+    } else {
+      origin.lastForward = context.now;
+      const sender = addressKey(from);
+      const others = context.peers.all().filter(({ key }) => key !== origin.key && key !== sender);
+      const verified = others.filter((peer) => peer.verified);
+      const targets = context.random.sample(
+        verified.length >= GOSSIP_FANOUT ? verified : others,
+        GOSSIP_FANOUT,
+      );
+      context.broadcast(
+        targets.map(({ address }) => address),
+        message,
+      );
+    }
+  }
+}
+
+/**
+ * Where the sender of a GOSSIP or GOSSIP_REPLY can be reached. Some name a host that means nothing to others (`''`,
+ * `0.0.0.0`, a loopback address): where the message came straight from the port that it names, the host it came from
+ * is the one meant.
+ */
+function reachable({ host, port }: Address, from: Address): Address | undefined {
+  const meaningless =
+    host.trim() === '' || host === '0.0.0.0' || (isLoopback(host) && !isLoopback(from.host));
+  if (!meaningless) return { host, port };
+  return from.port === port ? { host: from.host, port } : undefined;
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === 'localhost';
+}

@@ -1,0 +1,120 @@
+/**
+ * Every bound of the proof-of-work engine, once, with its reason. Times are in milliseconds. What goes over a bound
+ * is dropped and counted as `limit.<name>`.
+ */
+
+// The wire
+
+/** Longest host name taken, a DNS name's limit. */
+export const MAX_HOST_LENGTH = 253;
+/** Longest id of a GOSSIP taken: a UUID has 36 characters, the longest seen is an integer of 39 digits. */
+export const MAX_ID_LENGTH = 128;
+/** A name is cut to this: it is only shown. */
+export const MAX_NAME_LENGTH = 64;
+/** Longest word looked at; longer ones could never be a message. */
+export const MAX_WORD_LENGTH = 64;
+/** Most implementations receive into 1024 bytes, so nothing of ours is longer. Source: a dozen of them read. */
+export const MAX_DATAGRAM = 1024;
+
+// Peers
+
+/** Peers tracked at most; a class has a few dozen. */
+export const MAX_PEERS = 1024;
+/** Of these, peers that only somebody else has told us of: they give way first. */
+export const MAX_UNVERIFIED_PEERS = 256;
+/** Unverified peers that one host may have told us of, so that no single host fills the table. */
+export const MAX_PEERS_PER_INTRODUCER = 32;
+/** Verified peers on one host: a laptop with a test network has some, an attacker would have all. */
+export const MAX_PEERS_PER_HOST = 128;
+
+// Gossip
+
+/** Peers that a GOSSIP is passed on to. Source: the assignment. */
+export const GOSSIP_FANOUT = 3;
+/** Ids remembered, so that none is passed on twice: an hour of a busy network. */
+export const MAX_SEEN_IDS = 8192;
+/** A GOSSIP with an id of its own for every copy storms; each peer's is passed on this often at most. */
+export const FORWARD_INTERVAL = 5_000;
+/** GOSSIP_REPLYs to one address: a first burst for a joining peer whose datagrams are lost, then one in 5 s. */
+export const REPLY_BURST = 4;
+export const REPLY_INTERVAL = 5_000;
+/** GOSSIP and GOSSIP_REPLY a second, all together, to addresses that never answered: what can be reflected. */
+export const UNVERIFIED_SENDS_PER_SECOND = 20;
+export const UNVERIFIED_SENDS_BURST = 200;
+
+// Serving
+
+/** Answers a second to one host that answered us: a peer that syncs from us takes tens of thousands. */
+export const SERVE_PER_SECOND = 100_000;
+/** Answers a second to a host that never did, whose address may be forged. */
+export const SERVE_UNVERIFIED_PER_SECOND = 500;
+export const SERVE_UNVERIFIED_BURST = 2_000;
+/** Hosts whose rates are remembered; beyond it the one idle longest is forgotten. */
+export const MAX_RATED_HOSTS = 4096;
+
+// Words
+
+/** Words that wait to be mined: at ten a block and ten seconds a block, a quarter of an hour. */
+export const MAX_WORDS = 1_000;
+/** NEW_WORDs a second from one host, so that none fills the queue at once. */
+export const WORDS_PER_SECOND = 10;
+export const WORDS_BURST = 100;
+
+// Announcements
+
+/** Hashes of announced blocks remembered, so that none is passed on twice. */
+export const MAX_SEEN_BLOCKS = 4096;
+/** Blocks ahead of us that are kept until we have caught up. */
+export const MAX_EARLY_BLOCKS = 256;
+
+// Consensus
+
+/** How long STATS_REPLYs are awaited after the last round of asking. */
+export const STATS_TIMEOUT = 1_500;
+/** Those who have not answered by then are asked once more. */
+export const STATS_RETRY = 500;
+/** Least time between the end of a consensus and the next that a message asks for. */
+export const CONSENSUS_MIN_INTERVAL = 5_000;
+/** The same where a block ahead of us asks for it: soon, but not for every forged block. Doubled each time in vain. */
+export const CATCH_UP_MIN_INTERVAL = 250;
+export const CATCH_UP_MAX_INTERVAL = 60_000;
+/** After start, how long GOSSIP_REPLYs are collected before the first consensus. */
+export const JOIN_WAIT = 1_000;
+/** With nobody found, the next try comes after this long, twice as long each time up to the consensus interval. */
+export const JOIN_RETRY = 2_000;
+/** Different claims looked at in one consensus; more only come from liars. */
+export const MAX_CANDIDATES = 64;
+/** Chains proved false that are remembered, with who claimed them. */
+export const MAX_FALSE_CHAINS = 1024;
+/** Claimants remembered for each of them. */
+export const MAX_BLAMED = 64;
+
+// Download
+
+/** Peers that one chain is downloaded from at once. */
+export const MAX_SOURCES = 32;
+/** Heights that one source is given at a time. */
+export const CHUNK = 16;
+/** Requests under way to one source: at first, and at most. Small, because class peers lose bursts. */
+export const INITIAL_WINDOW = 4;
+export const MAX_WINDOW = 64;
+/** Blocks held beyond the last verified one, waiting for a gap to close: about 4 MB. */
+export const MAX_AHEAD = 4096;
+/** Time after which a request is sent again: before anything is known, and its bounds. Source: RFC 6298. */
+export const INITIAL_TIMEOUT = 1_000;
+export const MIN_TIMEOUT = 150;
+export const MAX_TIMEOUT = 4_000;
+/** Requests in a row without an answer after which a source is given up. */
+export const MAX_SILENCE = 6;
+/** Refusals (null replies) in a row after which a source is given up. */
+export const MAX_REFUSALS = 3;
+/** How often the requests under way are looked through. */
+export const DOWNLOAD_TICK = 50;
+/** Sources asked the same question while the fork point is searched. */
+export const PROBE_SOURCES = 3;
+/** How often a chain is tried again with all its sources before it counts as unavailable. */
+export const MAX_ATTEMPTS = 3;
+/** Blocks verified in one step: about a millisecond. */
+export const VERIFY_SLICE = 1_000;
+/** Blocks deleted in one step. */
+export const SWEEP_SLICE = 1_000;

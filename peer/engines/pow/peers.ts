@@ -1,0 +1,169 @@
+/** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
+import { addressKey, type Address } from '../../../shared/address.ts';
+import type { ChainClaim, PeerView } from './interface.ts';
+import { MAX_PEERS, MAX_PEERS_PER_HOST, MAX_PEERS_PER_INTRODUCER, MAX_UNVERIFIED_PEERS } from './limits.ts';
+
+/** A peer that we track. */
+export interface Peer {
+  readonly key: string;
+  readonly address: Address;
+  name: string;
+  /** When anything was last heard of it, in engine time. */
+  lastHeard: number;
+  /** Whether it spoke to us from its own host; else somebody only told us of it. */
+  verified: boolean;
+  /** The host that told us of it. */
+  readonly introducer: string;
+  /** What it last claimed in STATS. */
+  claim: ChainClaim | null;
+  /** How often it was proved to have lied. */
+  offences: number;
+  /** When a GOSSIP of its own was last passed on, and last answered; -Infinity for never. */
+  lastForward: number;
+  lastReply: number;
+}
+
+/** What became of a peer that was heard of. */
+export type Hearing = { readonly peer: Peer; readonly joined: boolean } | { readonly refused: string };
+
+/** The table of peers, by `host:port`. */
+export class PeerTable {
+  private readonly peers = new Map<string, Peer>();
+  private readonly verifiedPerHost = new Map<string, number>();
+  private readonly isSelf: (address: Address) => boolean;
+  private verified = 0;
+
+  constructor(self: Address, selfHosts: readonly string[]) {
+    const hosts = new Set([self.host, ...selfHosts]);
+    this.isSelf = ({ host, port }) => port === self.port && hosts.has(host);
+  }
+
+  get size(): number {
+    return this.peers.size;
+  }
+
+  get(address: Address): Peer | undefined {
+    return this.peers.get(addressKey(address));
+  }
+
+  all(): Peer[] {
+    return [...this.peers.values()];
+  }
+
+  /** Whether an address is our own. */
+  self(address: Address): boolean {
+    return this.isSelf(address);
+  }
+
+  /** Whether a peer on this host has spoken to us. */
+  knowsHost(host: string): boolean {
+    return this.verifiedPerHost.has(host);
+  }
+
+  /**
+   * A peer was heard of: tracks it, or refreshes it.
+   *
+   * @param from where the news came from: the peer itself if it is its own host
+   */
+  hear(address: Address, from: Address, name: string, now: number): Hearing {
+    const key = addressKey(address);
+    const direct = from.host === address.host;
+    const known = this.peers.get(key);
+    if (known !== undefined) {
+      known.lastHeard = now;
+      if (name !== '') known.name = name;
+      if (direct && !known.verified && this.roomForVerified(address.host)) this.setVerified(known);
+      return { peer: known, joined: false };
+    }
+    if (direct && !this.roomForVerified(address.host)) return { refused: 'limit.peers' };
+    if (!direct) this.makeRoomForUnverified(from.host);
+    const peer: Peer = {
+      key,
+      address: { host: address.host, port: address.port },
+      name,
+      lastHeard: now,
+      verified: false,
+      introducer: from.host,
+      claim: null,
+      offences: 0,
+      lastForward: -Infinity,
+      lastReply: -Infinity,
+    };
+    this.peers.set(key, peer);
+    if (direct) this.setVerified(peer);
+    return { peer, joined: true };
+  }
+
+  /** Anything came from this very address: whoever is tracked under it is alive. */
+  touch(from: Address, now: number): Peer | undefined {
+    const peer = this.get(from);
+    if (peer !== undefined) {
+      peer.lastHeard = now;
+      if (!peer.verified && this.roomForVerified(from.host)) this.setVerified(peer);
+    }
+    return peer;
+  }
+
+  /** Drops and returns those not heard since `since`. */
+  dropSilent(since: number): Peer[] {
+    const silent = this.all().filter((peer) => peer.lastHeard < since);
+    for (const peer of silent) this.drop(peer);
+    return silent;
+  }
+
+  /** What people are shown. */
+  view(now: number): PeerView[] {
+    return this.all().map(({ address, name, lastHeard, verified, claim, offences }) => ({
+      address,
+      name,
+      silence: now - lastHeard,
+      verified,
+      claim,
+      offences,
+    }));
+  }
+
+  private roomForVerified(host: string): boolean {
+    return (
+      this.verified < MAX_PEERS - MAX_UNVERIFIED_PEERS &&
+      (this.verifiedPerHost.get(host) ?? 0) < MAX_PEERS_PER_HOST
+    );
+  }
+
+  private setVerified(peer: Peer): void {
+    peer.verified = true;
+    this.verified++;
+    const { host } = peer.address;
+    this.verifiedPerHost.set(host, (this.verifiedPerHost.get(host) ?? 0) + 1);
+  }
+
+  /** Only unverified peers give way: first those of the same introducer, else of the one who introduced most. */
+  private makeRoomForUnverified(introducer: string): void {
+    const byIntroducer = new Map<string, Peer[]>();
+    let total = 0;
+    for (const peer of this.peers.values()) {
+      if (peer.verified) continue;
+      total++;
+      const list = byIntroducer.get(peer.introducer);
+      if (list === undefined) byIntroducer.set(peer.introducer, [peer]);
+      else list.push(peer);
+    }
+    let crowd = byIntroducer.get(introducer) ?? [];
+    if (crowd.length < MAX_PEERS_PER_INTRODUCER) {
+      if (total < MAX_UNVERIFIED_PEERS) return;
+      for (const list of byIntroducer.values()) if (list.length > crowd.length) crowd = list;
+    }
+    const oldest = crowd.reduce((a, b) => (b.lastHeard < a.lastHeard ? b : a));
+    this.drop(oldest);
+  }
+
+  private drop(peer: Peer): void {
+    this.peers.delete(peer.key);
+    if (!peer.verified) return;
+    this.verified--;
+    const { host } = peer.address;
+    const left = (this.verifiedPerHost.get(host) ?? 0) - 1;
+    if (left > 0) this.verifiedPerHost.set(host, left);
+    else this.verifiedPerHost.delete(host);
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The deterministic randomness of engines: xoshiro128** by Blackman and Vigna, seeded with the entropy that the
+ * constructor is handed. Good for choosing peers and making ids, not for secrets.
+ */
+export class Random {
+  private readonly state: Uint32Array;
+
+  /** @param entropy at least 16 bytes */
+  constructor(entropy: Uint8Array) {
+    const view = new DataView(entropy.buffer, entropy.byteOffset, entropy.byteLength);
+    this.state = Uint32Array.from({ length: 4 }, (_, index) => view.getUint32(4 * index));
+    // The one state from which the generator never moves.
+    if (this.state.every((word) => word === 0)) this.state[0] = 1;
+  }
+
+  /** A whole number from 0 to 2^32 - 1. */
+  next(): number {
+    const s = this.state as unknown as [number, number, number, number];
+    const scrambled = Math.imul(rotateLeft(Math.imul(s[1], 5), 7), 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = rotateLeft(s[3], 11);
+    return scrambled;
+  }
+
+  /** A whole number from 0 to `limit - 1`; `limit` is at most 2^32. */
+  below(limit: number): number {
+    return Math.floor((this.next() / 0x1_0000_0000) * limit);
+  }
+
+  /** Up to `count` different items, in random order; the list is left as it is. */
+  sample<T>(items: readonly T[], count: number): T[] {
+    const pool = [...items];
+    const chosen: T[] = [];
+    while (chosen.length < count && pool.length > 0) {
+      const index = this.below(pool.length);
+      chosen.push(...pool.splice(index, 1, ...pool.splice(-1)).slice(0, 1));
+    }
+    return chosen;
+  }
+
+  /** An id in the form of a UUID (version 4), as implementations of the network expect it. */
+  uuid(): string {
+    const hex = Array.from({ length: 4 }, () => this.next().toString(16).padStart(8, '0')).join('');
+    const variant = ((parseInt(hex.charAt(16), 16) & 3) | 8).toString(16);
+    return [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      `4${hex.slice(13, 16)}`,
+      `${variant}${hex.slice(17, 20)}`,
+      hex.slice(20, 32),
+    ].join('-');
+  }
+}
+
+function rotateLeft(word: number, by: number): number {
+  return (word << by) | (word >>> (32 - by));
+}
