@@ -1,0 +1,324 @@
+/** Starts the real programs as processes, on loopback, and makes sure that all of them end. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { blockToJson, type Block } from '../../shared/block.ts';
+import { Asker, eventually } from './asker.ts';
+import { LOOPBACK, type Claim } from './wire.ts';
+
+/** Where `peer/` and `miner/` are: above `test/` when run from the sources, above `dist/test/` when compiled. */
+const ROOT = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/test/') ? '../../..' : '../..', import.meta.url),
+);
+
+/** Log lines kept of each process, the newest: enough to explain a failure. */
+const KEPT_LINES = 2000;
+/** How long a program may take to end after SIGTERM, or to come up. */
+const PATIENCE = 30_000;
+
+/** Children that still run, so that they end with the tests however those end. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A line of the JSON log. */
+export type LogRecord = Readonly<Record<string, unknown>> & { readonly message: string };
+
+/** One run of a program. */
+export class Program {
+  readonly pid: number;
+  /** The JSON log, oldest first. */
+  readonly records: LogRecord[] = [];
+  /** Everything else that it wrote. */
+  readonly lines: string[] = [];
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly #child: ChildProcess;
+  readonly #title: string;
+
+  constructor(args: readonly string[]) {
+    this.#title = args.join(' ');
+    // Options from the environment of whoever runs the tests must not reach the programs.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
+    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    running.add(child);
+    this.pid = child.pid ?? -1;
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+      child.once('error', (error) => {
+        this.lines.push(String(error));
+        running.delete(child);
+        resolve({ code: -1, signal: null });
+      });
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.#take(line);
+      });
+    }
+  }
+
+  get alive(): boolean {
+    return running.has(this.#child);
+  }
+
+  /** Sends a signal and waits until the process is gone. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    this.#child.kill(signal);
+    const last = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE);
+    const end = await this.ended;
+    clearTimeout(last);
+    return end;
+  }
+
+  /** The last that it said, for the message of a failed test. */
+  explain(): string {
+    const log = this.records.slice(-15).map((record) => JSON.stringify(record));
+    return [
+      `${this.#title} (pid ${this.pid}, ${this.alive ? 'running' : 'ended'})`,
+      ...log,
+      ...this.lines.slice(-15),
+    ].join('\n  ');
+  }
+
+  #take(line: string): void {
+    let record: unknown;
+    try {
+      record = JSON.parse(line);
+    } catch {
+      record = undefined;
+    }
+    if (typeof record === 'object' && record !== null && 'message' in record) {
+      this.records.push(record as LogRecord);
+      if (this.records.length > KEPT_LINES) this.records.shift();
+    } else if (line.trim() !== '') {
+      this.lines.push(line);
+      if (this.lines.length > KEPT_LINES) this.lines.shift();
+    }
+  }
+}
+
+/** Whether nothing listens on a port yet, in UDP and in TCP. */
+async function isFree(port: number): Promise<boolean> {
+  const udp = await new Promise<boolean>((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => {
+      resolve(false);
+    });
+    socket.bind(port, LOOPBACK, () => {
+      socket.close(() => {
+        resolve(true);
+      });
+    });
+  });
+  if (!udp) return false;
+  return new Promise<boolean>((resolve) => {
+    const server = createServer();
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen(port, LOOPBACK, () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+}
+
+/** Ports handed out lie below those that systems give to sockets without a port of their own. */
+const FIRST_PORT = 12_000;
+const PORT_SPAN = 20_000;
+let nextPort = (process.pid * 97) % PORT_SPAN;
+
+/**
+ * A port on which nothing listens. It is never given out twice by this process, and starts at another place for each
+ * process, so tests that run at the same time stay apart.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORT_SPAN; tries++) {
+    const port = FIRST_PORT + nextPort;
+    nextPort = (nextPort + 1) % PORT_SPAN;
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+/** How a peer is started; what is left out has a value that makes tests quick. */
+export interface PeerPlan {
+  readonly difficulty: number;
+  /** Ports, on loopback, of peers to join. */
+  readonly join?: readonly number[];
+  readonly genesis?: boolean;
+  readonly name?: string;
+  readonly minedBy?: string;
+  readonly extra?: readonly string[];
+}
+
+/** A peer that can be killed and started again on its data. */
+export class Peer {
+  readonly port: number;
+  readonly minerPort: number;
+  readonly dataDir: string;
+  readonly #lab: Lab;
+  #program: Program | undefined;
+
+  constructor(lab: Lab, port: number, minerPort: number, dataDir: string) {
+    this.#lab = lab;
+    this.port = port;
+    this.minerPort = minerPort;
+    this.dataDir = dataDir;
+  }
+
+  get program(): Program {
+    if (this.#program === undefined) throw new Error('the peer was never started');
+    return this.#program;
+  }
+
+  /** Starts it and waits until it answers. */
+  async start(plan: PeerPlan): Promise<void> {
+    this.#program = this.#lab.run(
+      'peer',
+      ...['--port', String(this.port), '--bind', LOOPBACK, '--host', LOOPBACK],
+      ...['--miner-port', String(this.minerPort), '--data-dir', this.dataDir],
+      ...['--difficulty', String(plan.difficulty), '--name', plan.name ?? `peer ${this.port}`],
+      ...['--consensus-interval', '1', '--gossip-interval', '1', '--peer-timeout', '20'],
+      ...['--log-format', 'json', '--log-level', 'debug'],
+      ...(plan.minedBy === undefined ? [] : ['--mined-by', plan.minedBy]),
+      ...(plan.join ?? []).flatMap((port) => ['--join', `${LOOPBACK}:${port}`]),
+      ...(plan.genesis === true ? ['--genesis'] : []),
+      ...(plan.extra ?? []),
+    );
+    const asker = await this.#lab.asker();
+    await eventually('a peer is up', async () => {
+      if (!this.program.alive) throw new Error(`a peer ended at once: ${this.program.explain()}`);
+      return asker.introduce(this.port, 1000).then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  async kill9(): Promise<void> {
+    await this.program.kill('SIGKILL');
+  }
+
+  async stats(): Promise<Claim> {
+    return (await this.#lab.asker()).stats(this.port);
+  }
+
+  /** Waits until its STATS pass `test`. */
+  async reaches(what: string, test: (claim: Claim) => boolean, patience = 60_000): Promise<Claim> {
+    let last: Claim | undefined;
+    try {
+      return await eventually(
+        what,
+        async () => {
+          last = await this.stats();
+          return test(last) && last;
+        },
+        patience,
+      );
+    } catch (error) {
+      throw new Error(`${String(error)}; it stands at ${JSON.stringify(last)}\n${this.program.explain()}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Everything that one test opens, closed together however the test ends. */
+export class Lab {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
+  readonly #programs: Program[] = [];
+  readonly #closing: (() => void)[] = [];
+  readonly peers: Peer[] = [];
+  #asker: Promise<Asker> | undefined;
+
+  /** The listening ports of all peers under test. */
+  readonly subjects = (): readonly number[] => this.peers.map((peer) => peer.port);
+
+  /** A path in the lab's own folder, which goes with it. */
+  path(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  /** The socket that asks peers what they have. */
+  asker(): Promise<Asker> {
+    this.#asker ??= this.newAsker();
+    return this.#asker;
+  }
+
+  /** Another such socket, for what should not get the first one a bad name. */
+  async newAsker(): Promise<Asker> {
+    const asker = await Asker.open(this.subjects);
+    this.onClose(() => {
+      asker.close();
+    });
+    return asker;
+  }
+
+  /** Puts a chain into a peer's data, as a user would, while it is not running. */
+  async importChain(peer: Peer, chain: readonly Block[], difficulty: number): Promise<void> {
+    const file = `${peer.dataDir}.txt`;
+    writeFileSync(file, chain.map((block) => `${blockToJson(block)}\n`).join(''));
+    const program = this.run(
+      ...['peer', 'import', file, '--data-dir', peer.dataDir, '--difficulty', String(difficulty)],
+    );
+    const { code } = await program.ended;
+    if (code !== 0) throw new Error(`import ended with ${code}: ${program.explain()}`);
+  }
+
+  /** A peer that is not started yet. */
+  async newPeer(): Promise<Peer> {
+    const name = `peer-${this.peers.length}`;
+    const peer = new Peer(this, await freePort(), await freePort(), this.path(name));
+    this.peers.push(peer);
+    return peer;
+  }
+
+  /** A peer that runs. */
+  async startPeer(plan: PeerPlan): Promise<Peer> {
+    const peer = await this.newPeer();
+    await peer.start(plan);
+    return peer;
+  }
+
+  /** A miner for a peer, with one worker: the tests share two cores. */
+  startMiner(peer: Peer): Program {
+    return this.run(
+      'miner',
+      ...['--peer-host', LOOPBACK, '--peer-port', String(peer.minerPort), '--processes', '1'],
+      ...['--log-format', 'json'],
+    );
+  }
+
+  /** Runs any program of the project. */
+  run(...args: string[]): Program {
+    const program = new Program(args);
+    this.#programs.push(program);
+    return program;
+  }
+
+  onClose(close: () => void): void {
+    this.#closing.push(close);
+  }
+
+  /** Ends every process, closes every socket and removes the data. */
+  async close(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.kill('SIGKILL')));
+    for (const close of this.#closing.splice(0)) close();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}

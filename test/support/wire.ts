@@ -1,0 +1,163 @@
+/**
+ * The class network's protocol a second time, written from its description and with nothing of the programs under
+ * test in it: a mistake that both sides share would otherwise hide.
+ */
+import { createHash } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+
+/** The address everything in these tests runs on. */
+export const LOOPBACK = '127.0.0.1';
+/** Most class peers call `recvfrom(1024)`: a longer datagram reaches them cut. */
+export const LARGEST_DATAGRAM = 1024;
+
+/** A block as it stands in a reply. */
+export interface WireBlock {
+  readonly height: number;
+  readonly minedBy: string;
+  readonly messages: readonly string[];
+  readonly nonce: string;
+  readonly timestamp: number;
+  readonly hash: string;
+}
+
+/** What a STATS_REPLY says. */
+export interface Claim {
+  readonly height: number;
+  readonly hash: string | null;
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Reads a datagram as a JSON object; undefined if it is anything else. */
+export function readDatagram(bytes: Uint8Array): JsonObject | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as JsonObject)
+    : undefined;
+}
+
+/** Reads the block of a GET_BLOCK_REPLY or ANNOUNCE that a strict receiver would take; undefined if it would not. */
+export function readWireBlock(message: JsonObject): WireBlock | undefined {
+  const { height, minedBy, messages, nonce, timestamp, hash } = message;
+  if (typeof height !== 'number' || !Number.isInteger(height) || height < 0) return undefined;
+  if (typeof minedBy !== 'string' || typeof nonce !== 'string' || typeof hash !== 'string') return undefined;
+  if (typeof timestamp !== 'number' || !Number.isInteger(timestamp)) return undefined;
+  if (!Array.isArray(messages) || !messages.every((one) => typeof one === 'string')) return undefined;
+  return { height, minedBy, messages, nonce, timestamp, hash };
+}
+
+/**
+ * Checks a whole chain by the network's rule.
+ *
+ * @returns what is wrong with the first bad block, or undefined if the chain is valid
+ */
+export function firstFault(blocks: readonly WireBlock[], difficulty: number): string | undefined {
+  let previous = '';
+  for (const [index, block] of blocks.entries()) {
+    const at = `block ${index}`;
+    if (block.height !== index) return `${at} says height ${block.height}`;
+    if (block.messages.length < 1 || block.messages.length > 10) return `${at} has too few or many messages`;
+    if (block.messages.some((message) => Array.from(message).length > 20)) return `${at} has a long message`;
+    if (Array.from(block.nonce).length >= 40) return `${at} has a long nonce`;
+    const time = Buffer.alloc(8);
+    time.writeBigUInt64BE(BigInt(block.timestamp));
+    const hash = createHash('sha256').update(previous, 'utf8').update(block.minedBy, 'utf8');
+    for (const message of block.messages) hash.update(message, 'utf8');
+    const expected = hash.update(time).update(block.nonce, 'utf8').digest('hex');
+    if (block.hash !== expected) return `${at} has the wrong hash`;
+    if (!expected.endsWith('0'.repeat(difficulty))) return `${at} misses the difficulty`;
+    previous = expected;
+  }
+  return undefined;
+}
+
+/**
+ * Ports of sockets that the tests themselves opened. A datagram from any other port came from a program under test,
+ * and those must send from their listening port only.
+ */
+const ownPorts = new Set<number>();
+
+/** Whether a socket of these tests (not of a program under test) has, or had, this port. */
+export function isOwnPort(port: number): boolean {
+  return ownPorts.has(port);
+}
+
+/** Opens a UDP socket on loopback with any free port. */
+export async function openSocket(): Promise<Socket> {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(0, LOOPBACK, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+  // A send to a peer that has been killed comes back as ECONNREFUSED on some systems: that is the test's own doing.
+  socket.on('error', () => undefined);
+  ownPorts.add(socket.address().port);
+  return socket;
+}
+
+/** Whether a datagram that came to a test's socket breaks what a program under test promises to everybody. */
+export class DatagramRules {
+  /** One sentence for each datagram that broke a rule. */
+  readonly violations: string[] = [];
+  readonly #subjects: () => readonly number[];
+
+  /** @param subjects the listening ports of the programs under test */
+  constructor(subjects: () => readonly number[]) {
+    this.#subjects = subjects;
+  }
+
+  /** Checks one datagram. */
+  check(bytes: Uint8Array, port: number): void {
+    if (isOwnPort(port)) return;
+    const faults: string[] = [];
+    if (!this.#subjects().includes(port)) faults.push(`left from port ${port}`);
+    if (bytes.length > LARGEST_DATAGRAM) faults.push(`has ${bytes.length} bytes`);
+    const message = readDatagram(bytes);
+    if (message === undefined) faults.push('is no JSON object in UTF-8');
+    else faults.push(...contentFaults(message));
+    const start = Buffer.from(bytes.subarray(0, 200)).toString('utf8');
+    for (const fault of faults) this.violations.push(`a datagram ${fault}: ${start}`);
+  }
+}
+
+/** What about a message is known to crash, or not to be understood by, some implementation. */
+function contentFaults(message: JsonObject): string[] {
+  const faults: string[] = [];
+  const { type, height } = message;
+  switch (type) {
+    case 'GOSSIP':
+      if (message['id'] === undefined) faults.push('is a GOSSIP without id');
+      break;
+    case 'GOSSIP_REPLY':
+      if (typeof message['host'] !== 'string' || typeof message['port'] !== 'number')
+        faults.push('is a GOSSIP_REPLY without address');
+      break;
+    case 'STATS_REPLY':
+      if (typeof height !== 'number') faults.push('is a STATS_REPLY whose height is no number');
+      break;
+    case 'GET_BLOCK':
+      if (typeof height !== 'number' || !Number.isInteger(height) || height < 0)
+        faults.push('is a GET_BLOCK for no real height');
+      break;
+    case 'ANNOUNCE':
+      if (readWireBlock(message) === undefined) faults.push('is an ANNOUNCE with wrong types');
+      break;
+    case 'GET_BLOCK_REPLY':
+      if (height !== null && readWireBlock(message) === undefined)
+        faults.push('is a GET_BLOCK_REPLY with wrong types');
+      break;
+    case 'STATS':
+      break;
+    default:
+      faults.push(`has the type ${JSON.stringify(type)}`);
+  }
+  return faults;
+}
