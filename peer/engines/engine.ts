@@ -35,7 +35,7 @@ export type Effect<Message, Result, Notice> =
   | { readonly type: 'reply'; readonly id: number; readonly result: Result }
   /** Tells the log, the metrics, the page and the miners what happened. */
   | { readonly type: 'notify'; readonly notice: Notice }
-  /** Step again with a `continue` event, after everything else that waits had its turn. */
+  /** One `continue` event, however many of these, after everything else that waits had its turn. */
   | { readonly type: 'continue' };
 
 /** An engine: see the top of this file. */

@@ -97,23 +97,39 @@ export const MAX_SOURCES = 32;
 export const CHUNK = 16;
 /** Requests under way to one source: at first, and at most. Small, because class peers lose bursts. */
 export const INITIAL_WINDOW = 4;
+export const MIN_WINDOW = 2;
 export const MAX_WINDOW = 64;
 /** Blocks held beyond the last verified one, waiting for a gap to close: about 4 MB. */
 export const MAX_AHEAD = 4096;
 /** Time after which a request is sent again: before anything is known, and its bounds. Source: RFC 6298. */
 export const INITIAL_TIMEOUT = 1_000;
 export const MIN_TIMEOUT = 150;
-export const MAX_TIMEOUT = 4_000;
-/** Requests in a row without an answer after which a source is given up. */
-export const MAX_SILENCE = 6;
+export const MAX_TIMEOUT = 2_000;
+/**
+ * Requests in a row without an answer after which a source is given up; twice and three times as many for one that
+ * has answered before: of a peer that loses three in four, one in ten thousand would be given up wrongly.
+ */
+export const MAX_SILENCE = 10;
+/** A source is too slow with a round trip over this, and over so many times that of the best. */
+export const SLOW_ROUND_TRIP = 1_000;
+export const SLOW_FACTOR = 10;
 /** Refusals (null replies) in a row after which a source is given up. */
 export const MAX_REFUSALS = 3;
 /** How often the requests under way are looked through. */
 export const DOWNLOAD_TICK = 50;
-/** Sources asked the same question while the fork point is searched. */
-export const PROBE_SOURCES = 3;
-/** How often a chain is tried again with all its sources before it counts as unavailable. */
-export const MAX_ATTEMPTS = 3;
+/** Sources asked one by one, where the blocks of several did not fit together. */
+export const MAX_SINGLE_ATTEMPTS = 3;
+/** Heights asked at once while the fork point is searched, and rounds of it: enough for any chain. */
+export const PROBES = 8;
+export const MAX_PROBE_ROUNDS = 24;
+/** Rounds without any answer after which the search goes on without one. */
+export const MAX_SILENT_ROUNDS = 4;
+/** Progress is told this often. */
+export const PROGRESS_INTERVAL = 250;
+/** Our own orphaned blocks that are looked through for words to be mined again. */
+export const MAX_ORPHANED_BLOCKS = 1_000;
+/** Messages of a downloaded chain that are compared with the words that wait; the rest is too old to matter. */
+export const MAX_STAGED_MESSAGES = 20_000;
 /** Blocks verified in one step: about a millisecond. */
 export const VERIFY_SLICE = 1_000;
 /** Blocks deleted in one step. */

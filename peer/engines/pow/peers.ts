@@ -104,6 +104,12 @@ export class PeerTable {
     return peer;
   }
 
+  /** A lie was proved. */
+  offend(address: Address): void {
+    const peer = this.get(address);
+    if (peer !== undefined) peer.offences++;
+  }
+
   /** Drops and returns those not heard since `since`. */
   dropSilent(since: number): Peer[] {
     const silent = this.all().filter((peer) => peer.lastHeard < since);

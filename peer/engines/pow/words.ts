@@ -15,6 +15,8 @@ export const WORD_RULES = {
 
 /** The queue of words, first come first mined. */
 export class WordQueue {
+  /** Counts the changes, so that others can tell whether there was one. */
+  version = 0;
   private words = new Set<string>();
   private readonly rate = new RateLimit({
     perSecond: WORDS_PER_SECOND,
@@ -42,6 +44,7 @@ export class WordQueue {
     if (this.words.has(word)) return 'waiting';
     if (this.words.size >= MAX_WORDS) return 'full';
     this.words.add(word);
+    this.version++;
     return undefined;
   }
 
@@ -56,7 +59,7 @@ export class WordQueue {
 
   /** Words that are in the chain now need not be mined any more, whoever mined them. */
   remove(messages: Iterable<string>): void {
-    for (const message of messages) this.words.delete(message);
+    for (const message of messages) if (this.words.delete(message)) this.version++;
   }
 
   /**
@@ -67,6 +70,7 @@ export class WordQueue {
   putBack(words: readonly string[]): number {
     const before = this.words;
     this.words = new Set([...words, ...before].slice(0, MAX_WORDS));
+    this.version++;
     return words.filter((word) => !before.has(word) && this.words.has(word)).length;
   }
 }

@@ -1,0 +1,128 @@
+/** ANNOUNCE: taking in new blocks, our own and those of others, and passing each on once. */
+import { addressKey, type Address } from '../../../shared/address.ts';
+import { BLOCK_RULES, meetsDifficulty, type Block } from '../../../shared/block.ts';
+import type { SubmitResult } from '../../../shared/work.ts';
+import { RecentMap, RecentSet } from '../bounded.ts';
+import type { Consensus } from './consensus.ts';
+import type { Context } from './context.ts';
+import { MAX_EARLY_BLOCKS, MAX_SEEN_BLOCKS } from './limits.ts';
+import type { WordQueue } from './words.ts';
+
+/** A block that was announced before we could use it. */
+interface EarlyBlock {
+  readonly block: Block;
+  readonly from: Address;
+  readonly at: number;
+}
+
+export class Announcements {
+  private readonly context: Context;
+  private readonly words: WordQueue;
+  private readonly consensus: Consensus;
+  private readonly seen = new RecentSet(MAX_SEEN_BLOCKS);
+  private readonly early = new RecentMap<EarlyBlock>(MAX_EARLY_BLOCKS);
+
+  constructor(context: Context, words: WordQueue, consensus: Consensus) {
+    this.context = context;
+    this.words = words;
+    this.consensus = consensus;
+  }
+
+  onAnnounce(block: Block, from: Address): void {
+    const { context, consensus } = this;
+    const { chain } = context;
+    const { height, hash } = block;
+    if (!meetsDifficulty(hash, chain.difficulty)) {
+      context.count('announce.misses-difficulty');
+      context.peers.offend(from);
+    } else if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
+      context.count('announce.known');
+    } else if (height < chain.height) {
+      // Of another branch, not longer than ours: the next consensus decides, or the next block.
+      context.count('announce.behind');
+    } else {
+      const fault = height === chain.height ? chain.faultOf(block) : undefined;
+      if (height === chain.height && fault === undefined) {
+        context.count('announce.accepted');
+        this.append(block, 'announced', from);
+        this.useEarly();
+      } else if (fault === undefined || fault === 'wrong-hash') {
+        // It stands on blocks that we do not have, so only the hash it claims can be looked at.
+        this.seen.add(hash);
+        this.early.set(hash, { block, from, at: context.now });
+        context.count(height === chain.height ? 'announce.other-branch' : 'announce.ahead');
+        consensus.catchUp();
+      } else {
+        context.count(`announce.${fault}`);
+        context.peers.offend(from);
+      }
+    }
+  }
+
+  /** A block found by one of our miners. */
+  onSubmit(block: Block): SubmitResult {
+    const { context } = this;
+    const { chain } = context;
+    if (block.height < chain.height) return { status: 'stale' };
+    const fault = chain.faultOf(block);
+    if (fault !== undefined) return { status: 'rejected', reason: BLOCK_RULES[fault] };
+    if (chain.height === 0 && !this.consensus.ready) {
+      return { status: 'rejected', reason: 'There is no chain to mine on yet.' };
+    }
+    this.append(block, 'mined', undefined);
+    this.useEarly();
+    return { status: 'accepted' };
+  }
+
+  /**
+   * A consensus is over: blocks announced in the meantime that now fit are taken, and those that still do not call
+   * for another one, unless this one had every chance to find them.
+   *
+   * @param startedAt when the consensus began
+   */
+  onConsensusFinished(startedAt: number): void {
+    this.useEarly();
+    for (const { block, at } of [...this.early.values()]) {
+      if (block.height >= this.context.chain.height && at >= startedAt) this.consensus.catchUp();
+      else this.early.delete(block.hash);
+    }
+  }
+
+  /** Puts a verified block on top, keeps it, and tells everybody: in this order. */
+  private append(block: Block, source: 'mined' | 'announced', from: Address | undefined): void {
+    const { context } = this;
+    context.store(context.chain.append(block));
+    this.seen.add(block.hash);
+    this.early.delete(block.hash);
+    this.words.remove(block.messages);
+    const sender = from === undefined ? undefined : addressKey(from);
+    const others = context.peers.all().filter(({ key }) => key !== sender);
+    context.broadcast(
+      others.map(({ address }) => address),
+      { type: 'ANNOUNCE', block },
+    );
+    context.notify({ kind: 'block', block, source });
+    this.consensus.onGrowth();
+  }
+
+  /** Takes those early blocks that fit on top by now. */
+  private useEarly(): void {
+    const { chain } = this.context;
+    for (let fitting = this.fitting(); fitting !== undefined; fitting = this.fitting()) {
+      this.context.count('announce.used-later');
+      this.append(fitting.block, 'announced', fitting.from);
+      this.early.delete(fitting.block.hash);
+    }
+    for (const { block } of [...this.early.values()]) {
+      if (block.height < chain.height) this.early.delete(block.hash);
+    }
+  }
+
+  private fitting(): EarlyBlock | undefined {
+    const { chain } = this.context;
+    for (const early of this.early.values()) {
+      if (early.block.height === chain.height && chain.faultOf(early.block) === undefined) return early;
+    }
+    return undefined;
+  }
+}

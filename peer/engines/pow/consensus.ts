@@ -1,0 +1,407 @@
+/**
+ * Consensus: asking everybody for STATS, choosing the best chain that is claimed, and moving to it.
+ *
+ * The longest valid chain wins. Of several claims the longest is tried first, then the one most peers agree on, then
+ * the lowest hash. At our own height the hash with most votes wins (ours counts as one), then the lowest, so that
+ * every network settles on one chain. Source: the assignment ("longest chain; ties break on the majority").
+ */
+import { addressKey, type Address } from '../../../shared/address.ts';
+import { meetsDifficulty, type Block } from '../../../shared/block.ts';
+import { RecentMap } from '../bounded.ts';
+import type { Context } from './context.ts';
+import type { ChainClaim, PowNotice, PowStatus } from './interface.ts';
+import {
+  CATCH_UP_MAX_INTERVAL,
+  CATCH_UP_MIN_INTERVAL,
+  CONSENSUS_MIN_INTERVAL,
+  JOIN_RETRY,
+  JOIN_WAIT,
+  MAX_BLAMED,
+  MAX_CANDIDATES,
+  MAX_FALSE_CHAINS,
+  MAX_SOURCES,
+  STATS_RETRY,
+  STATS_TIMEOUT,
+} from './limits.ts';
+import type { StatsReply } from './messages.ts';
+import { ChainSync, claimKey, type SyncOutcome, type SyncTarget } from './sync.ts';
+import type { WordQueue } from './words.ts';
+
+/** The timers of the next consensus and of the STATS being awaited. */
+export const CONSENSUS_TIMER = 'consensus';
+export const STATS_TIMER = 'stats';
+
+/** Rounds without any answer after which we may found a network although we were told of peers to join. */
+const LONELY_ROUNDS = 3;
+
+/** An answer to STATS, and where its sender is to be asked for blocks. */
+interface Answer {
+  readonly claim: ChainClaim | null;
+  readonly addresses: readonly Address[];
+}
+
+/** A claimed chain and those who claim it. */
+interface Group extends ChainClaim {
+  readonly claimants: Map<string, Address>;
+  votes: number;
+}
+
+type State =
+  | { readonly phase: 'idle' }
+  | {
+      readonly phase: 'asking';
+      readonly asked: ReadonlyMap<string, Address>;
+      readonly answers: Map<string, { claim: ChainClaim | null; from: Address }>;
+      askedTwice: boolean;
+    }
+  | {
+      readonly phase: 'syncing';
+      readonly sync: ChainSync;
+      readonly others: readonly SyncTarget[];
+      readonly answers: number;
+    };
+
+type Outcome = Extract<PowNotice, { kind: 'consensus-finished' }>['outcome'];
+
+export class Consensus {
+  private readonly context: Context;
+  private readonly words: WordQueue;
+  private readonly onFinished: (startedAt: number) => void;
+  private state: State = { phase: 'idle' };
+  /** When the next consensus is due. */
+  private due = Infinity;
+  private startedAt = -Infinity;
+  private finishedAt = -Infinity;
+  private catchUpInterval = CATCH_UP_MIN_INTERVAL;
+  private catchingUp = false;
+  private retryInterval = JOIN_RETRY;
+  private lonelyRounds = 0;
+  private finishedOnce = false;
+  private metOthers = false;
+  private sawClaims = false;
+  private toldWaiting = false;
+  /** Who has claimed which chain falsely. */
+  private readonly falseChains = new RecentMap<Set<string>>(MAX_FALSE_CHAINS);
+
+  /** @param onFinished called when a consensus is over, with the time it began */
+  constructor(context: Context, words: WordQueue, onFinished: (startedAt: number) => void) {
+    this.context = context;
+    this.words = words;
+    this.onFinished = onFinished;
+  }
+
+  /** What we are doing, in a word. */
+  get phase(): PowStatus['phase'] {
+    const { state } = this;
+    if (state.phase === 'syncing') return state.sync.phase;
+    if (state.phase === 'asking') return 'asking';
+    if (this.context.chain.height > 0) return 'following';
+    return this.finishedOnce ? 'waiting' : 'joining';
+  }
+
+  /** Whether there is something to mine on: a chain, or leave to found one where nobody has any. */
+  get ready(): boolean {
+    const { chain, config } = this.context;
+    if (!this.finishedOnce) return false;
+    if (chain.height > 0) return true;
+    const lonely = config.join.length === 0 || this.lonelyRounds >= LONELY_ROUNDS;
+    return config.genesis && !this.sawClaims && (this.metOthers || lonely);
+  }
+
+  start(): void {
+    this.schedule(JOIN_WAIT);
+  }
+
+  /** A peer joined: while we have met nobody yet this is what we wait for. */
+  onPeer(): void {
+    if (!this.metOthers) this.scheduleWithin(JOIN_WAIT);
+  }
+
+  /** The network or a user asks for a consensus: at once, but not while one runs, nor too often. */
+  onCall(): boolean {
+    if (this.state.phase !== 'idle') {
+      this.context.count('consensus.running');
+      return false;
+    }
+    if (this.context.now - this.finishedAt < CONSENSUS_MIN_INTERVAL) {
+      this.context.count('limit.consensus');
+      return false;
+    }
+    this.context.count('consensus.called');
+    this.run();
+    return true;
+  }
+
+  /** A block ahead of us was announced: somebody has a longer chain. */
+  catchUp(): void {
+    this.catchingUp = true;
+    this.scheduleWithin(Math.max(0, this.finishedAt + this.catchUpInterval - this.context.now));
+  }
+
+  /** Our chain grew by itself: announcements are honest, so the next one ahead of us is followed at once. */
+  onGrowth(): void {
+    this.catchUpInterval = CATCH_UP_MIN_INTERVAL;
+  }
+
+  /** The consensus timer has run out. */
+  onDue(): void {
+    this.due = Infinity;
+    if (this.state.phase === 'idle') this.run();
+  }
+
+  /** The STATS timer has run out. */
+  onStatsTimer(): void {
+    const { state, context } = this;
+    if (state.phase !== 'asking') return;
+    if (state.askedTwice) {
+      this.evaluate(state);
+      return;
+    }
+    state.askedTwice = true;
+    const silent = [...state.asked].filter(([key]) => !state.answers.has(key));
+    context.broadcast(
+      silent.map(([, address]) => address),
+      { type: 'STATS' },
+    );
+    context.timer(STATS_TIMER, STATS_TIMEOUT);
+  }
+
+  onSyncTimer(): void {
+    if (this.state.phase === 'syncing') this.state.sync.tick();
+  }
+
+  goOn(): void {
+    if (this.state.phase === 'syncing') this.state.sync.goOn();
+  }
+
+  /** A block that may be one we asked for. */
+  onBlock(block: Block, from: Address): void {
+    if (this.state.phase === 'syncing') this.state.sync.onBlock(block, from);
+    else this.context.count('get-block-reply.unexpected');
+  }
+
+  /** An announced block: a sync may have asked for it, because one implementation answers GET_BLOCK so. */
+  onAnnounce(block: Block, from: Address): void {
+    if (this.state.phase === 'syncing') this.state.sync.onBlock(block, from);
+  }
+
+  onRefusal(from: Address): void {
+    if (this.state.phase === 'syncing') this.state.sync.onRefusal(from);
+  }
+
+  onStatsReply(message: StatsReply, from: Address): void {
+    const { context, state } = this;
+    const claim = message.hash === null ? null : { height: message.height, hash: message.hash };
+    const sender = this.senderOf(message, from);
+    const peer = context.peers.get(sender);
+    if (peer !== undefined) peer.claim = claim;
+    if (state.phase !== 'asking' || ![...state.asked.values()].some(({ host }) => host === from.host)) {
+      // One implementation answers all its peers whenever anybody asks it.
+      context.count('stats-reply.unexpected');
+      return;
+    }
+    context.count('stats-reply.accepted');
+    state.answers.set(addressKey(sender), { claim, from: sender });
+    if ([...state.asked.keys()].every((key) => state.answers.has(key))) this.evaluate(state);
+  }
+
+  /** Who sent a STATS_REPLY: some answer from another port than they listen on, and one says which that is. */
+  private senderOf({ claims }: StatsReply, from: Address): Address {
+    const { peers } = this.context;
+    if (peers.get(from) !== undefined || claims?.host !== from.host) return from;
+    return peers.get(claims) === undefined ? from : claims;
+  }
+
+  private run(): void {
+    const { context } = this;
+    const asked = new Map<string, Address>();
+    for (const { key, address } of context.peers.all()) asked.set(key, address);
+    for (const address of context.config.join) {
+      if (!context.peers.self(address)) asked.set(addressKey(address), address);
+    }
+    context.cancel(CONSENSUS_TIMER);
+    this.startedAt = context.now;
+    this.due = Infinity;
+    context.notify({ kind: 'consensus-started', peers: asked.size });
+    if (asked.size === 0) {
+      this.finish('alone', 0);
+      return;
+    }
+    this.state = { phase: 'asking', asked, answers: new Map(), askedTwice: false };
+    context.broadcast([...asked.values()], { type: 'STATS' });
+    context.timer(STATS_TIMER, STATS_RETRY);
+  }
+
+  private evaluate(state: Extract<State, { phase: 'asking' }>): void {
+    this.context.cancel(STATS_TIMER);
+    if (state.answers.size === 0) {
+      this.finish('alone', 0);
+      return;
+    }
+    this.metOthers = true;
+    const answers = [...state.answers.values()].map(({ claim, from }) => ({
+      claim,
+      addresses: state.asked.has(addressKey(from)) ? [from] : silentOn(from, state),
+    }));
+    this.tryNext(this.targetsOf(answers), answers.length, 'current');
+  }
+
+  /** The claimed chains that are better than ours, best first. */
+  private targetsOf(answers: readonly Answer[]): SyncTarget[] {
+    const { chain } = this.context;
+    const groups = this.group(answers);
+    this.sawClaims = groups.length > 0;
+    const ours = chain.tip?.hash;
+    const ourVotes = 1 + answers.filter(({ claim }) => claim?.hash === ours).length;
+    const beatsOurs = (group: Group): boolean =>
+      group.height > chain.height ||
+      (group.height === chain.height &&
+        (group.votes > ourVotes || (group.votes === ourVotes && group.hash < (ours ?? ''))));
+    return groups
+      .filter((group) => chain.block(group.height - 1)?.hash !== group.hash && group.hash !== ours)
+      .filter(beatsOurs)
+      .sort((a, b) => b.height - a.height || b.votes - a.votes || (a.hash < b.hash ? -1 : 1))
+      .slice(0, MAX_CANDIDATES)
+      .map((group) => this.targetOf(group, groups))
+      .filter(({ sources }) => sources.length > 0);
+  }
+
+  /** Puts answers with the same height and hash together; hashes that miss the difficulty are lies. */
+  private group(answers: readonly Answer[]): Group[] {
+    const { context } = this;
+    const groups = new Map<string, Group>();
+    for (const { claim, addresses } of answers) {
+      if (claim === null) continue;
+      if (!meetsDifficulty(claim.hash, context.chain.difficulty)) {
+        context.count('stats-reply.misses-difficulty');
+        continue;
+      }
+      const key = claimKey(claim);
+      const liars = this.falseChains.get(key);
+      const honest = addresses.filter((address) => liars?.has(addressKey(address)) !== true);
+      if (honest.length === 0) {
+        context.count('stats-reply.known-false');
+        continue;
+      }
+      let group = groups.get(key);
+      if (group === undefined) groups.set(key, (group = { ...claim, claimants: new Map(), votes: 0 }));
+      group.votes++;
+      for (const address of honest) group.claimants.set(addressKey(address), address);
+    }
+    return [...groups.values()];
+  }
+
+  /**
+   * Whom to ask for a chain: those who claim it, and those who claim the same hash at another height, because some
+   * count heights from 0. Those who never lied come first.
+   */
+  private targetOf(group: Group, groups: readonly Group[]): SyncTarget {
+    const { peers, random, chain } = this.context;
+    const liars = this.falseChains.get(claimKey(group));
+    const claimants = new Map<string, Address>();
+    for (const { hash, claimants: some } of groups) {
+      if (hash === group.hash) for (const [key, address] of some) claimants.set(key, address);
+    }
+    const shuffled = random.sample([...claimants.values()], claimants.size);
+    const sources = shuffled
+      .filter((address) => liars?.has(addressKey(address)) !== true)
+      .sort((a, b) => (peers.get(a)?.offences ?? 0) - (peers.get(b)?.offences ?? 0))
+      .slice(0, MAX_SOURCES);
+    const { height, hash } = group;
+    return { height, hash, sources, insteadOf: height === chain.height ? (chain.tip?.hash ?? null) : null };
+  }
+
+  /** @param otherwise the outcome if no target is left */
+  private tryNext(targets: readonly SyncTarget[], answers: number, otherwise: Outcome): void {
+    const [target, ...others] = targets;
+    if (target === undefined) {
+      this.finish(otherwise, answers);
+      return;
+    }
+    const sync = new ChainSync(this.context, this.words, target, (outcome) => {
+      this.onSyncDone(target, outcome, others, answers, otherwise);
+    });
+    this.state = { phase: 'syncing', sync, others, answers };
+    sync.begin();
+  }
+
+  private onSyncDone(
+    target: SyncTarget,
+    result: SyncOutcome,
+    others: readonly SyncTarget[],
+    answers: number,
+    otherwise: Outcome,
+  ): void {
+    const { context } = this;
+    const claim = { height: target.height, hash: target.hash };
+    switch (result.outcome) {
+      case 'adopted':
+        this.finish('adopted', answers);
+        return;
+      case 'false': {
+        const { liars, fault } = result;
+        const key = claimKey(target);
+        const blamed = this.falseChains.get(key) ?? new Set<string>();
+        for (const address of liars) {
+          if (blamed.size < MAX_BLAMED) blamed.add(addressKey(address));
+          context.peers.offend(address);
+        }
+        this.falseChains.set(key, blamed);
+        context.notify({ kind: 'false-chain', target: claim, claimedBy: liars, fault });
+        this.tryNext(others, answers, 'failed');
+        return;
+      }
+      case 'unavailable':
+        context.notify({ kind: 'chain-unavailable', target: claim });
+        this.tryNext(others, answers, 'failed');
+        return;
+      case 'outdated':
+        this.tryNext(others, answers, otherwise);
+    }
+  }
+
+  private finish(outcome: Outcome, answers: number): void {
+    const { context } = this;
+    const { config, chain } = context;
+    this.state = { phase: 'idle' };
+    this.finishedAt = context.now;
+    this.finishedOnce = true;
+    if (outcome === 'adopted') this.catchUpInterval = CATCH_UP_MIN_INTERVAL;
+    else if (this.catchingUp)
+      this.catchUpInterval = Math.min(CATCH_UP_MAX_INTERVAL, this.catchUpInterval * 2);
+    this.catchingUp = false;
+    if (outcome === 'alone') this.lonelyRounds++;
+    const searching = outcome === 'failed' || chain.height === 0 || (outcome === 'alone' && !this.metOthers);
+    this.retryInterval = searching ? this.retryInterval * 2 : JOIN_RETRY;
+    context.notify({ kind: 'consensus-finished', outcome, answers, height: chain.height });
+    if (chain.height === 0 && !config.genesis && !this.toldWaiting) {
+      this.toldWaiting = true;
+      context.notify({ kind: 'waiting' });
+    }
+    this.schedule(
+      searching ? Math.min(this.retryInterval, config.consensusInterval) : config.consensusInterval,
+    );
+    this.onFinished(this.startedAt);
+  }
+
+  private schedule(after: number): void {
+    this.due = this.context.now + after;
+    this.context.timer(CONSENSUS_TIMER, after);
+  }
+
+  /** Has the next consensus begin within `after`; one under way may be too early to see what is new. */
+  private scheduleWithin(after: number): void {
+    if (this.state.phase === 'idle' && this.context.now + after < this.due) this.schedule(after);
+  }
+}
+
+/**
+ * An answer came from a port that nobody asked: it is from one of those on the same host that are silent. Where none
+ * is, the port itself is asked.
+ */
+function silentOn(from: Address, state: Extract<State, { phase: 'asking' }>): Address[] {
+  const silent = [...state.asked]
+    .filter(([key, { host }]) => host === from.host && !state.answers.has(key))
+    .map(([, address]) => address);
+  return silent.length > 0 ? silent : [from];
+}

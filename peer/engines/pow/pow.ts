@@ -1,0 +1,194 @@
+/**
+ * The proof-of-work engine: the class network's peer as a state machine. Every protocol has a file of its own; here
+ * they are put together.
+ */
+import type { StoreView } from '../../storage/store.ts';
+import type { SubmitResult, WorkTemplate } from '../../../shared/work.ts';
+import type { Address } from '../../../shared/address.ts';
+import type { Block } from '../../../shared/block.ts';
+import type { Engine, EngineEvent } from '../engine.ts';
+import { Random } from '../random.ts';
+import { Announcements } from './announce.ts';
+import { Chain } from './chain.ts';
+import { Consensus, CONSENSUS_TIMER, STATS_TIMER } from './consensus.ts';
+import { Context, type PowEffect } from './context.ts';
+import { onGetBlock, ServingLimit } from './get-block.ts';
+import { GossipProtocol, GOSSIP_TIMER } from './gossip.ts';
+import type { PowConfig, PowNotice, PowRequest, PowResult, PowStatus } from './interface.ts';
+import { SWEEP_SLICE } from './limits.ts';
+import type { PowMessage } from './messages.ts';
+import { PeerTable } from './peers.ts';
+import { onStats } from './stats.ts';
+import { SYNC_TIMER } from './sync.ts';
+import { WORD_RULES, WordQueue } from './words.ts';
+
+type PowEvent = EngineEvent<PowMessage, PowRequest>;
+
+export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowNotice> {
+  private readonly context: Context;
+  private readonly words = new WordQueue();
+  private readonly serving = new ServingLimit();
+  private readonly gossip: GossipProtocol;
+  private readonly consensus: Consensus;
+  private readonly announcements: Announcements;
+  /** What the work told last was made of. */
+  private told: { ready: boolean; tip: Block | null; words: number } = { ready: false, tip: null, words: 0 };
+
+  /**
+   * @param modules.view what the node has stored, read for the chain we left off with
+   * @param modules.entropy at least 16 random bytes
+   * @throws UserError if what is stored is not a chain of this difficulty
+   */
+  constructor(config: PowConfig, modules: { view: StoreView; entropy: Uint8Array }) {
+    const chain = new Chain(modules.view, config.difficulty);
+    const peers = new PeerTable(config.self, config.selfHosts);
+    this.context = new Context({ config, chain, peers, random: new Random(modules.entropy) });
+    this.consensus = new Consensus(this.context, this.words, (startedAt) => {
+      this.announcements.onConsensusFinished(startedAt);
+    });
+    this.announcements = new Announcements(this.context, this.words, this.consensus);
+    this.gossip = new GossipProtocol(this.context, () => {
+      this.consensus.onPeer();
+    });
+  }
+
+  step(event: PowEvent): readonly PowEffect[] {
+    const { context } = this;
+    context.now = event.now;
+    switch (event.type) {
+      case 'started':
+        this.gossip.round();
+        this.consensus.start();
+        if (context.chain.hasGarbage) context.goOn();
+        break;
+      case 'message':
+        this.onMessage(event.message, event.from);
+        break;
+      case 'malformed':
+        context.count(`malformed.${event.fault}`);
+        context.peers.touch(event.from, event.now);
+        break;
+      case 'timer':
+        this.onTimer(event.timer);
+        break;
+      case 'continue':
+        this.consensus.goOn();
+        this.sweep();
+        break;
+      case 'request':
+        context.reply(event.id, this.onRequest(event.request));
+        break;
+    }
+    this.tellWork();
+    return context.takeEffects();
+  }
+
+  /** The state, as shown to people. */
+  status(): PowStatus {
+    const { chain, peers, counters, now } = this.context;
+    return {
+      height: chain.height,
+      hash: chain.tip?.hash ?? null,
+      difficulty: chain.difficulty,
+      phase: this.consensus.phase,
+      peers: peers.view(now),
+      words: this.words.waiting,
+      counters: { ...counters },
+    };
+  }
+
+  private onMessage(message: PowMessage, from: Address): void {
+    const { context } = this;
+    if (context.peers.self(from)) {
+      context.count('limit.own-address');
+      return;
+    }
+    context.peers.touch(from, context.now);
+    switch (message.type) {
+      case 'GOSSIP':
+        this.gossip.onGossip(message, from);
+        break;
+      case 'GOSSIP_REPLY':
+        this.gossip.onReply(message, from);
+        break;
+      case 'GET_BLOCK':
+        onGetBlock(context, message, from, this.serving);
+        break;
+      case 'GET_BLOCK_REPLY':
+        if (message.block === null) this.consensus.onRefusal(from);
+        else this.consensus.onBlock(message.block, from);
+        break;
+      case 'STATS':
+        onStats(context, from, this.serving);
+        break;
+      case 'STATS_REPLY':
+        this.consensus.onStatsReply(message, from);
+        break;
+      case 'ANNOUNCE':
+        // One implementation answers GET_BLOCK with an ANNOUNCE, so it may be both.
+        this.consensus.onAnnounce(message.block, from);
+        this.announcements.onAnnounce(message.block, from);
+        break;
+      case 'CONSENSUS':
+        this.consensus.onCall();
+        break;
+      case 'NEW_WORD':
+        this.words.onNewWord(context, message, from);
+        break;
+    }
+  }
+
+  private onTimer(timer: string): void {
+    if (timer === GOSSIP_TIMER) this.gossip.round();
+    else if (timer === CONSENSUS_TIMER) this.consensus.onDue();
+    else if (timer === STATS_TIMER) this.consensus.onStatsTimer();
+    else if (timer === SYNC_TIMER) this.consensus.onSyncTimer();
+  }
+
+  private onRequest(request: PowRequest): SubmitResult {
+    switch (request.kind) {
+      case 'submit-block':
+        return this.announcements.onSubmit(request.block);
+      case 'submit-word': {
+        const fault = this.words.add(request.word);
+        return fault === undefined
+          ? { status: 'accepted' }
+          : { status: 'rejected', reason: WORD_RULES[fault] };
+      }
+      case 'consensus':
+        return this.consensus.onCall()
+          ? { status: 'accepted' }
+          : { status: 'rejected', reason: 'A consensus is running, or has just been.' };
+    }
+  }
+
+  /** Deletes a slice of what no chain names any more. */
+  private sweep(): void {
+    const { chain } = this.context;
+    if (!chain.hasGarbage) return;
+    this.context.store(chain.sweep(SWEEP_SLICE));
+    this.context.goOn();
+  }
+
+  /** Tells what is to be mined, when that has changed. */
+  private tellWork(): void {
+    const { told, words, context } = this;
+    const ready = this.consensus.ready;
+    const { tip } = context.chain;
+    if (told.ready === ready && told.tip === tip && told.words === words.version) return;
+    this.told = { ready, tip, words: words.version };
+    context.notify({ kind: 'work', template: ready ? this.template() : null });
+  }
+
+  private template(): WorkTemplate {
+    const { chain, config } = this.context;
+    const words = this.words.next();
+    return {
+      height: chain.height,
+      previousHash: chain.tip?.hash ?? '',
+      messages: words.length > 0 ? words : [config.idleWord],
+      minedBy: config.minedBy,
+      difficulty: chain.difficulty,
+    };
+  }
+}
