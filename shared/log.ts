@@ -64,8 +64,12 @@ export function createLog(options: { level: LogLevel; format: LogFormat; colour?
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types
     transports: [new winston.transports.Console({ stderrLevels: [...LOG_LEVELS] })],
   });
-  const write = (level: LogLevel) => (message: string, data?: LogData) => {
-    logger.log({ level, message, data });
+  const write = (level: LogLevel): Log[LogLevel] => {
+    // Winston would format a line first and then find that nobody wants it.
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return ignore;
+    return (message, data) => {
+      logger.log({ level, message, data });
+    };
   };
   return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
 }

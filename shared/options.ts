@@ -2,14 +2,15 @@
  * What the command lines of `peer` and `miner` share: how an option is declared, read and explained.
  *
  * Precedence, highest first: command line, environment, option file (`--config`), default. Every option may be
- * written with dashes or underscores (`--peer-host`, `--peer_host`).
+ * written with dashes or underscores (`--peer-host`, `--peer_host`). An empty environment variable counts as not set;
+ * that of a flag must be `true` or `false` (or `1` or `0`).
  */
 import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import type { Address } from './address.ts';
-import { UserError, messageOf } from './errors.ts';
+import { UserError, messageOf, systemCodeOf } from './errors.ts';
 import { isJsonObject, parseJson } from './json.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 
@@ -84,7 +85,9 @@ function environmentName(program: string, option: Option): string {
   return `GOSSIP_${program}_${option.name()}`.toUpperCase().replaceAll('-', '_');
 }
 
-/** Adds an option, with its environment variable, to a command of `program`. */
+/**
+ * Adds an option, with its environment variable, to a command of `program`. A flag is false unless it is given.
+ */
 export function addOption<T>(command: Command, program: 'peer' | 'miner', spec: OptionSpec<T>): Command {
   const option = new Option(spec.flags, spec.description);
   option.env(environmentName(program, option));
@@ -168,11 +171,41 @@ export function applyOptionFile(command: Command, path: string): void {
   }
 }
 
+/** Whether an option takes no value. */
+function isFlag(option: Option): boolean {
+  return !option.required && !option.optional;
+}
+
+/** Commander takes a flag for set when its environment variable merely exists; `false` is to mean false. */
+function readFlagsOfEnvironment(command: Command): void {
+  for (const option of command.options) {
+    const attribute = option.attributeName();
+    if (!isFlag(option) || command.getOptionValueSource(attribute) !== 'env') continue;
+    const name = option.envVar ?? '';
+    const value = process.env[name]?.toLowerCase() ?? '';
+    if (!['true', 'false', '1', '0'].includes(value)) {
+      throw new UserError(`environment variable ${name}: it must be true or false`);
+    }
+    command.setOptionValueWithSource(attribute, value === 'true' || value === '1', 'env');
+  }
+}
+
+/** Options before the name of a subcommand would be the main program's, and do nothing; better to say so. */
+function refuseMisplacedOptions(program: Command, command: Command): void {
+  if (command === program) return;
+  for (const option of program.options) {
+    if (program.getOptionValueSource(option.attributeName()) === 'cli' && option.name() !== 'verbose') {
+      throw new UserError(
+        `--${option.name()} stands before "${command.name()}"; options go after the command`,
+      );
+    }
+  }
+}
+
 /** One value of an option file, through the option's own parser. */
 function readFileValue(option: Option, value: unknown, path: string): unknown {
   const texts = (Array.isArray(value) ? value : [value]) as unknown[];
-  const flag = !option.required && !option.optional;
-  if (flag) {
+  if (isFlag(option)) {
     if (typeof value === 'boolean') return value;
     throw new UserError(`option file ${path}: "${option.name()}" must be true or false`);
   }
@@ -193,6 +226,9 @@ function readFileValue(option: Option, value: unknown, path: string): unknown {
  * non-zero exit code; with `--verbose` as a stack.
  */
 export async function runProgram(program: Command, args: readonly string[]): Promise<void> {
+  const verbose = args.includes('--verbose');
+  guardProcess(program.name(), verbose);
+  forgetEmptyVariables([program, ...program.commands]);
   program
     .exitOverride()
     .showSuggestionAfterError()
@@ -203,6 +239,8 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
     });
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   program.hook('preAction', (_, command) => {
+    refuseMisplacedOptions(program, command);
+    readFlagsOfEnvironment(command);
     const { config } = command.opts<{ config?: string }>();
     if (config !== undefined) applyOptionFile(command, config);
   });
@@ -214,13 +252,40 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
       process.exitCode = error.exitCode;
       return;
     }
-    const verbose = args.includes('--verbose');
-    const expected = error instanceof UserError;
-    console.error(
-      `${program.name()}: ${verbose && error instanceof Error ? (error.stack ?? '') : messageOf(error)}`,
-    );
-    if (!expected && !verbose)
-      console.error('This is a fault of the program; --verbose shows where it happened.');
+    explain(program.name(), error, verbose);
     process.exitCode = 1;
   }
+}
+
+/** One line for an error that the user can do something about, a hint more for one that nobody foresaw. */
+function explain(name: string, error: unknown, verbose: boolean): void {
+  console.error(`${name}: ${verbose && error instanceof Error ? (error.stack ?? '') : messageOf(error)}`);
+  if (!(error instanceof UserError) && !verbose) {
+    console.error('This is a fault of the program; --verbose shows where it happened.');
+  }
+}
+
+/** A variable that is set to nothing is one that somebody meant to leave out. */
+function forgetEmptyVariables(commands: readonly Command[]): void {
+  for (const { envVar } of commands.flatMap(({ options }) => options)) {
+    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- an entry of process.env is removed in no other way
+    if (envVar !== undefined && process.env[envVar] === '') delete process.env[envVar];
+  }
+}
+
+/**
+ * Sees to what reaches no command: a reader of our output that has gone (`| head`) is no reason to stop what we do,
+ * anything else that nobody caught ends the process, as one line.
+ */
+function guardProcess(name: string, verbose: boolean): void {
+  process.stdout.on('error', (error) => {
+    if (systemCodeOf(error) !== 'EPIPE') throw error;
+  });
+  process.stderr.on('error', () => {
+    // There is nobody left to tell.
+  });
+  process.on('uncaughtException', (error) => {
+    explain(name, error, verbose);
+    process.exit(1);
+  });
 }

@@ -1,6 +1,6 @@
 import type { Address } from '../../shared/address.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { Codec, Effect, Engine, EngineEvent } from '../engines/engine.ts';
+import type { Codec, Decoded, Effect, Engine, EngineEvent } from '../engines/engine.ts';
 import type { Store } from '../storage/store.ts';
 import type { Transport } from '../transports/transport.ts';
 
@@ -98,7 +98,7 @@ export class EngineHost<Message, Request, Result, Notice> {
   /** Takes bytes from the transport. Before `start` and after the end they are passed over. */
   receive(bytes: Uint8Array, from: Address): void {
     if (this.#state !== 'running') return;
-    const { message, fault } = this.#parts.codec.decode(bytes);
+    const { message, fault } = this.#decode(bytes);
     if (fault === undefined) {
       this.#counters.messages++;
       this.#dispatch({ type: 'message', now: this.#time(), from, message });
@@ -162,9 +162,18 @@ export class EngineHost<Message, Request, Result, Notice> {
     return this.#now;
   }
 
+  /** A codec is pure, so one that throws (a stack that overflows, say) has done no harm, whoever caused it. */
+  #decode(bytes: Uint8Array): Decoded<Message> {
+    try {
+      return this.#parts.codec.decode(bytes);
+    } catch {
+      return { fault: 'decoder-failed' };
+    }
+  }
+
   #countFault(fault: string): void {
     const { malformed } = this.#counters;
-    const known = fault in malformed || Object.keys(malformed).length < MAX_FAULTS;
+    const known = Object.hasOwn(malformed, fault) || Object.keys(malformed).length < MAX_FAULTS;
     const name = known ? fault : 'other';
     malformed[name] = (malformed[name] ?? 0) + 1;
   }

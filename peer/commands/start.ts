@@ -1,0 +1,273 @@
+import { hostname, userInfo } from 'node:os';
+import { resolve } from 'node:path';
+
+import { Command } from 'commander';
+
+import { addressKey, type Address } from '../../shared/address.ts';
+import {
+  DEFAULT_DIFFICULTY,
+  MAX_DIFFICULTY,
+  MAX_MINED_MESSAGE_LENGTH,
+  MAX_MINED_NAME_LENGTH,
+  isMineableName,
+  isMineableWord,
+} from '../../shared/block.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { createLog, type Log, type LogFormat, type LogLevel } from '../../shared/log.ts';
+import { addCommonOptions, addOption, hostPort, integer, seconds, text } from '../../shared/options.ts';
+import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
+import { addDataDirOption, openDataDir } from './data-dir.ts';
+
+/** The longest interval that can be asked for, in seconds: a day. */
+const MAX_INTERVAL = 86_400;
+/** How long, in milliseconds, something that still runs after everything was closed may hold up the end. */
+const END_PATIENCE = 1000;
+
+interface StartOptions {
+  readonly port: number;
+  readonly bind: string;
+  readonly host?: string;
+  readonly name: string;
+  readonly join: readonly Address[];
+  readonly difficulty: number;
+  readonly dataDir: string;
+  readonly minerPort: number;
+  readonly minerBind?: string;
+  readonly httpPort: number;
+  readonly genesis?: boolean;
+  readonly consensusInterval: number;
+  readonly gossipInterval: number;
+  readonly peerTimeout: number;
+  readonly minedBy?: string;
+  readonly idleWord: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly verbose?: boolean;
+}
+
+/** `user@machine`, cut down to what every implementation takes for a name. */
+export function defaultName(): string {
+  let user = 'peer';
+  try {
+    user = userInfo().username;
+  } catch {
+    // A user id without an entry in the system's list, as in many containers.
+  }
+  return `${user}@${hostname()}`.replaceAll(/[^\x20-\x7e]/g, '-').slice(0, MAX_MINED_NAME_LENGTH);
+}
+
+const NAME_RULE = `It must be 1 to ${MAX_MINED_NAME_LENGTH} printable ASCII characters, which every peer accepts.`;
+
+/** `peer` itself: takes part in a network until it is told to stop. */
+export function peerCommand(): Command {
+  const command = new Command('peer')
+    .description(
+      'A peer of a proof-of-work class network: joins it, keeps and serves its chain, serves miners.',
+    )
+    .usage('[options]\n       peer [command] [options]')
+    .enablePositionalOptions()
+    .allowExcessArguments()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  node peer --genesis --difficulty 5           found a network of your own
+  node peer --port 8785 --miner-port 8787 --data-dir second \\
+            --join 127.0.0.1:8784 --difficulty 5    join it with a second peer
+  node peer --join peer.example.org:8999       join a network through a peer you know
+
+Every option may be written with dashes or underscores, and be set by its environment variable or, by its
+name, in the JSON file that --config names. The command line goes before the environment, the environment
+before the file. Options of a command go after its name: node peer export --data-dir second`,
+    )
+    .action(async (options: StartOptions) => {
+      const [operand] = command.args;
+      if (operand !== undefined) command.error(`error: unknown command '${operand}'; see --help`);
+      await start(options);
+    });
+  addNetworkOptions(command);
+  addChainOptions(command);
+  addMiningOptions(command);
+  addOption(command, 'peer', {
+    flags: '--http-port <number>',
+    description: 'TCP port of the status page; 0 switches it off (there is no page in this version yet)',
+    parse: integer(0, 65535),
+    default: 0,
+  });
+  return addCommonOptions(command, 'peer');
+}
+
+function addNetworkOptions(command: Command): void {
+  addOption(command, 'peer', {
+    flags: '--port <number>',
+    description: 'UDP port to listen on and to send from; 0 takes any free one',
+    parse: integer(0, 65535),
+    default: 8784,
+  });
+  addOption(command, 'peer', {
+    flags: '--bind <address>',
+    description: 'IPv4 address to listen on, of this machine; 0.0.0.0 for all',
+    default: '0.0.0.0',
+  });
+  addOption(command, 'peer', {
+    flags: '--host <host>',
+    description:
+      'the host that others are told to reach us at (default: --bind if it is one address, else the first address of this machine)',
+    parse: text(
+      253,
+      (host) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(host) && host !== '0.0.0.0',
+      'It must be an IPv4 address or a host name that others can reach.',
+    ),
+  });
+  addOption(command, 'peer', {
+    flags: '--name <name>',
+    description: 'our name in the network',
+    parse: text(MAX_MINED_NAME_LENGTH, isMineableName, NAME_RULE),
+    default: defaultName(),
+  });
+  addOption(command, 'peer', {
+    flags: '--join <host:port>',
+    description: 'a peer to join the network through; may be given several times',
+    parse: hostPort,
+    repeatable: true,
+  });
+  addOption(command, 'peer', {
+    flags: '--gossip-interval <seconds>',
+    description: 'how often others are told that we are there',
+    parse: seconds(MAX_INTERVAL),
+    default: 30,
+  });
+  addOption(command, 'peer', {
+    flags: '--peer-timeout <seconds>',
+    description: 'after how much silence a peer is dropped',
+    parse: seconds(MAX_INTERVAL),
+    default: 60,
+  });
+}
+
+function addChainOptions(command: Command): void {
+  addOption(command, 'peer', {
+    flags: '--difficulty <zeros>',
+    description: 'how many zeros a hash must end in; the same in the whole network',
+    parse: integer(1, MAX_DIFFICULTY),
+    default: DEFAULT_DIFFICULTY,
+  });
+  addDataDirOption(command);
+  addOption(command, 'peer', {
+    flags: '--genesis',
+    description: 'found a network, with a first block of our own, if nobody has a chain',
+  });
+  addOption(command, 'peer', {
+    flags: '--consensus-interval <seconds>',
+    description: 'how often all peers are asked which chain they have',
+    parse: seconds(MAX_INTERVAL),
+    default: 300,
+  });
+}
+
+function addMiningOptions(command: Command): void {
+  addOption(command, 'peer', {
+    flags: '--miner-port <number>',
+    description: 'TCP port for miners; 0 serves none',
+    parse: integer(0, 65535),
+    default: 8786,
+  });
+  addOption(command, 'peer', {
+    flags: '--miner-bind <address>',
+    description:
+      'address to listen on for miners (default: the one of --bind); 127.0.0.1 keeps other machines out',
+  });
+  addOption(command, 'peer', {
+    flags: '--mined-by <name>',
+    description: 'who signs our blocks (default: the one of --name)',
+    parse: text(MAX_MINED_NAME_LENGTH, isMineableName, NAME_RULE),
+  });
+  addOption(command, 'peer', {
+    flags: '--idle-word <word>',
+    description: 'the message of our blocks while nobody has sent a word for them',
+    parse: text(
+      MAX_MINED_MESSAGE_LENGTH,
+      isMineableWord,
+      `It must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters, which every peer accepts.`,
+    ),
+    default: 'gossip-peer',
+  });
+}
+
+/** Signals that mean "please stop": Ctrl-C, a service manager, a terminal that was closed. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Calls `stop` at the first such signal; the second ends the process as it is. */
+function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
+  let stopping = false;
+  for (const signal of STOP_SIGNALS) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      stop(signal);
+    });
+  }
+}
+
+/**
+ * Runs a peer until a signal stops it or it can't go on, which is logged and makes the exit code 1.
+ *
+ * @throws UserError if it can't be started
+ */
+async function start(options: StartOptions): Promise<void> {
+  const log = createLog({ level: options.logLevel, format: options.logFormat });
+  let end: (reason: NodeJS.Signals | Error) => void = () => undefined;
+  const ended = new Promise<NodeJS.Signals | Error>((settle) => (end = settle));
+  onStopSignal((signal) => {
+    log.info('stopping', { signal });
+    end(signal);
+  });
+  const dataDir = await openDataDir(options.dataDir);
+  try {
+    const node = await openPowNode(nodeOptions(options), {
+      store: dataDir.store,
+      log,
+      bar: process.stderr.isTTY && options.logFormat === 'text',
+      onFailure: end,
+    });
+    sayWhatRuns(log, node, options);
+    const reason = await ended;
+    if (reason instanceof Error) {
+      log.error(`the peer can't go on: ${messageOf(reason)}`, options.verbose ? { stack: reason.stack } : {});
+      process.exitCode = 1;
+    }
+    await node.close();
+  } finally {
+    await dataDir.close();
+  }
+  log.info('stopped');
+  // A name that is still being looked up would keep the process for many seconds.
+  setTimeout(() => process.exit(), END_PATIENCE).unref();
+}
+
+function nodeOptions(options: StartOptions): PowNodeOptions {
+  const { minerPort, minerBind = options.bind, minedBy = options.name, genesis = false } = options;
+  return {
+    ...options,
+    host: options.host,
+    minerPort: minerPort === 0 ? undefined : minerPort,
+    minerBind,
+    minedBy,
+    genesis,
+  };
+}
+
+/** One line that says what a person needs to join, to mine and to find the data. */
+function sayWhatRuns(log: Log, node: PowNode, options: StartOptions): void {
+  const { height, hash } = node.status();
+  log.info('peer is up', {
+    address: addressKey(node.address),
+    miners: node.minerAddress === undefined ? 'off' : addressKey(node.minerAddress),
+    name: options.name,
+    data: resolve(options.dataDir),
+    difficulty: options.difficulty,
+    blocks: height,
+    tip: hash ?? 'none',
+  });
+  if (options.httpPort !== 0) log.warn('--http-port: there is no status page in this version yet');
+}

@@ -1,0 +1,12 @@
+import { runProgram } from '../shared/options.ts';
+import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
+import { peerCommand } from './commands/start.ts';
+import { verifyCommand } from './commands/verify.ts';
+
+const program = peerCommand()
+  .addCommand(exportCommand())
+  .addCommand(importCommand())
+  .addCommand(verifyCommand());
+
+await runProgram(program, process.argv.slice(2));

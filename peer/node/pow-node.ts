@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIPv4 } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import type { Address } from '../../shared/address.ts';
+import type { Block } from '../../shared/block.ts';
+import { UserError, messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { SubmitResult } from '../../shared/work.ts';
+import { powCodec } from '../engines/pow/codec.ts';
+import type { PowConfig, PowNotice, PowRequest, PowResult, PowStatus } from '../engines/pow/interface.ts';
+import type { PowMessage } from '../engines/pow/messages.ts';
+import { PowEngine } from '../engines/pow/pow.ts';
+import { MiningServer, type MinerView } from '../mining/server.ts';
+import type { Store } from '../storage/store.ts';
+import type { Resolve } from '../transports/names.ts';
+import { openUdp, type UdpCounters } from '../transports/udp.ts';
+import { EngineHost, HostError, type HostCounters } from './host.ts';
+import { ProgressBar, ProgressLines, Reporter } from './report.ts';
+import { defaultHost, selfHosts, thisMachine } from './self.ts';
+
+/** How long, in milliseconds, the start may wait for the names of `--join`; what comes later is asked again anyway. */
+const JOIN_PATIENCE = 2000;
+
+type PowHost = EngineHost<PowMessage, PowRequest, PowResult, PowNotice>;
+
+/** How a proof-of-work peer is to run; all times in seconds. */
+export interface PowNodeOptions {
+  /** UDP port; 0 takes any free one. */
+  readonly port: number;
+  /** IPv4 address to listen on. */
+  readonly bind: string;
+  /** The host that others are told; found out if undefined. */
+  readonly host: string | undefined;
+  readonly name: string;
+  /** Known peers; names are resolved. */
+  readonly join: readonly Address[];
+  readonly difficulty: number;
+  /** TCP port for miners; undefined if none are served, 0 takes any free one. */
+  readonly minerPort: number | undefined;
+  readonly minerBind: string;
+  readonly genesis: boolean;
+  readonly consensusInterval: number;
+  readonly gossipInterval: number;
+  readonly peerTimeout: number;
+  readonly minedBy: string;
+  readonly idleWord: string;
+}
+
+/** What a node is given. */
+export interface PowNodeParts {
+  /** Where the chain is kept; the node closes it, also when it can't be opened. */
+  readonly store: Store;
+  readonly log: Log;
+  /** Whether a progress bar may be drawn on standard error. */
+  readonly bar: boolean;
+  /** Told once if the node can't go on; {@link PowNode.close} is still to be called. */
+  onFailure(error: Error): void;
+  /** Finds the addresses of host names; asks the system by default. */
+  readonly resolve?: Resolve;
+}
+
+/** A proof-of-work peer that runs: the engine with its socket, its store, its miners and its log. */
+export interface PowNode {
+  /** The address that others are told. */
+  readonly address: Address;
+  /** Where miners are served, if they are. */
+  readonly minerAddress: Address | undefined;
+  status(): PowStatus;
+  miners(): readonly MinerView[];
+  counters(): { readonly udp: UdpCounters; readonly host: HostCounters };
+  /**
+   * Asks the engine for something.
+   *
+   * @throws Error if the node has failed or is closed
+   */
+  request(request: PowRequest): PowResult;
+  /** Ends everything in order, and gives the store back. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a proof-of-work peer and starts it.
+ *
+ * @throws UserError if an address is taken or can't be used; everything opened so far, the store too, is then closed
+ */
+export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts): Promise<PowNode> {
+  const { store, resolve } = parts;
+  const bar = parts.bar ? new ProgressBar() : undefined;
+  const log = bar?.wrap(parts.log) ?? parts.log;
+  const reporter = new Reporter(log, bar ?? new ProgressLines(log));
+  /** What is open, in the order in which it was opened. */
+  const open: { close(): unknown }[] = [store];
+  const closeAll = async (): Promise<void> => {
+    reporter.close();
+    for (let last = open.pop(); last !== undefined; last = open.pop()) await last.close();
+  };
+  try {
+    const join = await resolveJoin(options.join, resolve ?? resolveName, log);
+    // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
+    const receiver: { host?: PowHost } = {};
+    const transport = await openUdp(
+      { bind: options.bind, port: options.port, log, ...(resolve && { resolve }) },
+      {
+        onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
+        onError: (error) => receiver.host?.fail(new HostError('transport', error)),
+      },
+    );
+    open.push(transport);
+    const config = configure(options, transport.local.port, join);
+    const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
+    const submit = (block: Block): SubmitResult => {
+      try {
+        return running.request({ kind: 'submit-block', block });
+      } catch (error) {
+        // The host has said by itself what went wrong; the miner learns that its block is not in the chain.
+        log.debug('a block was handed in too late', { reason: messageOf(error) });
+        return { status: 'rejected', reason: 'The peer is going down.' };
+      }
+    };
+    const miners =
+      options.minerPort === undefined
+        ? undefined
+        : new MiningServer(
+            { bind: options.minerBind, port: options.minerPort },
+            { log, submit, now: Date.now, entropy: randomBytes },
+          );
+    const minerAddress = await miners?.listen();
+    const running: PowHost = new EngineHost({
+      engine,
+      codec: powCodec,
+      transport,
+      store,
+      onNotice: (notice) => {
+        reporter.report(notice);
+        if (notice.kind === 'work') miners?.setTemplate(notice.template);
+      },
+      onFailure: (error) => {
+        parts.onFailure(error.cause instanceof UserError ? error.cause : error);
+      },
+    });
+    // From here on the host closes the socket and the store.
+    open.splice(0, open.length, running, ...(miners ? [miners] : []));
+    receiver.host = running;
+    let closing: Promise<void> | undefined;
+    running.start();
+    return {
+      address: config.self,
+      minerAddress,
+      status: () => engine.status(),
+      miners: () => miners?.miners() ?? [],
+      counters: () => ({ udp: transport.counters, host: running.counters }),
+      request: (request) => running.request(request),
+      close: () => (closing ??= closeAll()),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function configure(options: PowNodeOptions, port: number, join: readonly Address[]): PowConfig {
+  const machine = thisMachine();
+  const host = options.host ?? defaultHost(options.bind, machine);
+  return {
+    self: { host, port },
+    selfHosts: selfHosts(host, options.bind, machine),
+    name: options.name,
+    difficulty: options.difficulty,
+    join,
+    consensusInterval: options.consensusInterval * 1000,
+    gossipInterval: options.gossipInterval * 1000,
+    peerTimeout: options.peerTimeout * 1000,
+    minedBy: options.minedBy,
+    idleWord: options.idleWord,
+    genesis: options.genesis,
+  };
+}
+
+async function resolveName(name: string): Promise<string> {
+  return (await lookup(name, { family: 4 })).address;
+}
+
+/**
+ * The numeric addresses of known peers, because that is what peers say of themselves. A name that has none yet stays
+ * a name: the transport asks for it again in every round of gossip.
+ */
+function resolveJoin(join: readonly Address[], resolve: Resolve, log: Log): Promise<Address[]> {
+  return Promise.all(
+    join.map(async ({ host, port }) => {
+      if (isIPv4(host)) return { host, port };
+      const late = new AbortController();
+      try {
+        const address = await Promise.race([
+          resolve(host),
+          pause(JOIN_PATIENCE, undefined, { signal: late.signal }).then(() => {
+            throw new Error('no answer so far');
+          }),
+        ]);
+        return { host: address, port };
+      } catch (error) {
+        log.warn(`--join: "${host}" has no address now; it is tried again while the peer runs`, {
+          reason: messageOf(error),
+        });
+        return { host, port };
+      } finally {
+        late.abort();
+      }
+    }),
+  );
+}

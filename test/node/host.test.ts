@@ -1,0 +1,413 @@
+import { describe, expect, test } from 'vitest';
+
+import type { Address } from '../../shared/address.ts';
+import type { Codec, Effect, Engine, EngineEvent } from '../../peer/engines/engine.ts';
+import { EngineHost, HostError } from '../../peer/node/host.ts';
+import type { Store, StoreWrite } from '../../peer/storage/store.ts';
+import type { Transport } from '../../peer/transports/transport.ts';
+
+type Event = EngineEvent<string, string>;
+type Effects = readonly Effect<string, string, string>[];
+
+const PEER: Address = { host: '192.0.2.1', port: 8999 };
+const OTHER: Address = { host: '192.0.2.2', port: 8999 };
+
+/** An engine that does what the test says, between a transport and a store that write down what happens. */
+class Bench implements Engine<string, string, string, string>, Codec<string>, Transport, Store {
+  /** Everything that left the host, in order. */
+  readonly trace: string[] = [];
+  readonly events: Event[] = [];
+  readonly failures: HostError[] = [];
+  readonly local: Address = { host: '127.0.0.1', port: 1 };
+  encoded = 0;
+  now = 1000;
+  diskFull = false;
+  onSend: (bytes: Uint8Array) => void = () => undefined;
+  onNotice: (notice: string) => void = () => undefined;
+  behave: (event: Event) => Effects;
+  readonly host: EngineHost<string, string, string, string>;
+  #wake: () => void = () => undefined;
+
+  constructor(behave: (event: Event) => Effects = () => []) {
+    this.behave = behave;
+    this.host = new EngineHost({
+      engine: this,
+      codec: this,
+      transport: {
+        local: this.local,
+        send: (bytes, to) => {
+          this.send(bytes, to);
+        },
+        close: () => this.closePart('transport'),
+      },
+      store: {
+        get: () => undefined,
+        write: (writes) => {
+          this.write(writes);
+        },
+        close: () => this.closePart('store'),
+      },
+      onNotice: (notice) => {
+        this.trace.push(`notify ${notice}`);
+        this.onNotice(notice);
+      },
+      onFailure: (error) => this.failures.push(error),
+      clock: () => this.now,
+    });
+  }
+
+  step(event: Event): Effects {
+    this.events.push(event);
+    this.#wake();
+    return this.behave(event);
+  }
+
+  decode(bytes: Uint8Array): ReturnType<Codec<string>['decode']> {
+    const message = Buffer.from(bytes).toString();
+    if (message === '[[[') throw new RangeError('too deep for the stack');
+    return message.startsWith('!') ? { fault: message.slice(1) } : { message };
+  }
+
+  encode(message: string): Uint8Array {
+    this.encoded++;
+    return Buffer.from(message);
+  }
+
+  send(bytes: Uint8Array, to: Address): void {
+    this.trace.push(`send ${Buffer.from(bytes).toString()} to ${to.host}`);
+    this.onSend(bytes);
+  }
+
+  get(): undefined {
+    return undefined;
+  }
+
+  write(writes: readonly StoreWrite[]): void {
+    if (this.diskFull) throw new Error('no space left');
+    for (const { type, key } of writes) this.trace.push(`store ${type} ${key}`);
+  }
+
+  close(): Promise<void> {
+    return this.host.close();
+  }
+
+  closePart(name: string): Promise<void> {
+    this.trace.push(`close ${name}`);
+    return Promise.resolve();
+  }
+
+  receive(text: string): void {
+    this.host.receive(Buffer.from(text), PEER);
+  }
+
+  /** Waits for the next event of a type. */
+  async next(type: Event['type']): Promise<Event> {
+    const seen = this.events.length;
+    for (;;) {
+      const found = this.events.slice(seen).find((event) => event.type === type);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
+
+/** Two turns of the event loop: whatever was due immediately has happened. */
+async function aMoment(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const put: Effect<string, string, string> = {
+  type: 'store',
+  writes: [{ type: 'put', key: 'vote', value: '1' }],
+};
+
+describe('effects', () => {
+  test('are carried out in order, a store before what follows it', () => {
+    const bench = new Bench(() => [
+      { type: 'send', to: PEER, message: 'before' },
+      put,
+      { type: 'notify', notice: 'stored' },
+      { type: 'broadcast', to: [PEER, OTHER], message: 'after' },
+    ]);
+    bench.host.start();
+    expect(bench.trace).toEqual([
+      'send before to 192.0.2.1',
+      'store put vote',
+      'notify stored',
+      'send after to 192.0.2.1',
+      'send after to 192.0.2.2',
+    ]);
+  });
+
+  test('a broadcast is encoded once, one to nobody not at all', () => {
+    const bench = new Bench(() => [
+      { type: 'broadcast', to: [PEER, OTHER, PEER], message: 'x' },
+      { type: 'broadcast', to: [], message: 'y' },
+    ]);
+    bench.host.start();
+    expect(bench.encoded).toBe(1);
+    expect(bench.trace).toHaveLength(3);
+  });
+
+  test('what arrives while they are carried out waits for its turn', () => {
+    const bench = new Bench((event) =>
+      event.type === 'started'
+        ? [
+            { type: 'send', to: PEER, message: 'loop' },
+            { type: 'notify', notice: 'end of started' },
+          ]
+        : [{ type: 'notify', notice: event.type }],
+    );
+    // A transport that delivers at once, as between two nodes of one process.
+    bench.onSend = (bytes) => {
+      bench.host.receive(bytes, PEER);
+    };
+    bench.host.start();
+    expect(bench.trace).toEqual(['send loop to 192.0.2.1', 'notify end of started', 'notify message']);
+  });
+});
+
+describe('events', () => {
+  test('the first is started; messages carry who sent them', () => {
+    const bench = new Bench();
+    bench.receive('too early');
+    bench.host.start();
+    bench.receive('hello');
+    expect(bench.events).toEqual([
+      { type: 'started', now: 1000 },
+      { type: 'message', now: 1000, from: PEER, message: 'hello' },
+    ]);
+    expect(bench.host.counters).toEqual({ messages: 1, malformed: {} });
+  });
+
+  test('malformed input is told and counted by fault', () => {
+    const bench = new Bench();
+    bench.host.start();
+    for (const text of ['!not-json', '!not-json', '!too-deep']) bench.receive(text);
+    expect(bench.events.at(-1)).toEqual({ type: 'malformed', now: 1000, from: PEER, fault: 'too-deep' });
+    expect(bench.host.counters).toEqual({ messages: 0, malformed: { 'not-json': 2, 'too-deep': 1 } });
+  });
+
+  test('a decoder that throws has refused, too', () => {
+    const bench = new Bench();
+    bench.host.start();
+    bench.receive('[[[');
+    bench.receive('hello');
+    expect(bench.host.counters).toEqual({ messages: 1, malformed: { 'decoder-failed': 1 } });
+    expect(bench.failures).toEqual([]);
+  });
+
+  test('ever new faults do not fill the memory', () => {
+    const bench = new Bench();
+    bench.host.start();
+    for (let fault = 0; fault < 1000; fault++) bench.receive(`!fault ${fault}`);
+    const { malformed } = bench.host.counters;
+    expect(Object.keys(malformed)).toHaveLength(129);
+    expect(malformed['other']).toBe(1000 - 128);
+  });
+
+  test('the time never goes back', () => {
+    const bench = new Bench();
+    bench.host.start();
+    bench.now = 500;
+    bench.receive('a');
+    bench.now = 1500;
+    bench.receive('b');
+    expect(bench.events.map(({ now }) => now)).toEqual([1000, 1000, 1500]);
+  });
+
+  test('continue comes after whatever waits on the event loop, once', async () => {
+    let rounds = 3;
+    const bench = new Bench((event) => {
+      if (event.type === 'message' || --rounds < 0) return [];
+      return [{ type: 'continue' }, { type: 'continue' }];
+    });
+    bench.host.start();
+    // Between two slices of long work, an immediate of ours has its turn.
+    setImmediate(() => {
+      bench.receive('in between');
+    });
+    while (bench.events.length < 5) await aMoment();
+    await aMoment();
+    expect(bench.events.map(({ type }) => type)).toEqual([
+      'started',
+      'continue',
+      'message',
+      'continue',
+      'continue',
+    ]);
+  });
+});
+
+describe('timers', () => {
+  const arm = (after: number): Effects => [{ type: 'timer', timer: 'round', after }];
+
+  test('run out by name, never early by the clock of the events', async () => {
+    const bench = new Bench((event) => (event.type === 'started' ? arm(5) : []));
+    bench.host.start();
+    // The clock of this test stands still, as if the timer had run out too early.
+    expect(await bench.next('timer')).toEqual({ type: 'timer', now: 1005, timer: 'round' });
+  });
+
+  test('set anew, the earlier one is gone', async () => {
+    const bench = new Bench((event) => {
+      if (event.type === 'started') return [...arm(1), ...arm(2), { type: 'timer', timer: 'last', after: 3 }];
+      return [];
+    });
+    bench.host.start();
+    while (!bench.events.some((event) => event.type === 'timer' && event.timer === 'last')) await aMoment();
+    expect(bench.events.filter((event) => event.type === 'timer').map(({ now }) => now)).toEqual([
+      1002, 1003,
+    ]);
+  });
+
+  test('a cancelled one does not come', async () => {
+    const bench = new Bench((event) => {
+      if (event.type !== 'started') return [];
+      return [
+        ...arm(1),
+        { type: 'cancel', timer: 'round' },
+        { type: 'cancel', timer: 'unknown' },
+        { type: 'timer', timer: 'last', after: 2 },
+      ];
+    });
+    bench.host.start();
+    expect(await bench.next('timer')).toMatchObject({ timer: 'last' });
+  });
+
+  test('one of a year does not run out at once', async () => {
+    const bench = new Bench((event) =>
+      event.type === 'started' ? [...arm(365 * 86_400_000), { type: 'timer', timer: 'soon', after: 2 }] : [],
+    );
+    bench.host.start();
+    expect(await bench.next('timer')).toMatchObject({ timer: 'soon' });
+    await bench.close();
+  });
+});
+
+describe('requests', () => {
+  const answer = (event: Event): Effects =>
+    event.type === 'request' ? [put, { type: 'reply', id: event.id, result: `re: ${event.request}` }] : [];
+
+  test('are answered at once, after what was stored for them', () => {
+    const bench = new Bench(answer);
+    bench.host.start();
+    expect(bench.host.request('one')).toBe('re: one');
+    expect(bench.host.request('two')).toBe('re: two');
+    expect(bench.trace).toEqual(['store put vote', 'store put vote']);
+  });
+
+  test('are not answered when they could not be stored', () => {
+    const bench = new Bench(answer);
+    bench.host.start();
+    bench.diskFull = true;
+    expect(() => bench.host.request('one')).toThrow('the store failed: no space left');
+    expect(() => bench.host.request('two')).toThrow('the store failed: no space left');
+    expect(bench.failures).toHaveLength(1);
+  });
+
+  test('an engine that does not answer, or answers another, is found out', () => {
+    const bench = new Bench((event) =>
+      event.type === 'request' ? [{ type: 'reply', id: event.id + 1, result: 'to nobody' }] : [],
+    );
+    bench.host.start();
+    expect(() => bench.host.request('one')).toThrow('the engine gave no answer');
+  });
+
+  test('come neither before the start, nor from within a notice, nor after the end', async () => {
+    const bench = new Bench((event) =>
+      event.type === 'message' ? [{ type: 'notify', notice: 'x' }] : answer(event),
+    );
+    expect(() => bench.host.request('early')).toThrow('the host does not run');
+    bench.host.start();
+    let thrown: unknown;
+    bench.onNotice = () => {
+      try {
+        bench.host.request('nested');
+      } catch (error) {
+        thrown = error;
+      }
+    };
+    bench.receive('hello');
+    expect(String(thrown)).toContain('from within a notice');
+    await bench.close();
+    expect(() => bench.host.request('late')).toThrow('the host does not run');
+  });
+});
+
+describe('failures', () => {
+  test('when the store fails nothing after it happens, and no event is taken any more', async () => {
+    const bench = new Bench(() => [
+      { type: 'timer', timer: 'soon', after: 0 },
+      { type: 'continue' },
+      put,
+      { type: 'send', to: PEER, message: 'never' },
+    ]);
+    bench.diskFull = true;
+    bench.host.start();
+    expect(bench.failures).toHaveLength(1);
+    expect(bench.failures[0]).toMatchObject({ source: 'store', message: 'the store failed: no space left' });
+    expect(bench.host.running).toBe(false);
+    bench.receive('hello');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await aMoment();
+    expect(bench.events.map(({ type }) => type)).toEqual(['started']);
+    expect(bench.trace).toEqual([]);
+    await bench.close();
+    expect(bench.trace).toEqual(['close transport', 'close store']);
+  });
+
+  test('an engine that throws is stopped: its state can not be trusted', () => {
+    const bench = new Bench((event) => {
+      if (event.type === 'message') throw new TypeError('a fault of the program');
+      return [];
+    });
+    bench.host.start();
+    bench.receive('odd');
+    bench.receive('next');
+    expect(bench.failures).toHaveLength(1);
+    expect(bench.failures[0]).toMatchObject({ source: 'engine' });
+    expect(bench.failures[0]?.cause).toBeInstanceOf(TypeError);
+    expect(bench.events).toHaveLength(2);
+  });
+
+  test('the first failure is told, once', () => {
+    const bench = new Bench();
+    bench.host.start();
+    bench.host.fail(new HostError('transport', new Error('the socket broke')));
+    bench.host.fail(new HostError('transport', new Error('and again')));
+    expect(bench.failures.map(({ message }) => message)).toEqual(['the transport failed: the socket broke']);
+  });
+});
+
+describe('the end', () => {
+  test('closes everything once, in order, and cancels what was to come', async () => {
+    const bench = new Bench(() => [{ type: 'timer', timer: 'soon', after: 0 }, { type: 'continue' }]);
+    bench.host.start();
+    await Promise.all([bench.close(), bench.close()]);
+    await bench.close();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(bench.trace).toEqual(['close transport', 'close store']);
+    expect(bench.events.map(({ type }) => type)).toEqual(['started']);
+  });
+
+  test('from within a notice, nothing after the notice happens', async () => {
+    const bench = new Bench(() => [
+      { type: 'notify', notice: 'enough' },
+      { type: 'send', to: PEER, message: 'never' },
+    ]);
+    bench.onNotice = () => void bench.close();
+    bench.host.start();
+    await bench.close();
+    expect(bench.trace).toEqual(['notify enough', 'close transport', 'close store']);
+  });
+
+  test('without a beginning it closes as well, and it begins only once', async () => {
+    const bench = new Bench();
+    await bench.close();
+    expect(bench.trace).toEqual(['close transport', 'close store']);
+    expect(() => {
+      bench.host.start();
+    }).toThrow('a host starts once');
+  });
+});
