@@ -112,6 +112,7 @@ export const i32 = {
   countTrailingZeros: (x: Code): Code => [x, 0x68],
   add: binary(0x6a),
   subtract: binary(0x6b),
+  multiply: binary(0x6c),
   and: binary(0x71),
   or: binary(0x72),
   xor: binary(0x73),

@@ -31,6 +31,7 @@
  * different nonce of the same length, so nothing is ever tried twice, and prefixes of the same length share nothing.
  */
 import { MAX_MINED_NONCE_LENGTH } from '../../shared/block.ts';
+import { NONCE_ALPHABET } from '../../shared/mining-wire.ts';
 import { BLOCK_BYTES } from './sha256.ts';
 
 /** What a nonce may be made of. */
@@ -43,13 +44,11 @@ export interface NonceSpace {
   readonly midstateAlphabet: string;
 }
 
-const BASE64URL = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
-
 /** Nonces that every known implementation accepts, of characters that stand for themselves in JSON and in URLs. */
 export const NONCE_SPACE: NonceSpace = {
   limit: MAX_MINED_NONCE_LENGTH,
-  alphabet: BASE64URL,
-  midstateAlphabet: `${BASE64URL}.~`,
+  alphabet: NONCE_ALPHABET,
+  midstateAlphabet: `${NONCE_ALPHABET}.~`,
 };
 
 /** Most inner characters: the word that holds them also holds the 0x80 that ends the text, or a byte before them. */

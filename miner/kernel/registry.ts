@@ -2,6 +2,7 @@
 import { UserError, messageOf } from '../../shared/errors.ts';
 import type { Kernel } from './kernel.ts';
 import { referenceKernel } from './reference.ts';
+import { createWasmKernel } from './wasm.ts';
 
 interface KernelEntry {
   readonly name: string;
@@ -11,6 +12,7 @@ interface KernelEntry {
 
 /** Fastest first. The last one runs everywhere. */
 const KERNELS = [
+  { name: 'wasm', load: () => createWasmKernel() },
   { name: 'reference', load: () => referenceKernel },
 ] as const satisfies readonly KernelEntry[];
 

@@ -380,6 +380,11 @@ function isScan(value: unknown): value is (from: number, to: number) => void {
   return typeof value === 'function';
 }
 
+/** Compiles and instantiates a module that imports nothing; returns its exports. */
+export function instantiateModule(bytes: Uint8Array): Record<string, unknown> {
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+}
+
 /** A new instance of the kernel with a memory of its own. */
 function instantiate(name: string, v: Vector): Scanner {
   const { memory, scanMidstates, scanWords } = new WebAssembly.Instance(compile(v)).exports;
