@@ -1,0 +1,206 @@
+/**
+ * The store on disk: LMDB, a B-tree in one memory-mapped file that is never overwritten in place. A write is in the
+ * file, flushed (`fdatasync`, then the new root through an `O_DSYNC` descriptor), before it returns; a crash at any
+ * point leaves the state before or after it, with nothing to repair.
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+import { open, type GetOptions, type RootDatabase } from 'lmdb';
+
+import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import type { Store, StoreView, StoreWrite } from './store.ts';
+
+/** The name that LMDB gives its file. */
+const DATA_FILE = 'data.mdb';
+/**
+ * Address space that is reserved at first, in bytes: room for some two million blocks. It costs no memory and no
+ * disk, and LMDB reserves more when the file outgrows it.
+ */
+const MAP_SIZE = 2 ** 30;
+
+/** What an LMDB file begins with: two meta pages, of which the one with the higher transaction number counts. */
+const META = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, size: 160 } as const;
+const MAGIC = 0xbeefc0de;
+const VERSION = 2;
+
+/** LMDB says whether it took a put, though its types do not. */
+type Database = Omit<RootDatabase<string, string>, 'putSync'> & {
+  putSync(key: string, value: string): boolean;
+};
+
+/** A store as it was at one moment, whatever a running peer writes to it meanwhile. */
+export interface StoreSnapshot extends StoreView {
+  /** Gives the snapshot back; further calls throw. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store in `folder`, and creates both if they do not exist. The caller makes sure that no other process
+ * has it open (see `lock.ts`).
+ *
+ * @throws UserError if the folder can't be made or read, or holds something else; `get` and `write` throw one as
+ *   well when the disk is full or fails, or the file is damaged, and a write that failed has changed nothing
+ */
+export function openLmdbStore(folder: string): Store {
+  try {
+    mkdirSync(folder, { recursive: true });
+    checkFile(folder, true);
+    const fresh = !existsSync(join(folder, DATA_FILE));
+    const database = openDatabase(folder, false);
+    if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
+    return new LmdbStore(folder, database, undefined);
+  } catch (error) {
+    throw failure(`can't open the store in ${folder}`, error);
+  }
+}
+
+/**
+ * Opens the store in `folder` for reading, as it is now. A peer may have it open and go on writing.
+ *
+ * @throws UserError if there is no store in the folder, or it can't be read
+ */
+export function openLmdbSnapshot(folder: string): StoreSnapshot {
+  if (!existsSync(join(folder, DATA_FILE))) throw new UserError(`there is no store in ${folder}`);
+  try {
+    checkFile(folder, false);
+    const database = openDatabase(folder, true);
+    return new LmdbStore(folder, database, { transaction: database.useReadTransaction() });
+  } catch (error) {
+    throw failure(`can't open the store in ${folder}`, error);
+  }
+}
+
+class LmdbStore implements Store {
+  private readonly folder: string;
+  private readonly database: Database;
+  /** The moment that a snapshot shows; undefined for a store, which always shows the present. */
+  private readonly moment: GetOptions | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(folder: string, database: Database, moment: GetOptions | undefined) {
+    this.folder = folder;
+    this.database = database;
+    this.moment = moment;
+  }
+
+  get(key: string): string | undefined {
+    this.check();
+    try {
+      return this.database.get(key, this.moment);
+    } catch (error) {
+      throw failure(`can't read the store in ${this.folder}, it may be damaged`, error);
+    }
+  }
+
+  write(writes: readonly StoreWrite[]): void {
+    this.check();
+    try {
+      this.database.transactionSync(() => {
+        for (const write of writes) {
+          if (write.type === 'delete') this.database.removeSync(write.key);
+          // A refused put ends the transaction; none of its writes must be committed then.
+          else if (!this.database.putSync(write.key, write.value))
+            throw new Error(`${write.key} was refused`);
+        }
+      });
+    } catch (error) {
+      throw failure(`can't write to the store in ${this.folder}, is the disk full?`, error);
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.closing === undefined) {
+      this.moment?.transaction?.done();
+      this.closing = this.database.close();
+    }
+    return this.closing;
+  }
+
+  private check(): void {
+    if (this.closing !== undefined) throw new Error('the store is closed');
+  }
+}
+
+function openDatabase(folder: string, readOnly: boolean): Database {
+  return open<string, string>({
+    path: folder,
+    // Without it, a folder whose name has a dot in it is taken for a file.
+    noSubdir: false,
+    encoding: 'string',
+    // By default a commit returns before it is on the disk, and the flush follows.
+    overlappingSync: false,
+    mapSize: MAP_SIZE,
+    maxDbs: 1,
+    readOnly,
+  }) as unknown as Database;
+}
+
+/** Makes sure that what was created in a folder is still there after a power failure. */
+function syncFolder(folder: string): void {
+  try {
+    const descriptor = openSync(folder, 'r');
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+  } catch (error) {
+    // Not every system lets a folder be opened, or every user its parent; there the system has to care for it.
+    if (!['EISDIR', 'EPERM', 'EINVAL', 'EACCES'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+}
+
+/**
+ * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, or ends
+ * before it should.
+ *
+ * @param lengthen whether to fill up a file that is too short with zeros: where LMDB has the last pages as free they
+ *   do no harm, and else reading them is an error instead of a bus error
+ */
+function checkFile(folder: string, lengthen: boolean): void {
+  const path = join(folder, DATA_FILE);
+  if (!existsSync(path)) return;
+  const file = openSync(path, lengthen ? 'r+' : 'r');
+  try {
+    const { size } = fstatSync(file);
+    // LMDB makes a new store of an empty file.
+    if (size === 0) return;
+    const first = readMeta(file, 0);
+    const second = first && readMeta(file, first.pageSize);
+    if (first === undefined || second === undefined) {
+      throw new UserError(`${path} is not a store of this program, or is damaged; move it away`);
+    }
+    const { lastPage, pageSize } = second.transaction > first.transaction ? second : first;
+    const expected = (lastPage + 1) * pageSize;
+    if (size < expected && lengthen) ftruncateSync(file, expected);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** One of the two meta pages, or undefined if there is none at `offset`. */
+function readMeta(
+  file: number,
+  offset: number,
+): { pageSize: number; lastPage: number; transaction: number } | undefined {
+  const page = Buffer.alloc(META.size);
+  if (readSync(file, page, 0, META.size, offset) < META.size) return undefined;
+  if (page.readUInt32LE(META.magic) !== MAGIC || page.readUInt32LE(META.version) !== VERSION)
+    return undefined;
+  return {
+    pageSize: page.readUInt32LE(META.pageSize),
+    lastPage: Number(page.readBigUInt64LE(META.lastPage)),
+    transaction: Number(page.readBigUInt64LE(META.transaction)),
+  };
+}
+
+function failure(what: string, error: unknown): UserError {
+  return error instanceof UserError ? error : new UserError(`${what}: ${messageOf(error)}`);
+}
