@@ -1,0 +1,93 @@
+/**
+ * The worker: searches nonces in short tasks that the pool hands out.
+ *
+ * Within a task it looks every millisecond or so whether its work is still the current one. From task to task it
+ * goes on with the same search, so that a search is prepared once for each work and not once for each task. Every
+ * search has a part of the nonce space of its own: the miner's part, then the worker's number, then a count.
+ */
+import { hash } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { trailingZeros } from '../shared/block.ts';
+import type { Kernel, Search } from './kernel/kernel.ts';
+import { chooseKernel } from './kernel/registry.ts';
+import {
+  EPOCH,
+  WORKERS,
+  nonceTag,
+  type SearchReport,
+  type SearchTask,
+  type WorkerMessage,
+  type WorkerSetup,
+} from './task.ts';
+
+/** Time between two looks at the epoch, in milliseconds. */
+const SLICE = 1;
+/** Nonces in the very first slice: compilers optimise between calls, so the first calls must be short. */
+const FIRST_SLICE = 256;
+
+const setup = workerData as WorkerSetup;
+const shared = new Int32Array(setup.shared);
+const workerNumber = Atomics.add(shared, WORKERS, 1);
+
+const distrusted = new Set<string>();
+let kernel: Kernel = chooseKernel(setup.kernel).kernel;
+/** The search under way, and the work it is for. */
+let current: { readonly epoch: number; readonly search: Search } | undefined;
+/** Searches begun; never set back, so that no two of this worker have the same prefix. */
+let searches = 0;
+let sliceNonces = FIRST_SLICE;
+
+function tell(message: WorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function searchFor(task: SearchTask): Search {
+  if (current?.epoch !== task.epoch) {
+    const noncePrefix = task.noncePrefix + nonceTag(workerNumber) + nonceTag(searches++);
+    const search = kernel.search({ head: task.head, noncePrefix, difficulty: task.shareDifficulty });
+    current = { epoch: task.epoch, search };
+  }
+  return current.search;
+}
+
+/**
+ * Passes on the nonces that really are what the kernel takes them for, up to the first that makes a block.
+ *
+ * @returns whether there was one that makes a block
+ */
+function check(task: SearchTask, nonces: readonly string[]): boolean {
+  for (const nonce of nonces) {
+    const digest = hash('sha256', Buffer.concat([task.head, Buffer.from(nonce)]), 'hex');
+    const zeros = trailingZeros(digest);
+    if (zeros >= task.shareDifficulty) {
+      tell({ type: 'hit', epoch: task.epoch, nonce, hash: digest });
+      if (zeros >= task.difficulty) return true;
+    } else {
+      tell({ type: 'false-hit', kernel: kernel.name });
+      distrusted.add(kernel.name);
+      kernel = chooseKernel(setup.kernel, distrusted).kernel;
+      current = undefined;
+      return false;
+    }
+  }
+  return false;
+}
+
+/** Works on a task until its time is over, its work is no longer the current one, or a block is found. */
+export default function run(task: SearchTask): SearchReport {
+  let tried = 0;
+  let now = performance.now();
+  const end = now + task.milliseconds;
+  while (now < end && Atomics.load(shared, EPOCH) === task.epoch) {
+    const slice = searchFor(task).run(sliceNonces);
+    tried += slice.tried;
+    if (slice.exhausted) current = undefined;
+    const before = now;
+    now = performance.now();
+    const perMillisecond = slice.tried / Math.max(now - before, 0.001);
+    sliceNonces = Math.max(1, Math.min(Math.round(SLICE * perMillisecond), 2 * sliceNonces));
+    if (check(task, slice.found)) break;
+  }
+  return { tried };
+}

@@ -1,0 +1,59 @@
+/** What the pool and its workers say to each other. */
+import { NONCE_ALPHABET } from '../shared/mining-wire.ts';
+import type { KernelChoice } from './kernel/registry.ts';
+
+/** What every worker is given when it starts. */
+export interface WorkerSetup {
+  /** Two Int32 numbers, see {@link EPOCH} and {@link WORKERS}. */
+  readonly shared: SharedArrayBuffer;
+  readonly kernel: KernelChoice;
+}
+
+/** Where in the shared memory stands which work is current; a worker with an older one stops. */
+export const EPOCH = 0;
+/** Where in the shared memory the workers that were ever started are counted: it numbers them. */
+export const WORKERS = 1;
+
+/** A short stretch of searching. */
+export interface SearchTask {
+  readonly epoch: number;
+  /** Everything that is hashed before the nonce. */
+  readonly head: Uint8Array;
+  /** What every nonce of this miner begins with. */
+  readonly noncePrefix: string;
+  /** Zeros that a block's hash ends in. */
+  readonly difficulty: number;
+  /** Zeros from which on a hash is worth telling. */
+  readonly shareDifficulty: number;
+  /** How long to search. */
+  readonly milliseconds: number;
+}
+
+/** What came of a task. */
+export interface SearchReport {
+  /** Nonces tried. */
+  readonly tried: number;
+}
+
+/** What a worker says in the middle of a task. */
+export type WorkerMessage =
+  /** A hash with enough zeros, checked with node:crypto. */
+  | {
+      readonly type: 'hit';
+      readonly epoch: number;
+      readonly nonce: string;
+      readonly hash: string;
+    }
+  /** A kernel reported a nonce that is none; it is not used by this worker any more. */
+  | { readonly type: 'false-hit'; readonly kernel: string };
+
+/**
+ * A number as nonce characters such that no number's text is the beginning of another's: groups of five bits, each
+ * but the last marked as having a successor. Below 32 it is one character.
+ */
+export function nonceTag(number: number): string {
+  let tag = '';
+  let rest = number;
+  for (; rest >= 32; rest = Math.floor(rest / 32)) tag += NONCE_ALPHABET.charAt(32 + (rest % 32));
+  return tag + NONCE_ALPHABET.charAt(rest);
+}
