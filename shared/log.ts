@@ -51,12 +51,13 @@ export function createLog(options: { level: LogLevel; format: LogFormat; colour?
       .map(([key, value]) => ` ${key}=${printable(value)}`);
     return `${new Date().toISOString().slice(11, 23)} ${shown} ${String(message)}${details.join('')}`;
   });
-  const json = winston.format.printf(({ level, message, data }) =>
-    JSON.stringify(
-      { time: new Date().toISOString(), level, message, ...(data as LogData) },
-      (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value),
-    ),
-  );
+  const json = winston.format.printf(({ level, message, data }) => {
+    const head = { time: new Date().toISOString(), level, message };
+    // The head stands first, and data of the same name does not replace it.
+    return JSON.stringify({ ...head, ...(data as LogData), ...head }, (_, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
+  });
   const logger = winston.createLogger({
     level: options.level,
     levels: Object.fromEntries(LOG_LEVELS.map((level, rank) => [level, rank])),

@@ -67,6 +67,7 @@ export function peerCommand(): Command {
     .usage('[options]\n       peer [command] [options]')
     .enablePositionalOptions()
     .allowExcessArguments()
+    .helpCommand(true)
     .addHelpText(
       'after',
       `

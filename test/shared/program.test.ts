@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL, fileURLToPath } from 'node:url';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const OPTIONS = new URL('../../dist/shared/options.js', import.meta.url).href;
+const ERRORS = new URL('../../dist/shared/errors.js', import.meta.url).href;
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A program with a flag, an option and a subcommand; `ACTION` says what it does. */
+const PROGRAM = `
+import { Command } from ${JSON.stringify(pathToFileURL(join(ROOT, 'node_modules/commander/esm.mjs')).href)};
+import { UserError } from ${JSON.stringify(ERRORS)};
+import { addCommonOptions, addOption, runProgram } from ${JSON.stringify(OPTIONS)};
+
+const actions = {
+  show: (options) => console.log(JSON.stringify(options)),
+  user: () => { throw new UserError('the disk is full; free some space'); },
+  fault: () => { throw new TypeError('x is not a function'); },
+  late: () => setTimeout(() => { throw new RangeError('too late'); }, 1),
+  rejected: () => { void Promise.reject(new UserError('nobody waits for this')); },
+  flood: async () => {
+    for (let line = 0; line < 20000; line++) console.log('a line that fills the pipe of a reader who has gone');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    console.error('went on to the end');
+  },
+};
+const act = (options) => actions[process.env.ACTION](options);
+const program = addCommonOptions(new Command('demo').enablePositionalOptions(), 'peer').action(act);
+addOption(program, 'peer', { flags: '--word <word>', description: '', default: 'none' });
+addOption(program, 'peer', { flags: '--flag', description: '' });
+const sub = new Command('sub').action(act);
+addOption(sub, 'peer', { flags: '--word <word>', description: '' });
+program.addCommand(sub);
+await runProgram(program, process.argv.slice(2));
+`;
+
+let folder: string;
+let script: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gossip-program-'));
+  script = join(folder, 'demo.mjs');
+  writeFileSync(script, PROGRAM);
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+async function run(action: string, args: string[] = [], env: Record<string, string> = {}): Promise<Outcome> {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { PATH: process.env['PATH'], ACTION: action, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr };
+}
+
+async function shown(args: string[], env?: Record<string, string>): Promise<unknown> {
+  const { stdout, stderr } = await run('show', args, env);
+  expect(stderr).toBe('');
+  return JSON.parse(stdout);
+}
+
+describe('errors', () => {
+  test("the user's are one line", async () => {
+    expect(await run('user')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'demo: the disk is full; free some space\n',
+    });
+  });
+
+  test("the program's own say so", async () => {
+    const { code, stderr } = await run('fault');
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'demo: x is not a function\nThis is a fault of the program; --verbose shows where it happened.\n',
+    );
+  });
+
+  test('with --verbose there is a stack', async () => {
+    const { code, stderr } = await run('fault', ['--verbose']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^demo: TypeError: x is not a function\n {4}at /);
+  });
+
+  test('what nobody caught ends the program, too', async () => {
+    const { code, stderr } = await run('late');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^demo: too late\n/);
+    expect(await run('rejected')).toEqual({ code: 1, stdout: '', stderr: 'demo: nobody waits for this\n' });
+  });
+
+  test('a reader who goes away does not', async () => {
+    const child = spawn(process.execPath, [script], {
+      env: { PATH: process.env['PATH'], ACTION: 'flood' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [stderr, [code]] = await Promise.all([
+      text(child.stderr),
+      once(child, 'exit') as Promise<[number | null]>,
+    ]);
+    expect(stderr).toBe('went on to the end\n');
+    expect(code).toBe(0);
+  });
+});
+
+describe('the environment', () => {
+  test('an empty variable is none', async () => {
+    expect(await shown([], { GOSSIP_PEER_WORD: '', GOSSIP_PEER_FLAG: '' })).toEqual({
+      word: 'none',
+      logLevel: 'info',
+      logFormat: 'text',
+    });
+  });
+
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['FALSE', false],
+    ['0', false],
+  ])('a flag that is %s', async (value, flag) => {
+    expect(await shown([], { GOSSIP_PEER_FLAG: value })).toMatchObject({ flag });
+  });
+
+  test('the command line goes before it, for flags as well', async () => {
+    expect(
+      await shown(['--flag', '--word=a_b'], { GOSSIP_PEER_FLAG: 'false', GOSSIP_PEER_WORD: 'x' }),
+    ).toMatchObject({
+      flag: true,
+      word: 'a_b',
+    });
+  });
+});
+
+describe('subcommands', () => {
+  test('have options of their own', async () => {
+    expect(await shown(['sub', '--word', 'x'])).toEqual({ word: 'x' });
+    expect(await shown(['--verbose', 'sub'])).toEqual({});
+  });
+
+  test('an option before the name would be lost, so it is refused', async () => {
+    const { code, stderr } = await run('show', ['--word', 'x', 'sub']);
+    expect(code).toBe(1);
+    expect(stderr).toBe('demo: --word stands before "sub"; options go after the command\n');
+  });
+});
