@@ -1,6 +1,7 @@
 /** Which kernels there are, and which one is taken. */
 import { UserError, messageOf } from '../../shared/errors.ts';
 import type { Kernel } from './kernel.ts';
+import { createNativeKernel } from './native.ts';
 import { referenceKernel } from './reference.ts';
 import { createWasmKernel } from './wasm.ts';
 
@@ -12,7 +13,8 @@ interface KernelEntry {
 
 /** Fastest first. The last one runs everywhere. */
 const KERNELS = [
-  { name: 'wasm', load: () => createWasmKernel() },
+  { name: 'native', load: createNativeKernel },
+  { name: 'wasm', load: createWasmKernel },
   { name: 'reference', load: () => referenceKernel },
 ] as const satisfies readonly KernelEntry[];
 

@@ -18,7 +18,7 @@
  */
 import { assemble, call, FunctionWriter, i32, i32x4, loopWhile, repeatWhile, when } from './assembler.ts';
 import type { Code, Type, Variable } from './assembler.ts';
-import type { Kernel, Search, SearchJob } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import {
   BLOCK,
   HITS,
@@ -32,6 +32,7 @@ import {
   WORDS,
 } from './scan.ts';
 import type { Scanner } from './scan.ts';
+import { selfTest } from './self-test.ts';
 import { ROUND_CONSTANTS, ROUNDS } from './sha256.ts';
 
 /** What of the WebAssembly interface is used here; Node's own type declarations do not have it. */
@@ -385,15 +386,20 @@ export function instantiateModule(bytes: Uint8Array): Record<string, unknown> {
   return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
 }
 
-/** A new instance of the kernel with a memory of its own. */
-function instantiate(name: string, v: Vector): Scanner {
-  const { memory, scanMidstates, scanWords } = new WebAssembly.Instance(compile(v)).exports;
+/**
+ * A scanner with a memory of its own.
+ *
+ * @param simd whether to use SIMD; see {@link hasSimd}
+ */
+export function wasmScanner(simd: boolean): Scanner {
+  const { memory, scanMidstates, scanWords } = new WebAssembly.Instance(compile(simd ? SIMD : SCALAR))
+    .exports;
   if (!(memory instanceof WebAssembly.Memory) || !isScan(scanMidstates) || !isScan(scanWords))
     throw new TypeError('The assembled module does not export what it should.');
   new Uint32Array(memory.buffer, CONSTANTS_AT, ROUNDS).set(ROUND_CONSTANTS);
   const words = new Uint32Array(memory.buffer, 0, MEMORY_WORDS);
   return {
-    name,
+    name: 'wasm',
     memory: words,
     scan: (from, to) => {
       (words[PARAMETER.midstates] === 1 ? scanWords : scanMidstates)(from, to);
@@ -410,14 +416,15 @@ export function hasSimd(): boolean {
  * A kernel with a memory of its own (1.1 MiB): one for each thread. It runs everywhere. Its first calls run
  * unoptimised code, and the optimised one is taken up between calls: begin with slices of some thousand nonces.
  *
- * @param simd whether to use SIMD; by default where it is there
+ * @throws Error if WebAssembly is switched off, or KernelFault if it failed its self-test
  */
-export function createWasmKernel(simd = hasSimd()): Kernel & { readonly scanner: Scanner } {
-  const scanner = instantiate('wasm', simd ? SIMD : SCALAR);
+export function createWasmKernel(): Kernel {
+  const simd = hasSimd();
+  const scanner = wasmScanner(simd);
+  selfTest(scanner);
   return {
     name: 'wasm',
     description: `WebAssembly ${simd ? 'SIMD, 4 nonces' : 'without SIMD, 1 nonce'} in each of ${STREAMS.length} streams`,
-    scanner,
-    search: (job: SearchJob): Search => new ScanSearch(scanner, job),
+    search: (job) => new ScanSearch(scanner, job),
   };
 }

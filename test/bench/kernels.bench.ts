@@ -1,5 +1,5 @@
 /**
- * How fast each kernel is on one thread, in several layouts, against hashing nonce by nonce with node:crypto.
+ * How fast each kernel is on one thread, in several layouts, against the reference kernel.
  *
  *     npm run build && node dist/test/bench/kernels.bench.js [seconds per row, default 1]
  *
@@ -9,9 +9,13 @@
 import { createHash } from 'node:crypto';
 
 import { assemble, FunctionWriter, i32, repeatWhile } from '../../miner/kernel/assembler.ts';
-import type { Kernel } from '../../miner/kernel/kernel.ts';
 import { planLayout } from '../../miner/kernel/layout.ts';
-import { createWasmKernel, hasSimd, instantiateModule } from '../../miner/kernel/wasm.ts';
+import type { Layout } from '../../miner/kernel/layout.ts';
+import { loadNativeScans, nativeScanner } from '../../miner/kernel/native.ts';
+import { referenceKernel } from '../../miner/kernel/reference.ts';
+import { ScanSearch } from '../../miner/kernel/scan.ts';
+import { hasSimd, instantiateModule, wasmScanner } from '../../miner/kernel/wasm.ts';
+import { messageOf } from '../../shared/errors.ts';
 
 const seconds = Number(process.argv[2] ?? 1);
 
@@ -93,50 +97,67 @@ function measure(run: (nonces: number) => number): Rate {
   return { rate: median(rates), cycles: median(cycles) };
 }
 
-/** A miner that hashes the head and each nonce anew, as a simple Node program does. */
-function hashOneByOne(head: Uint8Array): (nonces: number) => number {
+/** Nonces begin with it. */
+const PREFIX = 'bench';
+const DIFFICULTY = 8;
+
+/** A miner as most Node programs have it: hashes a block's fields and each nonce anew. */
+function hashFieldByField(): (nonces: number) => number {
+  const fields = ['0'.repeat(64), 'a miner', 'one message', 'another', 'a third one', '\0\0\0\0f\xe8O\x80'];
   let counter = 0;
   return (nonces) => {
     for (let i = 0; i < nonces; i++) {
-      const digest = createHash('sha256').update(head).update(`${counter++}`).digest('hex');
-      if (digest.endsWith('00000000')) console.log('found by chance');
+      const hash = createHash('sha256');
+      for (const field of fields) hash.update(field);
+      const digest = hash.update(`${counter++}`).digest('hex');
+      if (digest.endsWith('0'.repeat(DIFFICULTY))) console.log('a block, by chance');
     }
     return nonces;
   };
 }
 
-function runKernel(kernel: Kernel, head: Uint8Array): (nonces: number) => number {
-  const search = kernel.search({ head, noncePrefix: 'bench', difficulty: 8 });
-  return (nonces) => search.run(nonces).tried;
+/** Lengths of heads that bring about the layouts to be measured: words 0, 4 and 8, and a single midstate. */
+function headLengths(): number[] {
+  const lengths = Array.from({ length: 64 }, (_, i) => 128 + i);
+  const layout = (length: number): Layout => planLayout(length, PREFIX.length);
+  const shared = [0, 4, 8].map((word) =>
+    lengths.find((length) => layout(length).word === word && layout(length).midstates > 1),
+  );
+  return [...shared, lengths.find((length) => layout(length).midstates === 1)].filter(
+    (length) => length !== undefined,
+  );
 }
 
-const kernels = [createWasmKernel(false)];
-if (hasSimd()) kernels.push(createWasmKernel(true));
+const print = (...columns: [string, string, string, string, string, string]): void => {
+  const [kernel, ...numbers] = columns;
+  console.log(kernel.padEnd(26) + numbers.map((number) => number.padStart(14)).join(''));
+};
 
-const baseline = measure(hashOneByOne(new Uint8Array(150)));
-console.log('kernel                              word  midstates     MH/s  cycles/nonce     ratio');
-function print(name: string, word: string, midstates: string, { rate, cycles }: Rate): void {
-  const columns = [
-    name.padEnd(34),
-    word.padStart(5),
-    midstates.padStart(10),
-    (rate / 1e6).toFixed(2).padStart(8),
-    cycles.toFixed(1).padStart(13),
-    (rate / baseline.rate).toFixed(1).padStart(9),
-  ];
-  console.log(columns.join(' '));
+const head = new Uint8Array(150);
+const reference = referenceKernel.search({ head, noncePrefix: PREFIX, difficulty: DIFFICULTY });
+const referenceRate = measure((nonces) => reference.run(nonces).tried);
+
+const printRate = (kernel: string, word: string, midstates: string, { rate, cycles }: Rate): void => {
+  const ratio = rate / referenceRate.rate;
+  print(kernel, word, midstates, (rate / 1e6).toFixed(2), cycles.toFixed(1), ratio.toFixed(1));
+};
+
+print('kernel', 'word', 'midstates', 'MH/s', 'cycles/nonce', 'ratio');
+printRate('createHash, by fields', '', '', measure(hashFieldByField()));
+printRate('reference', '', '', referenceRate);
+
+const scanners = new Map([['wasm without SIMD', wasmScanner(false)]]);
+if (hasSimd()) scanners.set('wasm', wasmScanner(true));
+try {
+  for (const [name, scan] of loadNativeScans()) scanners.set(`native ${name}`, nativeScanner(scan));
+} catch (error) {
+  console.log(`no native kernel: ${messageOf(error)}`);
 }
-print('createHash for each nonce', '', '', baseline);
-// Lengths of the head for word 0, 4, 8, and for a nonce that reaches no block boundary.
-for (const kernel of kernels) {
-  for (const headLength of [152, 168, 184, 138]) {
-    const layout = planLayout(headLength, 'bench'.length);
-    const rate = measure(runKernel(kernel, new Uint8Array(headLength)));
-    print(
-      `${kernel.name} (${kernel.description.slice(0, 40)})`,
-      `${layout.word}`,
-      `${layout.midstates}`,
-      rate,
-    );
+for (const [name, scanner] of scanners) {
+  for (const length of headLengths()) {
+    const job = { head: new Uint8Array(length), noncePrefix: PREFIX, difficulty: DIFFICULTY };
+    const search = new ScanSearch(scanner, job);
+    const rate = measure((nonces) => search.run(nonces).tried);
+    printRate(name, `${search.layout.word}`, `${search.layout.midstates}`, rate);
   }
 }
