@@ -35,12 +35,12 @@ export class Random {
   /** Up to `count` different items, in random order; the list is left as it is. */
   sample<T>(items: readonly T[], count: number): T[] {
     const pool = [...items];
-    const chosen: T[] = [];
-    while (chosen.length < count && pool.length > 0) {
-      const index = this.below(pool.length);
-      chosen.push(...pool.splice(index, 1, ...pool.splice(-1)).slice(0, 1));
+    const chosen = Math.min(count, pool.length);
+    for (let place = 0; place < chosen; place++) {
+      const other = place + this.below(pool.length - place);
+      [pool[place], pool[other]] = [pool[other] as T, pool[place] as T];
     }
-    return chosen;
+    return pool.slice(0, chosen);
   }
 
   /** An id in the form of a UUID (version 4), as implementations of the network expect it. */
