@@ -144,37 +144,53 @@ export function readBlock(value: unknown, height?: number): Block | BlockFault {
   return { height: at, minedBy, messages: messages as string[], nonce, timestamp, hash };
 }
 
-/** Where preimages are put together; grows for the rare block with a very long miner's name. */
-let scratch = Buffer.allocUnsafeSlow(4096);
+/** What is hashed of a block besides its nonce. */
+type BlockHead = Omit<Block, 'hash' | 'nonce' | 'height'>;
+
+const encoder = new TextEncoder();
+/** Room in the text of a preimage for the 8 bytes of the timestamp. */
+const TIMESTAMP_SPACE = '\0'.repeat(8);
 
 /**
- * Writes everything that is hashed before the nonce.
- *
- * @param previousHash the hash of the block before, `''` for a genesis
- * @returns the number of bytes written to the start of `scratch`
+ * Where preimages are put together, and the start of it cut out at every length that was met so far: making a new
+ * view for each block would take as long as writing it. Only a miner's name of a thousand characters needs more.
  */
-function writeHead(
-  block: Omit<Block, 'hash' | 'nonce' | 'height'>,
-  previousHash: string,
-  reserve: number,
-): number {
-  const text =
-    block.messages.length === 1
-      ? previousHash + block.minedBy + (block.messages[0] ?? '')
-      : previousHash + block.minedBy + block.messages.join('');
+const scratch = new Uint8Array(4096);
+const scratchFields = new DataView(scratch.buffer);
+const scratchCuts: Uint8Array[] = [];
+
+/** Everything that is hashed, in one text: it is written to bytes at once, which costs most. */
+function preimageText(block: BlockHead, previousHash: string, nonce: string): string {
+  let text = previousHash + block.minedBy;
+  for (const message of block.messages) text += message;
+  return text + TIMESTAMP_SPACE + nonce;
+}
+
+/**
+ * The preimage as bytes; valid until the next call.
+ *
+ * @param text what {@link preimageText} made of the same nonce
+ */
+function preimageBytes(text: string, nonce: string, timestamp: Timestamp): Uint8Array {
   // A UTF-16 unit takes at most three bytes of UTF-8.
-  const most = text.length * 3 + 8 + reserve;
-  if (most > scratch.length) scratch = Buffer.allocUnsafeSlow(most);
-  let end = scratch.write(text, 'utf8');
-  const { timestamp } = block;
+  const fitting = text.length * 3 <= scratch.length;
+  const bytes = fitting ? scratch : new Uint8Array(text.length * 3);
+  const end = encoder.encodeInto(text, bytes).written;
+  const nonceStart = end - (isAsciiLength(end, text) ? nonce.length : Buffer.byteLength(nonce));
+  const fields = fitting ? scratchFields : new DataView(bytes.buffer);
   if (typeof timestamp === 'number') {
     const high = Math.floor(timestamp / 0x1_0000_0000);
-    end = scratch.writeUInt32BE(high, end);
-    end = scratch.writeUInt32BE(timestamp - high * 0x1_0000_0000, end);
+    fields.setUint32(nonceStart - 8, high);
+    fields.setUint32(nonceStart - 4, timestamp - high * 0x1_0000_0000);
   } else {
-    end = scratch.writeBigUInt64BE(timestamp, end);
+    fields.setBigUint64(nonceStart - 8, timestamp);
   }
-  return end;
+  return fitting ? (scratchCuts[end] ??= scratch.subarray(0, end)) : bytes.subarray(0, end);
+}
+
+/** Whether a text that takes so many bytes of UTF-8 is ASCII, as nearly every block is. */
+function isAsciiLength(bytes: number, text: string): boolean {
+  return bytes === text.length;
 }
 
 /**
@@ -182,12 +198,8 @@ function writeHead(
  *
  * @param previousHash the hash of the block before, `''` for a genesis
  */
-export function preimageHead(
-  block: Omit<Block, 'hash' | 'nonce' | 'height'>,
-  previousHash: string,
-): Uint8Array {
-  const end = writeHead(block, previousHash, 0);
-  return Uint8Array.prototype.slice.call(scratch, 0, end);
+export function preimageHead(block: BlockHead, previousHash: string): Uint8Array {
+  return preimageBytes(preimageText(block, previousHash, ''), '', block.timestamp).slice();
 }
 
 /**
@@ -196,9 +208,9 @@ export function preimageHead(
  * @param previousHash ignored for a genesis (height 0)
  */
 export function hashBlock(block: Omit<Block, 'hash'>, previousHash: string): string {
-  const { nonce } = block;
-  const end = writeHead(block, block.height === 0 ? '' : previousHash, nonce.length * 3);
-  return digest('sha256', scratch.subarray(0, end + scratch.write(nonce, end, 'utf8')), 'hex');
+  const { nonce, timestamp } = block;
+  const text = preimageText(block, block.height === 0 ? '' : previousHash, nonce);
+  return digest('sha256', preimageBytes(text, nonce, timestamp), 'hex');
 }
 
 /**
@@ -215,16 +227,22 @@ export function verifyBlock(
   difficulty: number,
 ): BlockFault | undefined {
   if (block.height !== (previous === null ? 0 : previous.height + 1)) return 'wrong-height';
-  const { messages } = block;
+  const { messages, nonce, hash } = block;
   if (messages.length < 1 || messages.length > MAX_MESSAGES) return 'bad-messages';
-  for (const message of messages) {
-    if (!fits(message, MAX_MESSAGE_LENGTH)) return 'message-too-long';
-    if (!message.isWellFormed()) return 'lone-surrogate';
-  }
-  if (!fits(block.nonce, MAX_NONCE_LENGTH)) return 'nonce-too-long';
-  if (!block.nonce.isWellFormed() || !block.minedBy.isWellFormed()) return 'lone-surrogate';
-  if (!meetsDifficulty(block.hash, difficulty)) return 'misses-difficulty';
-  return hashBlock(block, previous === null ? '' : previous.hash) === block.hash ? undefined : 'wrong-hash';
+  for (const message of messages) if (!fits(message, MAX_MESSAGE_LENGTH)) return 'message-too-long';
+  if (!fits(nonce, MAX_NONCE_LENGTH)) return 'nonce-too-long';
+  if (!meetsDifficulty(hash, difficulty)) return 'misses-difficulty';
+  const text = preimageText(block, previous === null ? '' : previous.hash, nonce);
+  const bytes = preimageBytes(text, nonce, block.timestamp);
+  if (!isAsciiLength(bytes.length, text) && !isWellFormed(block)) return 'lone-surrogate';
+  return digest('sha256', bytes, 'hex') === hash ? undefined : 'wrong-hash';
+}
+
+/** Whether every text of a block has UTF-8 bytes. Looked at one by one: halves of a pair in two texts are no pair. */
+function isWellFormed({ minedBy, messages, nonce }: Block): boolean {
+  return (
+    minedBy.isWellFormed() && nonce.isWellFormed() && messages.every((message) => message.isWellFormed())
+  );
 }
 
 /**
