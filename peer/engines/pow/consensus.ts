@@ -21,6 +21,7 @@ import {
   MAX_FALSE_CHAINS,
   MAX_SOURCES,
   STATS_RETRY,
+  STATS_ROUNDS,
   STATS_TIMEOUT,
 } from './limits.ts';
 import type { StatsReply } from './messages.ts';
@@ -52,7 +53,8 @@ type State =
       readonly phase: 'asking';
       readonly asked: ReadonlyMap<string, Address>;
       readonly answers: Map<string, { claim: ChainClaim | null; from: Address }>;
-      askedTwice: boolean;
+      /** How often those who are silent have been asked. */
+      rounds: number;
     }
   | {
       readonly phase: 'syncing';
@@ -153,17 +155,17 @@ export class Consensus {
   onStatsTimer(): void {
     const { state, context } = this;
     if (state.phase !== 'asking') return;
-    if (state.askedTwice) {
+    if (state.rounds >= STATS_ROUNDS) {
       this.evaluate(state);
       return;
     }
-    state.askedTwice = true;
+    state.rounds++;
     const silent = [...state.asked].filter(([key]) => !state.answers.has(key));
     context.broadcast(
       silent.map(([, address]) => address),
       { type: 'STATS' },
     );
-    context.timer(STATS_TIMER, STATS_TIMEOUT);
+    context.timer(STATS_TIMER, state.rounds < STATS_ROUNDS ? STATS_RETRY : STATS_TIMEOUT);
   }
 
   onSyncTimer(): void {
@@ -227,7 +229,7 @@ export class Consensus {
       this.finish('alone', 0);
       return;
     }
-    this.state = { phase: 'asking', asked, answers: new Map(), askedTwice: false };
+    this.state = { phase: 'asking', asked, answers: new Map(), rounds: 1 };
     context.broadcast([...asked.values()], { type: 'STATS' });
     context.timer(STATS_TIMER, STATS_RETRY);
   }

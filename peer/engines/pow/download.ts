@@ -12,18 +12,21 @@
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import {
+  BACK_OFF,
   CHUNK,
   INITIAL_TIMEOUT,
   INITIAL_WINDOW,
   MAX_AHEAD,
   MAX_REFUSALS,
   MAX_SILENCE,
+  MAX_SILENT_TIME,
   MAX_TIMEOUT,
   MAX_WINDOW,
   MIN_TIMEOUT,
   MIN_WINDOW,
   SLOW_FACTOR,
   SLOW_ROUND_TRIP,
+  TOLERATED_LOSS,
 } from './limits.ts';
 
 /** Why a source is no longer asked. */
@@ -45,8 +48,13 @@ export interface Source {
   /** Requests in a row that timed out, and that were refused. */
   silence: number;
   refusals: number;
-  /** When the window was last cut: losses of one burst count once. */
-  lastCut: number;
+  /** When it last answered, or was first asked. */
+  heard: number;
+  /** Requests answered and lost since the window was last looked at. */
+  answered: number;
+  lost: number;
+  /** Share of requests that is lost even while the window is small: not for the window to answer for. */
+  baseLoss: number;
   /** When each height was asked, oldest first. */
   readonly inFlight: Map<number, number>;
   /** Heights that it answered falsely: it is never asked for them again. */
@@ -138,6 +146,9 @@ export class Download {
     }
     source.silence = 0;
     source.refusals = 0;
+    source.heard = now;
+    source.answered++;
+    judgeLosses(source);
     if (source.shed === undefined && !source.unfit.has(height) && !this.received.has(height)) {
       source.delivered++;
       grow(source);
@@ -210,15 +221,14 @@ export class Download {
     if (late.length === 0) return;
     this.askAgain(late);
     source.silence += late.length;
-    if (now - source.lastCut >= (source.roundTrip ?? timeout)) {
-      source.lastCut = now;
-      source.window = Math.max(MIN_WINDOW, source.window / 2);
-      source.threshold = source.window;
-      source.timeout = Math.min(MAX_TIMEOUT, source.timeout * 2);
-    }
+    source.lost += late.length;
+    source.timeout = Math.min(MAX_TIMEOUT, source.timeout * BACK_OFF);
+    judgeLosses(source);
     // Who has answered before gets more time, and the last one left even more.
     const patience = source.delivered === 0 ? 1 : this.active.length > 1 ? 2 : 3;
-    if (source.silence >= patience * MAX_SILENCE) this.shed(source, 'silent');
+    const silent =
+      source.silence >= patience * MAX_SILENCE && now - source.heard >= patience * MAX_SILENT_TIME;
+    if (silent) this.shed(source, 'silent');
   }
 
   /** A source that is far slower than the best only holds things up. */
@@ -241,6 +251,7 @@ export class Download {
     while (given < room) {
       const height = this.takeHeight(source);
       if (height === undefined) break;
+      if (source.heard === 0) source.heard = now;
       source.inFlight.set(height, now);
       requests.push({ to: source.address, height });
       given++;
@@ -318,7 +329,10 @@ function newSource(address: Address): Source {
     timeout: INITIAL_TIMEOUT,
     silence: 0,
     refusals: 0,
-    lastCut: -Infinity,
+    heard: 0,
+    answered: 0,
+    lost: 0,
+    baseLoss: 0,
     inFlight: new Map(),
     unfit: new Set(),
     refused: new Set(),
@@ -343,4 +357,22 @@ function measure(source: Source, sample: number): void {
 function grow(source: Source): void {
   const step = source.window < source.threshold ? 1 : 1 / source.window;
   source.window = Math.min(MAX_WINDOW, source.window + step);
+}
+
+/**
+ * Looks, once in a window, at how many requests were lost, and halves the window if they were clearly more than are
+ * lost anyway. A class peer may lose half of all datagrams however few it gets; only what more requests at a time
+ * add to that is a reason to send fewer.
+ */
+function judgeLosses(source: Source): void {
+  const total = source.answered + source.lost;
+  if (total < Math.max(INITIAL_WINDOW, source.window)) return;
+  const loss = source.lost / total;
+  if (source.window <= INITIAL_WINDOW) source.baseLoss = (source.baseLoss + loss) / 2;
+  if (loss > source.baseLoss + TOLERATED_LOSS) {
+    source.window = Math.max(MIN_WINDOW, source.window / 2);
+    source.threshold = source.window;
+  }
+  source.answered = 0;
+  source.lost = 0;
 }

@@ -69,10 +69,10 @@ export const MAX_EARLY_BLOCKS = 256;
 
 // Consensus
 
-/** How long STATS_REPLYs are awaited after the last round of asking. */
-export const STATS_TIMEOUT = 1_500;
-/** Those who have not answered by then are asked once more. */
+/** How often those who do not answer STATS are asked, at what interval, and how long the last answers are awaited. */
+export const STATS_ROUNDS = 3;
 export const STATS_RETRY = 500;
+export const STATS_TIMEOUT = 1_000;
 /** Least time between the end of a consensus and the next that a message asks for. */
 export const CONSENSUS_MIN_INTERVAL = 5_000;
 /** The same where a block ahead of us asks for it: soon, but not for every forged block. Doubled each time in vain. */
@@ -96,20 +96,26 @@ export const MAX_SOURCES = 32;
 /** Heights that one source is given at a time. */
 export const CHUNK = 16;
 /** Requests under way to one source: at first, and at most. Small, because class peers lose bursts. */
-export const INITIAL_WINDOW = 4;
-export const MIN_WINDOW = 2;
+export const INITIAL_WINDOW = 8;
+export const MIN_WINDOW = 4;
 export const MAX_WINDOW = 64;
+/** Share of lost requests, beyond what is lost anyway, at which the window is halved. */
+export const TOLERATED_LOSS = 0.25;
 /** Blocks held beyond the last verified one, waiting for a gap to close: about 4 MB. */
 export const MAX_AHEAD = 4096;
 /** Time after which a request is sent again: before anything is known, and its bounds. Source: RFC 6298. */
 export const INITIAL_TIMEOUT = 1_000;
 export const MIN_TIMEOUT = 150;
-export const MAX_TIMEOUT = 2_000;
+export const MAX_TIMEOUT = 1_000;
+/** By how much that time grows with every loss; gently, because most losses are not of the network's making. */
+export const BACK_OFF = 1.5;
 /**
- * Requests in a row without an answer after which a source is given up; twice and three times as many for one that
- * has answered before: of a peer that loses three in four, one in ten thousand would be given up wrongly.
+ * Requests in a row without an answer, and the time without one, after which a source is given up; twice and three
+ * times as much for one that has answered before. Of peers that lose three datagrams in four, one in a hundred is
+ * given up wrongly, before it has answered at all.
  */
 export const MAX_SILENCE = 10;
+export const MAX_SILENT_TIME = 4_000;
 /** A source is too slow with a round trip over this, and over so many times that of the best. */
 export const SLOW_ROUND_TRIP = 1_000;
 export const SLOW_FACTOR = 10;
