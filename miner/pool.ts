@@ -18,6 +18,8 @@ const TASKS_PER_WORKER = 2;
 const CRASH_PAUSE = 100;
 /** After so many tasks lost for each worker, with none done between them, the workers can't work here at all. */
 const MAX_CRASHES = 10;
+/** A crash is told at most this often, in milliseconds. */
+const WARN_INTERVAL = 10_000;
 /** Works whose hits are still taken after the work was replaced: a hit may be on its way. */
 const REMEMBERED_WORKS = 4;
 
@@ -42,6 +44,8 @@ export interface PoolOptions {
   readonly kernel: KernelChoice;
   /** The file that the workers run. */
   readonly worker?: URL;
+  /** Length of a task in milliseconds. */
+  readonly taskTime?: number;
 }
 
 export interface PoolStats {
@@ -74,6 +78,7 @@ function workerFile(): URL {
  */
 export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> {
   readonly #processes: number;
+  readonly #taskTime: number;
   readonly #shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
   readonly #numbers = new Int32Array(this.#shared);
   readonly #threads: Piscina<SearchTask, SearchReport>;
@@ -82,14 +87,18 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   #work: W | null = null;
   #outstanding = 0;
   #crashesInARow = 0;
+  /** Monotonic time of the last warning of a crash. */
+  #warnedAt = -Infinity;
+  #failed = false;
   #closed = false;
   #tried = 0;
   #shares = 0;
   #bestHash = '';
   #crashes = 0;
 
-  constructor({ processes, kernel, worker = workerFile() }: PoolOptions) {
+  constructor({ processes, kernel, worker = workerFile(), taskTime = TASK_TIME }: PoolOptions) {
     super();
+    this.#taskTime = taskTime;
     this.#processes = processes;
     this.#threads = new Piscina({
       filename: worker.href,
@@ -104,14 +113,16 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
       this.#hear(message);
     });
     this.#threads.on('error', (error) => {
-      // A worker crashed while it had no task; it has been replaced already.
-      this.emit('trouble', `an idle worker crashed: ${messageOf(error)}`);
+      // A worker ended before it had a task. Piscina replaces such a one when there is a task for it, but gives up
+      // on workers that can't even start.
+      if (this.#threads.threads.length === 0) this.#fail(error);
+      else this.#warn(error);
     });
   }
 
   /** Replaces the work at once; null lets the workers rest. */
   setWork(work: W | null): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#failed) return;
     this.#work = work;
     const epoch = Atomics.add(this.#numbers, EPOCH, 1) + 1;
     if (work !== null) this.#works.set(epoch, work);
@@ -145,7 +156,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
           noncePrefix: work.noncePrefix,
           difficulty: work.difficulty,
           shareDifficulty: shareDifficulty(work.difficulty),
-          milliseconds: TASK_TIME,
+          milliseconds: this.#taskTime,
         })
         .then(
           ({ tried }) => {
@@ -167,15 +178,28 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
     // Closing ends the workers in the middle of their tasks.
     if (this.#closed) return;
     this.#crashes++;
-    if (this.#crashesInARow++ === 0) this.emit('trouble', `a worker crashed: ${messageOf(error)}`);
-    if (this.#crashesInARow > MAX_CRASHES * this.#processes) {
-      this.#work = null;
-      this.emit('failed', new Error(`the workers crash again and again: ${messageOf(error)}`));
-    } else {
-      setTimeout(() => {
-        this.#fill();
-      }, CRASH_PAUSE).unref();
+    if (++this.#crashesInARow > MAX_CRASHES * this.#processes) {
+      this.#fail(error);
+      return;
     }
+    this.#warn(error);
+    setTimeout(() => {
+      this.#fill();
+    }, CRASH_PAUSE).unref();
+  }
+
+  #warn(error: unknown): void {
+    const now = performance.now();
+    if (now < this.#warnedAt + WARN_INTERVAL) return;
+    this.#warnedAt = now;
+    this.emit('trouble', `a worker crashed and is replaced: ${messageOf(error)}`);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#work = null;
+    this.emit('failed', new Error(`the workers crash again and again: ${messageOf(error)}`));
   }
 
   #hear(message: WorkerMessage): void {

@@ -5,9 +5,9 @@ import { hashBlock, meetsDifficulty } from '../../shared/block.ts';
 import { JsonObjectStream } from '../../shared/json-stream.ts';
 import type { WorkTemplate } from '../../shared/work.ts';
 
-/** Waits until `condition` holds; fails with `what` after ten seconds. */
+/** Waits until `condition` holds; fails with `what` after half a minute. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`it never happened that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
