@@ -45,6 +45,8 @@ export function statusLine(stats: MinerStats, uptime: number): string {
   return parts.join(' · ');
 }
 
+const USUAL_COLUMNS = 80;
+
 /** What of a terminal is needed. */
 export interface Terminal {
   readonly columns: number;
@@ -63,8 +65,10 @@ export class LiveLine {
   /** Shows a text, cut to the width of the terminal; `''` clears the line. */
   show(text: string): void {
     this.#text = text;
+    // Some terminals don't know their width.
+    const columns = this.#terminal.columns > 0 ? this.#terminal.columns : USUAL_COLUMNS;
     // A line that fills the last column would wrap, and could not be written over.
-    this.#terminal.write(`\r\u001b[2K${text.slice(0, Math.max(0, this.#terminal.columns - 1))}`);
+    this.#terminal.write(`\r\u001b[2K${text.slice(0, columns - 1)}`);
   }
 
   /** A log that writes above the line. */

@@ -97,4 +97,10 @@ describe('the live line', () => {
     expect(screen).toBe(`${clear}0123456789${clear}[hello]${clear}0123456789${clear}[end]`);
     expect(lines).toEqual(['warn other {"key":1}']);
   });
+
+  it('takes a terminal that does not know its width for one of 80 columns', () => {
+    let screen = '';
+    new LiveLine({ columns: 0, write: (text: string) => (screen = text) }).show('x'.repeat(100));
+    expect(screen).toHaveLength('\r\u001b[2K'.length + 79);
+  });
 });
