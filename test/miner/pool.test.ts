@@ -133,7 +133,9 @@ describe('a worker that crashes', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'gossip-miner-test-'));
   });
-  afterEach(() => {
+  afterEach(async () => {
+    // Workers write to the folder as long as they live.
+    for (const pool of pools.splice(0)) await pool.close();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -170,6 +172,26 @@ describe('a worker that crashes', () => {
     expect(trouble[0]).toMatch(/^a worker crashed and is replaced: /);
     expect(pool.stats().crashes).toBeGreaterThan(0);
     expect(failed).toBeUndefined();
+  });
+
+  it('is not all that is watched: a kernel that reports false hits is replaced too', async () => {
+    const path = join(directory, 'worker.mjs');
+    const reference = new URL('./kernel/reference.js', WORKER).href;
+    writeFileSync(
+      path,
+      `import { referenceKernel } from ${JSON.stringify(reference)};
+       import run from ${JSON.stringify(WORKER.href)};
+       referenceKernel.search = () => ({ run: () => ({ tried: 1, found: ['lie'], exhausted: false }) });
+       export default run;`,
+    );
+    const pool = start({ processes: 1, worker: pathToFileURL(path) });
+    pool.setWork(workOf(3));
+    await until('a block is found', () => found.length > 0);
+    expect(trouble).toEqual(['the reference kernel found a nonce that is none, and is replaced']);
+    for (const { nonce, hash } of found) {
+      expect(hashBlock({ ...BLOCK, nonce }, PREVIOUS)).toBe(hash);
+      expect(trailingZeros(hash)).toBeGreaterThanOrEqual(3);
+    }
   });
 
   it('again and again ends the search, with one error', async () => {
