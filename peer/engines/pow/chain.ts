@@ -193,6 +193,7 @@ export class Chain {
       }));
     const inPlace =
       staging.written === 0 &&
+      staging.pending.length <= IN_PLACE_LIMIT &&
       below !== undefined &&
       !this.garbage.some((range) => range.branch === below.branch);
     const writes: StoreWrite[] = [];
