@@ -87,8 +87,10 @@ export interface Layout {
 const ROUNDS_AROUND = 59;
 /** Stretching a schedule costs as much as this many rounds. */
 const SCHEDULE_ROUNDS = 29;
-/** Preparing a midstate costs as much as this many rounds in a kernel: 64 rounds, but slow ones. */
-const PREPARATION_ROUNDS = 2560;
+/** Working a midstate's first rounds for the next outer characters costs as much as so many rounds in a fast kernel. */
+const PREPARATION_ROUNDS = 1500;
+/** The same where the next outer characters stand before the final block, so that the midstate is computed anew. */
+const MIDSTATE_ROUNDS = 12_000;
 
 /** Lays out nonces with `length` characters after the prefix. */
 function layOut(fixed: number, length: number, space: NonceSpace): Layout {
@@ -105,7 +107,7 @@ function layOut(fixed: number, length: number, space: NonceSpace): Layout {
   const midstates = midstate === undefined ? 1 : space.midstateAlphabet.length;
   const words = space.alphabet.length ** innerCount;
   const word = innerCount === 0 ? 0 : Math.floor(lastByte / 4);
-  const roundsPerNonce = ROUNDS_AROUND - word;
+  const preparation = inFinal > innerCount ? PREPARATION_ROUNDS : MIDSTATE_ROUNDS;
   return {
     space,
     length,
@@ -119,7 +121,7 @@ function layOut(fixed: number, length: number, space: NonceSpace): Layout {
     midstates,
     words,
     nonces: space.alphabet.length ** outer.length * midstates * words,
-    cost: roundsPerNonce + SCHEDULE_ROUNDS / midstates + PREPARATION_ROUNDS / words,
+    cost: ROUNDS_AROUND - word + SCHEDULE_ROUNDS / midstates + preparation / words,
   };
 }
 

@@ -151,5 +151,7 @@ export function compress(state: Uint32Array, block: Uint32Array): void {
  */
 export function blockWords(bytes: Uint8Array, offset: number): Uint32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_BYTES);
-  return Uint32Array.from({ length: 16 }, (_, i) => view.getUint32(4 * i));
+  const words = new Uint32Array(16);
+  for (let i = 0; i < words.length; i++) words[i] = view.getUint32(4 * i);
+  return words;
 }

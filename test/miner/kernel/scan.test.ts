@@ -1,59 +1,88 @@
 import { describe, expect, test } from 'vitest';
 
-import { ScanSearch } from '../../../miner/kernel/scan.ts';
+import {
+  HITS,
+  KernelFault,
+  MAX_HITS,
+  MEMORY_WORDS,
+  PARAMETER,
+  ScanSearch,
+} from '../../../miner/kernel/scan.ts';
 import type { Scanner } from '../../../miner/kernel/scan.ts';
-import { hasSimd, wasmScanner } from '../../../miner/kernel/wasm.ts';
-import { headOf, smallSpace, triedNonces, zerosOf } from './scanners.ts';
+import { selfTest } from '../../../miner/kernel/self-test.ts';
+import { headOf, zerosOf } from './suite.ts';
 
-const scanners = new Map<string, Scanner>([['wasm without SIMD', wasmScanner(false)]]);
-if (hasSimd()) scanners.set('wasm with SIMD', wasmScanner(true));
+/** A scanner that tries nothing and answers what it is told to, after what a good one would. */
+function liar(answer: (memory: Uint32Array, to: number) => void): Scanner {
+  const memory = new Uint32Array(MEMORY_WORDS);
+  return {
+    name: 'liar',
+    memory,
+    scan: (_, to) => {
+      memory[PARAMETER.next] = to;
+      memory[PARAMETER.hits] = 0;
+      answer(memory, to);
+    },
+  };
+}
 
-const everyRemainder = Array.from({ length: 64 }, (_, r) => r);
+const job = { head: headOf(93), noncePrefix: '' };
 
-describe.each([...scanners])('%s', (_, scanner) => {
-  test('tries every nonce of a small space exactly once, for heads of every length', () => {
-    for (const r of everyRemainder) {
-      for (const limit of [0, 1, 5, 9]) {
-        const head = headOf(64 + r);
-        const space = smallSpace(limit);
-        const search = new ScanSearch(scanner, { head, noncePrefix: '', difficulty: 0 }, space);
-        const found: string[] = [];
-        let tried = 0;
-        for (let nonces = 1, exhausted = false; !exhausted; nonces = (nonces * 3) % 1001) {
-          const slice = search.run(nonces);
-          expect(slice.tried).toBeGreaterThan(0);
-          tried += slice.tried;
-          found.push(...slice.found);
-          exhausted = slice.exhausted;
-        }
-        expect(tried).toBe(search.layout.nonces);
-        expect(found.length).toBe(tried);
-        expect(new Set(found).size).toBe(tried);
-        expect(search.run(1)).toEqual({ tried: 0, found: [], exhausted: true });
-      }
+describe('a scanner that is wrong', () => {
+  const falseHit = liar((memory) => {
+    memory[PARAMETER.hits] = 1;
+    memory.set([0, 0], HITS);
+  });
+
+  test.each([8, 9, 64])('cannot hide a false hit from the worker, at difficulty %i', (difficulty) => {
+    const [nonce, ...more] = new ScanSearch(falseHit, { ...job, difficulty }).run(1).found;
+    expect(more).toEqual([]);
+    expect(zerosOf(job.head, nonce ?? '')).toBeLessThan(8);
+  });
+
+  test('fails the self-test', () => {
+    expect(() => {
+      selfTest(falseHit);
+    }).toThrow(KernelFault);
+    expect(() => {
+      selfTest(liar(() => undefined));
+    }).toThrow(KernelFault);
+  });
+
+  test('that stands still, or finds more than it can, is stopped', () => {
+    const still = liar((memory) => (memory[PARAMETER.next] = 0));
+    expect(() => new ScanSearch(still, { ...job, difficulty: 8 }).run(1)).toThrow(KernelFault);
+    const many = liar((memory) => (memory[PARAMETER.hits] = MAX_HITS + 1));
+    expect(() => new ScanSearch(many, { ...job, difficulty: 8 }).run(1)).toThrow('liar');
+  });
+
+  test('that goes far beyond the table is not counted for it', () => {
+    const far = liar((memory) => (memory[PARAMETER.next] = 0xffff_ffff));
+    const search = new ScanSearch(far, { ...job, difficulty: 8 });
+    expect(search.run(1).tried).toBe(search.layout.midstates * search.layout.words);
+  });
+});
+
+describe('a search', () => {
+  test('tries about as many nonces as it is asked to, and at least one', () => {
+    const search = new ScanSearch(
+      liar(() => undefined),
+      { ...job, difficulty: 8 },
+    );
+    for (const nonces of [0, 1, 66, 67, 1000, 20_000_000]) {
+      const { tried } = search.run(nonces);
+      expect(tried).toBeGreaterThanOrEqual(Math.max(nonces, 1));
+      expect(tried).toBeLessThan(nonces + 2 * search.layout.midstates);
     }
   });
 
-  test('finds what the oracle finds, no more and no less, for heads of every length', () => {
-    for (const r of everyRemainder) {
-      const head = headOf((r % 3) * 64 + r);
-      const noncePrefix = 'worker-7'.slice(0, r % 9);
-      const slices = [1, 700, 2500];
-      const zeros = triedNonces(scanner, head, noncePrefix, slices).map(
-        (nonce) => [nonce, zerosOf(head, nonce)] as const,
-      );
-      expect(new Set(zeros.map(([nonce]) => nonce)).size).toBe(zeros.length);
-      for (const difficulty of [1, 2, 3, 4]) {
-        const search = new ScanSearch(scanner, { head, noncePrefix, difficulty });
-        const results = slices.map((nonces) => search.run(nonces));
-        expect(results.reduce((sum, { tried }) => sum + tried, 0)).toBe(zeros.length);
-        expect(results.flatMap(({ found }) => found).sort()).toEqual(
-          zeros
-            .filter(([, count]) => count >= difficulty)
-            .map(([nonce]) => nonce)
-            .sort(),
-        );
-      }
-    }
+  test('refuses what it cannot do', () => {
+    const scanner = liar(() => undefined);
+    for (const difficulty of [-1, 65, 1.5, NaN])
+      expect(() => new ScanSearch(scanner, { ...job, difficulty })).toThrow(RangeError);
+    for (const noncePrefix of ['é', 'tab\t', 'x'.repeat(39)])
+      expect(() => new ScanSearch(scanner, { ...job, noncePrefix, difficulty: 1 })).toThrow(RangeError);
+    const space = { limit: 38, alphabet: '0'.repeat(65), midstateAlphabet: '0' };
+    expect(() => new ScanSearch(scanner, { ...job, difficulty: 1 }, space)).toThrow(RangeError);
   });
 });
