@@ -33,7 +33,7 @@ function timeOf(peer: Peer, message: string): number | undefined {
 async function syncOnce(lab: Lab, source: Peer): Promise<number> {
   const joiner = await lab.startPeer({
     difficulty: DIFFICULTY,
-    join: [source.port],
+    join: [source],
     extra: ['--log-level', 'info'],
   });
   const end = await eventually('the chain is adopted', () => timeOf(joiner, 'sync finished'), 120_000);

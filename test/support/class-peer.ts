@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RemoteInfo, Socket } from 'node:dgram';
 
+import { addressKey, type Address } from '../../shared/address.ts';
 import { integerNonce, type PlainBlock } from './chains.ts';
 import { seededRandom } from './random.ts';
 import {
@@ -98,9 +99,11 @@ export interface ClassPeerPlan {
   readonly chain?: readonly PlainBlock[];
   readonly quirks?: Quirks;
   readonly lie?: Lie;
-  /** Ports of peers that it gossips to, as to well-known hosts. */
-  readonly join?: readonly number[];
+  /** Peers that it gossips to, as to well-known hosts. */
+  readonly join?: readonly Address[];
   readonly name?: string;
+  /** The address that it lives on. */
+  readonly host?: string;
   /** Decides what is lost. */
   readonly seed?: number;
   /** The listening ports of the programs under test. */
@@ -154,12 +157,13 @@ export class ClassPeer {
   readonly received = new Map<string, number>();
   /** Blocks that were announced to us. */
   readonly announced: WireBlock[] = [];
-  /** Ports of the peers that it tracks. */
-  readonly tracked = new Set<number>();
+  /** The peers that it tracks, by host and port. */
+  readonly tracked = new Map<string, Address>();
+  readonly host: string;
   chain: readonly PlainBlock[];
   readonly #quirks: Quirks;
   readonly #lie: Lie | undefined;
-  readonly #join: readonly number[];
+  readonly #join: readonly Address[];
   readonly #subjects: () => readonly number[];
   readonly #socket: Socket;
   readonly #random: () => number;
@@ -172,6 +176,7 @@ export class ClassPeer {
 
   private constructor(socket: Socket, plan: ClassPeerPlan) {
     this.#socket = socket;
+    this.host = socket.address().address;
     this.#subjects = plan.subjects;
     this.rules = new DatagramRules(plan.subjects);
     this.chain = plan.chain ?? [];
@@ -194,14 +199,16 @@ export class ClassPeer {
   }
 
   static async open(plan: ClassPeerPlan): Promise<ClassPeer> {
-    return new ClassPeer(await openSocket(), plan);
+    return new ClassPeer(await openSocket(plan.host), plan);
   }
 
   get port(): number {
     return this.#socket.address().port;
   }
 
+  /** Ends it; may be called again. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#socket.close();
@@ -212,9 +219,15 @@ export class ClassPeer {
     return this.received.get(type) ?? 0;
   }
 
-  /** Tells everybody that it tracks, or only `ports`, of a block, as its miner does. */
-  announce(block: PlainBlock, ports: Iterable<number> = this.tracked): void {
-    for (const port of ports) this.#send(port, { type: 'ANNOUNCE', ...blockFields(block, this.#quirks) });
+  /** Whether it tracks a peer. */
+  knows(address: Address): boolean {
+    return this.tracked.has(addressKey(address));
+  }
+
+  /** Tells everybody that it tracks, or only some, of a block, as its miner does. */
+  announce(block: PlainBlock, to: Iterable<Address> = this.tracked.values()): void {
+    const message = { type: 'ANNOUNCE', ...blockFields(block, this.#quirks) };
+    for (const address of to) this.#send(address, message);
   }
 
   #gossip(): void {
@@ -222,35 +235,37 @@ export class ClassPeer {
     const ids = { fresh: randomUUID(), constant: this.#id, integer: this.port * 1000 + ++this.#round };
     const message = {
       type: 'GOSSIP',
-      host: LOOPBACK,
+      host: this.host,
       port: textPort === true ? String(this.port) : this.port,
       name: this.name,
       ...(gossipId === 'missing' ? {} : { id: ids[gossipId ?? 'fresh'] }),
     };
     this.#seen.add(message.id);
-    for (const port of new Set([...this.#join, ...[...this.tracked].slice(0, FAN_OUT)]))
-      this.#send(port, message);
+    const some = [...this.tracked.values()].slice(0, FAN_OUT);
+    const targets = new Map([...this.#join, ...some].map((address) => [addressKey(address), address]));
+    for (const address of targets.values()) this.#send(address, message);
   }
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
     this.rules.check(bytes, from.port);
     if (this.#random() < (this.#quirks.loss ?? 0)) return;
+    const sender = { host: from.address, port: from.port };
     const message = readDatagram(bytes);
     const type = message?.['type'];
     if (message === undefined || typeof type !== 'string') return;
     if (this.#subjects().includes(from.port)) this.received.set(type, this.count(type) + 1);
     switch (type) {
       case 'GOSSIP':
-        this.#answerGossip(message, from.port);
+        this.#answerGossip(message, sender);
         break;
       case 'GOSSIP_REPLY':
-        this.#track(message['port']);
+        this.#track(message);
         break;
       case 'STATS':
-        this.#answerStats(from.port);
+        this.#answerStats(sender);
         break;
       case 'GET_BLOCK':
-        this.#answerGetBlock(message['height'], from.port);
+        this.#answerGetBlock(message['height'], sender);
         break;
       case 'ANNOUNCE': {
         const block = readWireBlock(message);
@@ -260,31 +275,38 @@ export class ClassPeer {
     }
   }
 
-  #track(port: unknown): void {
-    if (typeof port === 'number' && port > 0 && port < 65536 && port !== this.port) this.tracked.add(port);
+  /** Tracks the peer whose address is in a message; undefined if there is no good address in it. */
+  #track({ host, port }: JsonObject): Address | undefined {
+    if (typeof host !== 'string' || !host.startsWith('127.')) return undefined;
+    if (typeof port !== 'number' || !(port > 0 && port < 65536)) return undefined;
+    const address = { host, port };
+    if (addressKey(address) === addressKey(this)) return undefined;
+    this.tracked.set(addressKey(address), address);
+    return address;
   }
 
-  #answerGossip(message: JsonObject, sender: number): void {
-    const { port, id } = message;
-    if (typeof port !== 'number' || port < 1 || port > 65535 || port === this.port) return;
-    this.#track(port);
+  #answerGossip(message: JsonObject, sender: Address): void {
+    const origin = this.#track(message);
+    if (origin === undefined) return;
     const style = this.#quirks.gossipReply ?? 'standard';
     if (style !== 'none') {
-      const named = style === 'names-recipient' ? port : this.port;
-      this.#reply(style === 'to-sender' ? sender : port, {
+      const named = style === 'names-recipient' ? origin : this;
+      this.#reply(style === 'to-sender' ? sender : origin, {
         type: style === 'hyphen' ? 'GOSSIP-REPLY' : 'GOSSIP_REPLY',
-        host: LOOPBACK,
-        [style === 'post' ? 'post' : 'port']: named,
+        host: named.host,
+        [style === 'post' ? 'post' : 'port']: named.port,
         name: this.name,
       });
     }
+    const { id } = message;
     if (id === undefined || this.#seen.has(id)) return;
     this.#seen.add(id);
-    const others = [...this.tracked].filter((other) => other !== port && other !== sender);
-    for (const other of others.slice(0, FAN_OUT)) this.#send(other, message);
+    const not = new Set([addressKey(origin), addressKey(sender)]);
+    const others = [...this.tracked].filter(([key]) => !not.has(key));
+    for (const [, other] of others.slice(0, FAN_OUT)) this.#send(other, message);
   }
 
-  #answerStats(asker: number): void {
+  #answerStats(asker: Address): void {
     const { busyStats, statsReply, emptyStats } = this.#quirks;
     if (busyStats !== undefined && this.#busyFor > 0) {
       this.#busyFor--;
@@ -312,14 +334,14 @@ export class ClassPeer {
           ? `float:${height}.0`
           : height;
     if (statsReply === 'untyped') {
-      this.#reply(asker, { host: LOOPBACK, port: this.port, height: shown, hash });
+      this.#reply(asker, { host: this.host, port: this.port, height: shown, hash });
       return;
     }
-    const targets = statsReply === 'to-all' ? new Set([...this.tracked]) : [asker];
+    const targets = statsReply === 'to-all' ? this.tracked.values() : [asker];
     for (const target of targets) this.#reply(target, { type: 'STATS_REPLY', height: shown, hash });
   }
 
-  #answerGetBlock(height: unknown, asker: number): void {
+  #answerGetBlock(height: unknown, asker: Address): void {
     if (typeof height !== 'number') return;
     if (this.#lie !== undefined) {
       const answer = this.#lie.serve(height);
@@ -341,10 +363,10 @@ export class ClassPeer {
   }
 
   /** Sends an answer the way this peer answers: late, often, from another port. */
-  #reply(port: number, message: JsonObject | unknown[] | string | Uint8Array): void {
+  #reply(to: Address, message: JsonObject | unknown[] | string | Uint8Array): void {
     const { delay, copies } = this.#quirks;
     const send = (): void => {
-      for (let copy = 0; copy < (copies ?? 1); copy++) this.#send(port, message);
+      for (let copy = 0; copy < (copies ?? 1); copy++) this.#send(to, message);
     };
     if (delay === undefined) {
       send();
@@ -357,7 +379,7 @@ export class ClassPeer {
     this.#timers.add(timer);
   }
 
-  #send(port: number, message: JsonObject | unknown[] | string | Uint8Array): void {
+  #send(to: Address, message: JsonObject | unknown[] | string | Uint8Array): void {
     if (this.#closed || this.#random() < (this.#quirks.loss ?? 0)) return;
     let bytes: string | Uint8Array;
     if (typeof message === 'string' || message instanceof Uint8Array) bytes = message;
@@ -365,11 +387,11 @@ export class ClassPeer {
       bytes = toJson({ ...message, previous_hash: 'x', consensus: true, addr: [LOOPBACK, 1] }, this.#quirks);
     else bytes = toJson(message, this.#quirks);
     if (this.#quirks.ephemeralReplies !== true) {
-      this.#socket.send(bytes, port, LOOPBACK, () => undefined);
+      this.#socket.send(bytes, to.port, to.host, () => undefined);
       return;
     }
-    void openSocket().then((socket) => {
-      socket.send(bytes, port, LOOPBACK, () => {
+    void openSocket(this.host).then((socket) => {
+      socket.send(bytes, to.port, to.host, () => {
         socket.close();
       });
     });

@@ -1,12 +1,13 @@
 /** Starts the real programs as processes, on loopback, and makes sure that all of them end. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { addressKey, type Address } from '../../shared/address.ts';
 import { blockToJson, type Block } from '../../shared/block.ts';
 import { Asker, eventually } from './asker.ts';
 import { LOOPBACK, type Claim } from './wire.ts';
@@ -158,8 +159,7 @@ export async function freePort(): Promise<number> {
 /** How a peer is started; what is left out has a value that makes tests quick. */
 export interface PeerPlan {
   readonly difficulty: number;
-  /** Ports, on loopback, of peers to join. */
-  readonly join?: readonly number[];
+  readonly join?: readonly Address[];
   readonly genesis?: boolean;
   readonly name?: string;
   readonly minedBy?: string;
@@ -168,6 +168,7 @@ export interface PeerPlan {
 
 /** A peer that can be killed and started again on its data. */
 export class Peer {
+  readonly host = LOOPBACK;
   readonly port: number;
   readonly minerPort: number;
   readonly dataDir: string;
@@ -196,17 +197,19 @@ export class Peer {
       ...['--consensus-interval', '1', '--gossip-interval', '1', '--peer-timeout', '20'],
       ...['--log-format', 'json', '--log-level', 'debug'],
       ...(plan.minedBy === undefined ? [] : ['--mined-by', plan.minedBy]),
-      ...(plan.join ?? []).flatMap((port) => ['--join', `${LOOPBACK}:${port}`]),
+      ...(plan.join ?? []).flatMap((address) => ['--join', addressKey(address)]),
       ...(plan.genesis === true ? ['--genesis'] : []),
       ...(plan.extra ?? []),
     );
     const asker = await this.#lab.asker();
     await eventually('a peer is up', async () => {
-      if (!this.program.alive) throw new Error(`a peer ended at once: ${this.program.explain()}`);
+      if (!this.program.alive) throw new Error('it ended at once');
       return asker.introduce(this.port, 1000).then(
         () => true,
         () => false,
       );
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.program.explain()}`, { cause: error });
     });
   }
 
@@ -236,6 +239,34 @@ export class Peer {
       });
     }
   }
+}
+
+/** Data folders with chains in them, to be copied, by chain. */
+const importedChains = new Map<string, Promise<string>>();
+let templateFolder: string | undefined;
+
+/** Where those are, until this process ends. */
+function templates(): string {
+  if (templateFolder === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'gossip-peer-chains-'));
+    process.on('exit', () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    templateFolder = folder;
+  }
+  return templateFolder;
+}
+
+/** Imports a chain with the program itself. */
+async function importInto(folder: string, chain: readonly Block[], difficulty: number): Promise<string> {
+  const file = `${folder}.txt`;
+  writeFileSync(file, chain.map((block) => `${blockToJson(block)}\n`).join(''));
+  const program = new Program([
+    ...['peer', 'import', file, '--data-dir', folder, '--difficulty', String(difficulty)],
+  ]);
+  const { code } = await program.ended;
+  if (code !== 0) throw new Error(`import ended with ${code}: ${program.explain()}`);
+  return folder;
 }
 
 /** Everything that one test opens, closed together however the test ends. */
@@ -269,15 +300,18 @@ export class Lab {
     return asker;
   }
 
-  /** Puts a chain into a peer's data, as a user would, while it is not running. */
+  /**
+   * Puts a chain into a peer's data, as a user would, while it is not running. The same chain is imported once and
+   * copied after that.
+   */
   async importChain(peer: Peer, chain: readonly Block[], difficulty: number): Promise<void> {
-    const file = `${peer.dataDir}.txt`;
-    writeFileSync(file, chain.map((block) => `${blockToJson(block)}\n`).join(''));
-    const program = this.run(
-      ...['peer', 'import', file, '--data-dir', peer.dataDir, '--difficulty', String(difficulty)],
-    );
-    const { code } = await program.ended;
-    if (code !== 0) throw new Error(`import ended with ${code}: ${program.explain()}`);
+    const key = `${difficulty} ${chain.length} ${chain.at(-1)?.hash}`;
+    let imported = importedChains.get(key);
+    if (imported === undefined) {
+      imported = importInto(join(templates(), String(importedChains.size)), chain, difficulty);
+      importedChains.set(key, imported);
+    }
+    cpSync(await imported, peer.dataDir, { recursive: true });
   }
 
   /** A peer that is not started yet. */

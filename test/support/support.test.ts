@@ -92,8 +92,8 @@ describe('a scripted class peer', () => {
 
   it('passes gossip on, so that three peers find each other, and announces', async () => {
     const first = await ClassPeer.open({ subjects: () => [] });
-    const second = await ClassPeer.open({ subjects: () => [], join: [first.port] });
-    const third = await ClassPeer.open({ subjects: () => [], join: [first.port] });
+    const second = await ClassPeer.open({ subjects: () => [], join: [first] });
+    const third = await ClassPeer.open({ subjects: () => [], join: [first] });
     onTestFinished(() => {
       for (const peer of [first, second, third]) peer.close();
     });

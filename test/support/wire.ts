@@ -87,12 +87,12 @@ export function isOwnPort(port: number): boolean {
   return ownPorts.has(port);
 }
 
-/** Opens a UDP socket on loopback with any free port. */
-export async function openSocket(): Promise<Socket> {
+/** Opens a UDP socket on a loopback address with any free port. */
+export async function openSocket(host = LOOPBACK): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind(0, LOOPBACK, () => {
+    socket.bind(0, host, () => {
       socket.off('error', reject);
       resolve();
     });
@@ -101,6 +101,21 @@ export async function openSocket(): Promise<Socket> {
   socket.on('error', () => undefined);
   ownPorts.add(socket.address().port);
   return socket;
+}
+
+/**
+ * Another loopback address, as if it were another machine: 127.0.0.2 and so on. Where the system has only one, as
+ * macOS has, everybody lives on that.
+ */
+export async function otherHost(number: number): Promise<string> {
+  const host = `127.0.0.${2 + (number % 250)}`;
+  return openSocket(host).then(
+    (socket) => {
+      socket.close();
+      return host;
+    },
+    () => LOOPBACK,
+  );
 }
 
 /** Whether a datagram that came to a test's socket breaks what a program under test promises to everybody. */
