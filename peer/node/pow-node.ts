@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Address } from '../../shared/address.ts';
@@ -185,11 +185,15 @@ async function resolveName(name: string): Promise<string> {
 /**
  * The numeric addresses of known peers, because that is what peers say of themselves. A name that has none yet stays
  * a name: the transport asks for it again in every round of gossip.
+ *
+ * @throws UserError for an IPv6 address
  */
 function resolveJoin(join: readonly Address[], resolve: Resolve, log: Log): Promise<Address[]> {
   return Promise.all(
     join.map(async ({ host, port }) => {
       if (isIPv4(host)) return { host, port };
+      if (isIPv6(host))
+        throw new UserError(`--join: "${host}" is an IPv6 address; the network speaks IPv4 only`);
       const late = new AbortController();
       try {
         const address = await Promise.race([

@@ -18,6 +18,7 @@ export interface Progress {
 export class ProgressBar implements Progress {
   readonly #bar = new SingleBar({
     format: 'syncing {bar} {percentage}% | {value}/{total} blocks | {eta_formatted} left',
+    formatTime: (seconds) => (Number.isFinite(seconds) ? `${Math.round(seconds)} s` : '?'),
     barsize: 30,
     barCompleteChar: '#',
     barIncompleteChar: '.',
@@ -55,6 +56,8 @@ export class ProgressBar implements Progress {
     const above = (level: LogLevel) => (message: string, data?: LogData) => {
       if (this.#active) process.stderr.write('\r\u001b[2K');
       log[level](message, data);
+      // The bar now stands a line further down; at its end the cursor returns to the position saved last.
+      if (this.#active) process.stderr.write('\u001b7');
     };
     return { error: above('error'), warn: above('warn'), info: above('info'), debug: above('debug') };
   }
