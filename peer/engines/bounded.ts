@@ -66,7 +66,7 @@ function dropOldest(collection: Set<string> | Map<string, unknown>): void {
   }
 }
 
-/** Token buckets, one for each key: so many at once, then so many a second. */
+/** Token buckets, one for each key: so many at once, then so many a second. Idle longest is forgotten first. */
 export class RateLimit {
   private readonly buckets: RecentMap<{ tokens: number; at: number }>;
   private readonly perSecond: number;
@@ -86,10 +86,8 @@ export class RateLimit {
    */
   take(key: string, now: number): boolean {
     let bucket = this.buckets.get(key);
-    if (bucket === undefined) {
-      bucket = { tokens: this.burst, at: now };
-      this.buckets.set(key, bucket);
-    }
+    bucket ??= { tokens: this.burst, at: now };
+    this.buckets.set(key, bucket);
     bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.perSecond);
     bucket.at = now;
     if (bucket.tokens < 1) return false;

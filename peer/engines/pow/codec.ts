@@ -8,12 +8,13 @@ import { isUtf8 } from 'node:buffer';
 import { blockFields, isHash, readBlock, readInteger, type Block } from '../../../shared/block.ts';
 import { isJsonObject, parseJson } from '../../../shared/json.ts';
 import type { Codec, Decoded } from '../engine.ts';
-import { MAX_HOST_LENGTH, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_WORD_LENGTH } from './limits.ts';
+import { MAX_HOST_LENGTH, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_RECEIVED, MAX_WORD_LENGTH } from './limits.ts';
 import type { PowMessage } from './messages.ts';
 
 /** Why a datagram is not a message: one sentence each, the rule that was broken. */
 export const DATAGRAM_RULES = {
   empty: 'A datagram holds one JSON object.',
+  oversize: `A datagram has at most ${MAX_RECEIVED} bytes.`,
   'not-utf8': 'A datagram is UTF-8.',
   'not-json': 'A datagram is JSON.',
   'not-an-object': 'A datagram is a JSON object, not another value (double-encoded JSON is a text).',
@@ -65,7 +66,8 @@ function readPort(value: unknown): number | undefined {
 
 /** An id may be a number, as some implementations send it; only its text matters. */
 function readId(value: unknown): string | undefined {
-  return typeof value === 'number' || typeof value === 'bigint' ? `${value}` : readText(value, MAX_ID_LENGTH);
+  const id = typeof value === 'number' || typeof value === 'bigint' ? `${value}` : value;
+  return readText(id, MAX_ID_LENGTH);
 }
 
 /** A name is only ever shown, so a long or missing one is no reason to refuse a peer. */
@@ -137,6 +139,7 @@ function readerByShape(fields: Fields): Reader | undefined {
 
 function decode(bytes: Uint8Array): Decoded<PowMessage> {
   if (bytes.length === 0) return fault('empty');
+  if (bytes.length > MAX_RECEIVED) return fault('oversize');
   if (!isUtf8(bytes)) return fault('not-utf8');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
   let value: unknown;

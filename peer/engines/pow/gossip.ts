@@ -3,7 +3,11 @@ import { addressKey, type Address } from '../../../shared/address.ts';
 import { RateLimit, RecentSet } from '../bounded.ts';
 import type { Context } from './context.ts';
 import {
+  ALL_FORWARDS_BURST,
+  ALL_FORWARDS_PER_SECOND,
   FORWARD_INTERVAL,
+  FORWARDS_BURST,
+  FORWARDS_PER_SECOND,
   GOSSIP_FANOUT,
   MAX_DATAGRAM,
   MAX_RATED_HOSTS,
@@ -27,6 +31,16 @@ export class GossipProtocol {
     perSecond: 1000 / REPLY_INTERVAL,
     burst: REPLY_BURST,
     maxKeys: MAX_RATED_HOSTS,
+  });
+  private readonly forwards = new RateLimit({
+    perSecond: FORWARDS_PER_SECOND,
+    burst: FORWARDS_BURST,
+    maxKeys: MAX_RATED_HOSTS,
+  });
+  private readonly allForwards = new RateLimit({
+    perSecond: ALL_FORWARDS_PER_SECOND,
+    burst: ALL_FORWARDS_BURST,
+    maxKeys: 1,
   });
   private readonly unverified = new RateLimit({
     perSecond: UNVERIFIED_SENDS_PER_SECOND,
@@ -145,6 +159,8 @@ export class GossipProtocol {
       context.count('limit.gossip-forwards');
     } else if (message.raw !== undefined && Buffer.byteLength(message.raw) > MAX_DATAGRAM) {
       context.count('limit.gossip-size');
+    } else if (!this.forwards.take(from.host, context.now) || !this.allForwards.take('all', context.now)) {
+      context.count('limit.all-gossip-forwards');
     } else {
       origin.lastForward = context.now;
       const sender = addressKey(from);
@@ -165,11 +181,11 @@ export class GossipProtocol {
 /**
  * Where the sender of a GOSSIP or GOSSIP_REPLY can be reached. Some name a host that means nothing to others (`''`,
  * `0.0.0.0`, a loopback address): where the message came straight from the port that it names, the host it came from
- * is the one meant.
+ * is the one meant. Names are taken in lower case: in any other they would be peers of their own.
  */
-function reachable({ host, port }: Address, from: Address): Address | undefined {
-  const meaningless =
-    host.trim() === '' || host === '0.0.0.0' || (isLoopback(host) && !isLoopback(from.host));
+function reachable({ host: named, port }: Address, from: Address): Address | undefined {
+  const host = named.trim().toLowerCase();
+  const meaningless = host === '' || host === '0.0.0.0' || (isLoopback(host) && !isLoopback(from.host));
   if (!meaningless) return { host, port };
   return from.port === port ? { host: from.host, port } : undefined;
 }

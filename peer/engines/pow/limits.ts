@@ -5,6 +5,11 @@
 
 // The wire
 
+/**
+ * Longest datagram looked at, twice what the most generous implementation receives: whatever is longer can't be part
+ * of the network's chain, and blocks that wait in memory are not to be of any size. Source: a dozen of them read.
+ */
+export const MAX_RECEIVED = 8_192;
 /** Longest host name taken, a DNS name's limit. */
 export const MAX_HOST_LENGTH = 253;
 /** Longest id of a GOSSIP taken: a UUID has 36 characters, the longest seen is an integer of 39 digits. */
@@ -27,6 +32,9 @@ export const MAX_PEERS_PER_INTRODUCER = 32;
 /** Verified peers on one host: a laptop with a test network has some, an attacker would have all. */
 export const MAX_PEERS_PER_HOST = 128;
 
+/** Unverified peers on one host, so that nobody can have us bother a bystander on a thousand ports. */
+export const MAX_UNVERIFIED_PER_HOST = 16;
+
 // Gossip
 
 /** Peers that a GOSSIP is passed on to. Source: the assignment. */
@@ -35,6 +43,11 @@ export const GOSSIP_FANOUT = 3;
 export const MAX_SEEN_IDS = 8192;
 /** A GOSSIP with an id of its own for every copy storms; each peer's is passed on this often at most. */
 export const FORWARD_INTERVAL = 5_000;
+/** GOSSIPs a second passed on for one host, and for all together: a thousand peers make 34 new ones a second. */
+export const FORWARDS_PER_SECOND = 10;
+export const FORWARDS_BURST = 50;
+export const ALL_FORWARDS_PER_SECOND = 50;
+export const ALL_FORWARDS_BURST = 250;
 /** GOSSIP_REPLYs to one address: a first burst for a joining peer whose datagrams are lost, then one in 5 s. */
 export const REPLY_BURST = 4;
 export const REPLY_INTERVAL = 5_000;

@@ -1,7 +1,13 @@
 /** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { ChainClaim, PeerView } from './interface.ts';
-import { MAX_PEERS, MAX_PEERS_PER_HOST, MAX_PEERS_PER_INTRODUCER, MAX_UNVERIFIED_PEERS } from './limits.ts';
+import {
+  MAX_PEERS,
+  MAX_PEERS_PER_HOST,
+  MAX_PEERS_PER_INTRODUCER,
+  MAX_UNVERIFIED_PEERS,
+  MAX_UNVERIFIED_PER_HOST,
+} from './limits.ts';
 
 /** A peer that we track. */
 export interface Peer {
@@ -75,8 +81,10 @@ export class PeerTable {
       if (direct && !known.verified && this.roomForVerified(address.host)) this.setVerified(known);
       return { peer: known, joined: false };
     }
-    if (direct && !this.roomForVerified(address.host)) return { refused: 'limit.peers' };
-    if (!direct) this.makeRoomForUnverified(from.host);
+    if (direct && !this.makeRoomForVerified(address.host)) return { refused: 'limit.peers' };
+    if (!direct && !this.makeRoomForUnverified(address.host, from.host)) {
+      return { refused: 'limit.unverified-peers' };
+    }
     const peer: Peer = {
       key,
       address: { host: address.host, port: address.port },
@@ -136,6 +144,19 @@ export class PeerTable {
     );
   }
 
+  /** In a full table the host with most peers gives one up, but only to hosts that have fewer still. */
+  private makeRoomForVerified(host: string): boolean {
+    if (this.roomForVerified(host)) return true;
+    const own = this.verifiedPerHost.get(host) ?? 0;
+    if (own >= MAX_PEERS_PER_HOST) return false;
+    let [crowded, most] = ['', own + 1];
+    for (const [other, count] of this.verifiedPerHost) if (count > most) [crowded, most] = [other, count];
+    if (crowded === '') return false;
+    const crowd = this.all().filter((peer) => peer.verified && peer.address.host === crowded);
+    this.drop(stalest(crowd));
+    return true;
+  }
+
   private setVerified(peer: Peer): void {
     peer.verified = true;
     this.verified++;
@@ -143,24 +164,31 @@ export class PeerTable {
     this.verifiedPerHost.set(host, (this.verifiedPerHost.get(host) ?? 0) + 1);
   }
 
-  /** Only unverified peers give way: first those of the same introducer, else of the one who introduced most. */
-  private makeRoomForUnverified(introducer: string): void {
+  /**
+   * Only unverified peers give way: first those of the same introducer, else of the one who introduced most.
+   *
+   * @returns false if the host has too many of them already
+   */
+  private makeRoomForUnverified(host: string, introducer: string): boolean {
     const byIntroducer = new Map<string, Peer[]>();
     let total = 0;
+    let onHost = 0;
     for (const peer of this.peers.values()) {
       if (peer.verified) continue;
       total++;
+      if (peer.address.host === host) onHost++;
       const list = byIntroducer.get(peer.introducer);
       if (list === undefined) byIntroducer.set(peer.introducer, [peer]);
       else list.push(peer);
     }
+    if (onHost >= MAX_UNVERIFIED_PER_HOST) return false;
     let crowd = byIntroducer.get(introducer) ?? [];
     if (crowd.length < MAX_PEERS_PER_INTRODUCER) {
-      if (total < MAX_UNVERIFIED_PEERS) return;
+      if (total < MAX_UNVERIFIED_PEERS) return true;
       for (const list of byIntroducer.values()) if (list.length > crowd.length) crowd = list;
     }
-    const oldest = crowd.reduce((a, b) => (b.lastHeard < a.lastHeard ? b : a));
-    this.drop(oldest);
+    this.drop(stalest(crowd));
+    return true;
   }
 
   private drop(peer: Peer): void {
@@ -172,4 +200,9 @@ export class PeerTable {
     if (left > 0) this.verifiedPerHost.set(host, left);
     else this.verifiedPerHost.delete(host);
   }
+}
+
+/** The one of several peers, at least one, that was silent longest. */
+function stalest(peers: readonly Peer[]): Peer {
+  return peers.reduce((a, b) => (b.lastHeard < a.lastHeard ? b : a));
 }
