@@ -28,6 +28,12 @@ const DATA_FILE = 'data.mdb';
  */
 const MAP_SIZE = 2 ** 30;
 
+/**
+ * LMDB does not write pages at the end of its file that a transaction took and gave back; this many bytes are more
+ * than the writes of a peer ever leave so.
+ */
+const MOST_FREE_AT_END = 2 ** 20;
+
 /** What an LMDB file begins with: two meta pages, of which the one with the higher transaction number counts. */
 const META = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, size: 160 } as const;
 const MAGIC = 0xbeefc0de;
@@ -54,8 +60,8 @@ export interface StoreSnapshot extends StoreView {
 export function openLmdbStore(folder: string): Store {
   try {
     mkdirSync(folder, { recursive: true });
-    checkFile(folder, true);
     const fresh = !existsSync(join(folder, DATA_FILE));
+    checkFile(folder, true);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
     return new LmdbStore(folder, database, undefined);
@@ -161,8 +167,9 @@ function syncFolder(folder: string): void {
  * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, or ends
  * before it should.
  *
- * @param lengthen whether to fill up a file that is too short with zeros: where LMDB has the last pages as free they
- *   do no harm, and else reading them is an error instead of a bus error
+ * @param lengthen whether to fill up with zeros a file that is a little too short: where LMDB has its last pages as
+ *   free they do no harm, and else reading them is no bus error
+ * @throws UserError if it is not a store, or much too short
  */
 function checkFile(folder: string, lengthen: boolean): void {
   const path = join(folder, DATA_FILE);
@@ -179,6 +186,8 @@ function checkFile(folder: string, lengthen: boolean): void {
     }
     const { lastPage, pageSize } = second.transaction > first.transaction ? second : first;
     const expected = (lastPage + 1) * pageSize;
+    if (size < expected - MOST_FREE_AT_END)
+      throw new UserError(`the end of ${path} is missing; move it away`);
     if (size < expected && lengthen) ftruncateSync(file, expected);
   } finally {
     closeSync(file);

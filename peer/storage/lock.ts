@@ -42,12 +42,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   try {
     for (let attempt = 1; ; attempt++) {
       const other = findOther(folder, name);
-      if (other === undefined)
-        return {
-          release: () => {
-            remove(path);
-          },
-        };
+      if (other === undefined) return heldLock(path);
       if (other < process.pid || attempt === ATTEMPTS) throw taken(folder, other);
       rmSync(path, { force: true });
       await pause(ATTEMPT_DELAY);
@@ -59,6 +54,16 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       ? error
       : new UserError(`can't lock the data folder ${folder}: ${messageOf(error)}`);
   }
+}
+
+function heldLock(path: string): FolderLock {
+  let released = false;
+  return {
+    release: () => {
+      if (!released) remove(path);
+      released = true;
+    },
+  };
 }
 
 /** Creates our file; one of our name that is not ours is left over from a process that had our number. */
@@ -76,7 +81,8 @@ function create(folder: string, name: string): string {
 }
 
 function remove(path: string): void {
-  if (held.delete(path)) rmSync(path, { force: true });
+  rmSync(path, { force: true });
+  held.delete(path);
 }
 
 /** The process that holds the folder, or is about to, beside us; removes what gone processes left behind. */
