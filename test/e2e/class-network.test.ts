@@ -270,6 +270,87 @@ const LIES: readonly { readonly title: string; readonly lie: (chain: readonly Pl
   },
 ];
 
+/** What can be wrong with some of those who claim the true chain, while together they have all of it. */
+const GROUPS: readonly {
+  readonly title: string;
+  readonly plans: readonly Omit<ClassPeerPlan, 'subjects'>[];
+}[] = [
+  {
+    title: 'one withholds the even blocks and one the odd ones, both silently',
+    plans: [
+      {
+        lie: {
+          claim: CHAIN_CLAIM,
+          serve: (height) => (height % 2 === 1 ? blockReply(CHAIN[height]) : undefined),
+        },
+      },
+      {
+        lie: {
+          claim: CHAIN_CLAIM,
+          serve: (height) => (height % 2 === 0 ? blockReply(CHAIN[height]) : undefined),
+        },
+      },
+    ],
+  },
+  {
+    title: 'one withholds the even blocks and one the odd ones, both with nulls',
+    plans: [
+      {
+        lie: {
+          claim: CHAIN_CLAIM,
+          serve: (height) => blockReply(height % 2 === 1 ? CHAIN[height] : undefined),
+        },
+      },
+      {
+        lie: {
+          claim: CHAIN_CLAIM,
+          serve: (height) => blockReply(height % 2 === 0 ? CHAIN[height] : undefined),
+        },
+      },
+    ],
+  },
+  {
+    title: 'two of three never serve anything',
+    plans: [
+      { lie: { claim: CHAIN_CLAIM, serve: () => undefined } },
+      { lie: { claim: CHAIN_CLAIM, serve: () => undefined } },
+      { chain: CHAIN },
+    ],
+  },
+  {
+    title: 'two of three serve altered blocks',
+    plans: [
+      { lie: serveInstead(CHAIN, flipBit(flipBit(flipBit(CHAIN, 3), 9), 20)) },
+      { lie: serveInstead(CHAIN, flipBit(flipBit(CHAIN, 0), 29)) },
+      { chain: CHAIN },
+    ],
+  },
+  {
+    title: 'one serves the blocks of another chain, quickest of all',
+    plans: [
+      { lie: serveInstead(CHAIN, buildChain(CHAIN.length, { difficulty: DIFFICULTY, minedBy: 'quick' })) },
+      { chain: CHAIN, quirks: { delay: 60 } },
+      { chain: CHAIN, quirks: { delay: 90 } },
+    ],
+  },
+];
+
+describe.concurrent('syncs from several peers of which', () => {
+  it.for(
+    GROUPS.flatMap(({ title, plans }) => [
+      { title: `${title} (on one machine)`, plans, apart: false },
+      { title: `${title} (on several machines)`, plans, apart: true },
+    ]),
+  )('$title', { timeout: LIMIT }, async ({ plans, apart }, context) => {
+    const { lab, addClassPeer } = newLab(context);
+    const others: ClassPeer[] = [];
+    for (const [index, plan] of plans.entries())
+      others.push(await addClassPeer({ ...plan, host: apart ? await otherHost(index) : LOOPBACK }));
+    const peer = await lab.startPeer({ difficulty: DIFFICULTY, join: others });
+    await expectChain(lab, peer, CHAIN);
+  });
+});
+
 /** The lie that is told by the peer with all bad manners at once: a fork with a bit flipped. */
 const WORST = 4;
 
