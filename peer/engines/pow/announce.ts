@@ -1,15 +1,16 @@
 /** ANNOUNCE: taking in new blocks, our own and those of others, and passing each on once. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { BLOCK_RULES, meetsDifficulty, type Block } from '../../../shared/block.ts';
+import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
 import { RecentMap, RecentSet } from '../bounded.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
-import { MAX_EARLY_BLOCKS, MAX_SEEN_BLOCKS } from './limits.ts';
+import { MAX_EARLY_BLOCKS, MAX_EARLY_DISTANCE, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
 import type { WordQueue } from './words.ts';
 
 /** A block that was announced before we could use it. */
 interface EarlyBlock {
+  readonly key: string;
   readonly block: Block;
   readonly from: Address;
   readonly at: number;
@@ -19,7 +20,9 @@ export class Announcements {
   private readonly context: Context;
   private readonly words: WordQueue;
   private readonly consensus: Consensus;
+  /** Hashes of blocks that were in our chain: only those are known to be the hashes of what came with them. */
   private readonly seen = new RecentSet(MAX_SEEN_BLOCKS);
+  /** By everything in them, because a false block with the hash of a good one must not stand in its way. */
   private readonly early = new RecentMap<EarlyBlock>(MAX_EARLY_BLOCKS);
 
   constructor(context: Context, words: WordQueue, consensus: Consensus) {
@@ -48,8 +51,7 @@ export class Announcements {
         this.useEarly();
       } else if (fault === undefined || fault === 'wrong-hash') {
         // It stands on blocks that we do not have, so only the hash it claims can be looked at.
-        this.seen.add(hash);
-        this.early.set(hash, { block, from, at: context.now });
+        if (!this.keepEarly(block, from)) return;
         context.count(height === chain.height ? 'announce.other-branch' : 'announce.ahead');
         consensus.catchUp();
       } else {
@@ -82,10 +84,28 @@ export class Announcements {
    */
   onConsensusFinished(startedAt: number): void {
     this.useEarly();
-    for (const { block, at } of [...this.early.values()]) {
+    for (const { key, block, at } of [...this.early.values()]) {
       if (block.height >= this.context.chain.height && at >= startedAt) this.consensus.catchUp();
-      else this.early.delete(block.hash);
+      else this.early.delete(key);
     }
+  }
+
+  /** @returns false if it has been announced before and still waits */
+  private keepEarly(block: Block, from: Address): boolean {
+    const { context, early } = this;
+    const key = blockToJson(block);
+    if (early.get(key) !== undefined) {
+      context.count('announce.known');
+      return false;
+    }
+    let sameHost = 0;
+    for (const other of early.values()) if (other.from.host === from.host) sameHost++;
+    if (sameHost >= MAX_EARLY_PER_HOST || block.height > context.chain.height + MAX_EARLY_DISTANCE) {
+      context.count('limit.early-blocks');
+    } else {
+      early.set(key, { key, block, from, at: context.now });
+    }
+    return true;
   }
 
   /** Puts a verified block on top, keeps it, and tells everybody: in this order. */
@@ -93,7 +113,6 @@ export class Announcements {
     const { context } = this;
     context.store(context.chain.append(block));
     this.seen.add(block.hash);
-    this.early.delete(block.hash);
     this.words.remove(block.messages);
     const sender = from === undefined ? undefined : addressKey(from);
     const others = context.peers.all().filter(({ key }) => key !== sender);
@@ -111,10 +130,9 @@ export class Announcements {
     for (let fitting = this.fitting(); fitting !== undefined; fitting = this.fitting()) {
       this.context.count('announce.used-later');
       this.append(fitting.block, 'announced', fitting.from);
-      this.early.delete(fitting.block.hash);
     }
-    for (const { block } of [...this.early.values()]) {
-      if (block.height < chain.height) this.early.delete(block.hash);
+    for (const { key, block } of [...this.early.values()]) {
+      if (block.height < chain.height) this.early.delete(key);
     }
   }
 

@@ -51,7 +51,8 @@ interface ChainRecord {
 
 /** A chain on its way in: beside ours, verified block by block. */
 interface Staging {
-  readonly forkPoint: number;
+  /** The last block that both chains are known to have in common. */
+  forkPoint: number;
   readonly branch: number;
   /** The last verified block, on which the next must stand; null before a genesis. */
   last: Block | null;
@@ -111,13 +112,22 @@ export class Chain {
   /** The block at `height`, or undefined if the chain does not reach it. */
   block(height: number): Block | undefined {
     if (height === this.height - 1 && this.tip !== null) return this.tip;
+    const json = this.stored(height);
+    return json === undefined ? undefined : parseStored(json);
+  }
+
+  /** The JSON of the block at `height`, as {@link parseStored} reads it. */
+  blockJson(height: number): string | undefined {
+    if (height === this.height - 1 && this.tip !== null) return blockToJson(this.tip);
+    return this.stored(height);
+  }
+
+  private stored(height: number): string | undefined {
     if (!(height >= 0 && height < this.height)) return undefined;
     let index = this.segments.length - 1;
     while (index > 0 && (this.segments[index]?.from ?? 0) > height) index--;
     const segment = this.segments[index];
-    const text = segment && this.view.get(blockKey(segment.branch, height));
-    // What the store holds was verified before it was written, so its shape is known.
-    return text === undefined ? undefined : (parseJson(text) as Block);
+    return segment && this.view.get(blockKey(segment.branch, height));
   }
 
   /** Which rule `block` would break as our next one. */
@@ -152,6 +162,11 @@ export class Chain {
     return this.staging === null ? undefined : (this.staging.last?.height ?? -1) + 1;
   }
 
+  /** Height of the last block that the staged chain has in common with ours, as far as is known; -1 if none. */
+  get stagedForkPoint(): number {
+    return this.staging?.forkPoint ?? -1;
+  }
+
   /** The last staged block (the block at the fork point before the first one). */
   get stagedTip(): Block | null {
     return this.staging?.last ?? null;
@@ -168,6 +183,11 @@ export class Chain {
     const fault = verifyBlock(block, staging.last, this.difficulty);
     if (fault !== undefined) return fault;
     staging.last = block;
+    if (staging.forkPoint === block.height - 1 && this.block(block.height)?.hash === block.hash) {
+      // Whoever told where the chains part was wrong: this one is ours as well.
+      staging.forkPoint = block.height;
+      return [];
+    }
     staging.pending.push(block);
     return staging.pending.length >= STAGE_BATCH ? this.flushStaging(staging) : [];
   }
@@ -265,6 +285,11 @@ export class Chain {
     };
     return { type: 'put', key: RECORD_KEY, value: JSON.stringify(record) };
   }
+}
+
+/** Reads a block that was stored; it was verified before, so its shape is known. */
+export function parseStored(json: string): Block {
+  return parseJson(json) as Block;
 }
 
 function stagedRange({ branch, forkPoint, written }: Staging): Range {

@@ -163,6 +163,7 @@ const NO_BLOCK =
 function toJson(message: PowMessage): string {
   switch (message.type) {
     case 'GET_BLOCK_REPLY':
+      if (message.json !== undefined) return `{"type":"GET_BLOCK_REPLY",${message.json.slice(1)}`;
       return message.block === null ? NO_BLOCK : blockMessage('GET_BLOCK_REPLY', message.block);
     case 'ANNOUNCE':
       return blockMessage('ANNOUNCE', message.block);

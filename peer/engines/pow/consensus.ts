@@ -18,6 +18,7 @@ import {
   JOIN_WAIT,
   MAX_BLAMED,
   MAX_CANDIDATES,
+  MAX_FAILURES_PER_HOST,
   MAX_FALSE_CHAINS,
   MAX_SOURCES,
   STATS_RETRY,
@@ -25,7 +26,7 @@ import {
   STATS_TIMEOUT,
 } from './limits.ts';
 import type { StatsReply } from './messages.ts';
-import { ChainSync, claimKey, type SyncOutcome, type SyncTarget } from './sync.ts';
+import { ChainSync, claimKey, isNumeric, type SyncOutcome, type SyncTarget } from './sync.ts';
 import type { WordQueue } from './words.ts';
 
 /** The timers of the next consensus and of the STATS being awaited. */
@@ -53,6 +54,10 @@ type State =
       readonly phase: 'asking';
       readonly asked: ReadonlyMap<string, Address>;
       readonly answers: Map<string, { claim: ChainClaim | null; from: Address }>;
+      /** How many peers were asked on each host, and how many answers it gave. */
+      readonly hosts: ReadonlyMap<string, { asked: number; answers: number }>;
+      /** Peers that have not answered from the address at which they were asked. */
+      silent: number;
       /** How often those who are silent have been asked. */
       rounds: number;
     }
@@ -82,6 +87,10 @@ export class Consensus {
   private metOthers = false;
   private sawClaims = false;
   private toldWaiting = false;
+  /** How many claims of each host proved false or unavailable in this consensus. */
+  private failures = new Map<string, number>();
+  /** Whether part of a claimed chain was adopted in this consensus, and the rest could not be had. */
+  private partial = false;
   /** Who has claimed which chain falsely. */
   private readonly falseChains = new RecentMap<Set<string>>(MAX_FALSE_CHAINS);
 
@@ -114,9 +123,13 @@ export class Consensus {
     this.schedule(JOIN_WAIT);
   }
 
-  /** A peer joined: while we have met nobody yet this is what we wait for. */
+  /** A peer joined: while we have met nobody yet, or nobody with a chain, this is what we wait for. */
   onPeer(): void {
     if (!this.metOthers) this.scheduleWithin(JOIN_WAIT);
+    else if (this.context.chain.height === 0) {
+      const earliest = this.finishedAt + CONSENSUS_MIN_INTERVAL - this.context.now;
+      this.scheduleWithin(Math.max(JOIN_WAIT, earliest));
+    }
   }
 
   /** The network or a user asks for a consensus: at once, but not while one runs, nor too often. */
@@ -178,8 +191,8 @@ export class Consensus {
 
   /** A block that may be one we asked for. */
   onBlock(block: Block, from: Address): void {
-    if (this.state.phase === 'syncing') this.state.sync.onBlock(block, from);
-    else this.context.count('get-block-reply.unexpected');
+    const awaited = this.state.phase === 'syncing' && this.state.sync.onBlock(block, from);
+    this.context.count(awaited ? 'get-block-reply.accepted' : 'get-block-reply.unexpected');
   }
 
   /** An announced block: a sync may have asked for it, because one implementation answers GET_BLOCK so. */
@@ -188,6 +201,7 @@ export class Consensus {
   }
 
   onRefusal(from: Address): void {
+    this.context.count('get-block-reply.none');
     if (this.state.phase === 'syncing') this.state.sync.onRefusal(from);
   }
 
@@ -197,14 +211,14 @@ export class Consensus {
     const sender = this.senderOf(message, from);
     const peer = context.peers.get(sender);
     if (peer !== undefined) peer.claim = claim;
-    if (state.phase !== 'asking' || ![...state.asked.values()].some(({ host }) => host === from.host)) {
+    if (state.phase !== 'asking' || !makeRoomForAnswer(state, sender)) {
       // One implementation answers all its peers whenever anybody asks it.
       context.count('stats-reply.unexpected');
       return;
     }
     context.count('stats-reply.accepted');
     state.answers.set(addressKey(sender), { claim, from: sender });
-    if ([...state.asked.keys()].every((key) => state.answers.has(key))) this.evaluate(state);
+    if (state.silent === 0) this.evaluate(state);
   }
 
   /** Who sent a STATS_REPLY: some answer from another port than they listen on, and one says which that is. */
@@ -224,12 +238,19 @@ export class Consensus {
     context.cancel(CONSENSUS_TIMER);
     this.startedAt = context.now;
     this.due = Infinity;
+    this.failures = new Map();
+    this.partial = false;
     context.notify({ kind: 'consensus-started', peers: asked.size });
     if (asked.size === 0) {
       this.finish('alone', 0);
       return;
     }
-    this.state = { phase: 'asking', asked, answers: new Map(), rounds: 1 };
+    const hosts = new Map<string, { asked: number; answers: number }>();
+    for (const { host } of asked.values()) {
+      const group = hostGroup(host);
+      hosts.set(group, { asked: (hosts.get(group)?.asked ?? 0) + 1, answers: 0 });
+    }
+    this.state = { phase: 'asking', asked, answers: new Map(), hosts, silent: asked.size, rounds: 1 };
     context.broadcast([...asked.values()], { type: 'STATS' });
     context.timer(STATS_TIMER, STATS_RETRY);
   }
@@ -310,16 +331,28 @@ export class Consensus {
       .sort((a, b) => (peers.get(a)?.offences ?? 0) - (peers.get(b)?.offences ?? 0))
       .slice(0, MAX_SOURCES);
     const { height, hash } = group;
-    return { height, hash, sources, insteadOf: height === chain.height ? (chain.tip?.hash ?? null) : null };
+    const claimantHosts = [...new Set([...group.claimants.values()].map(({ host }) => host))];
+    const insteadOf = height === chain.height ? (chain.tip?.hash ?? null) : null;
+    return { height, hash, sources, claimantHosts, insteadOf };
   }
 
   /** @param otherwise the outcome if no target is left */
   private tryNext(targets: readonly SyncTarget[], answers: number, otherwise: Outcome): void {
-    const [target, ...others] = targets;
+    const { chain } = this.context;
+    // Ours may have become longer in the meantime.
+    const better = targets.filter(
+      ({ height, insteadOf }) =>
+        height > chain.height || (height === chain.height && insteadOf === chain.tip?.hash),
+    );
+    const reliable = better.find(({ claimantHosts }) =>
+      claimantHosts.some((host) => (this.failures.get(host) ?? 0) < MAX_FAILURES_PER_HOST),
+    );
+    const target = reliable ?? better[0];
     if (target === undefined) {
       this.finish(otherwise, answers);
       return;
     }
+    const others = better.filter((other) => other !== target);
     const sync = new ChainSync(this.context, this.words, target, (outcome) => {
       this.onSyncDone(target, outcome, others, answers, otherwise);
     });
@@ -336,6 +369,9 @@ export class Consensus {
   ): void {
     const { context } = this;
     const claim = { height: target.height, hash: target.hash };
+    if (result.outcome === 'false' || result.outcome === 'unavailable') {
+      for (const host of target.claimantHosts) this.failures.set(host, (this.failures.get(host) ?? 0) + 1);
+    }
     switch (result.outcome) {
       case 'adopted':
         this.finish('adopted', answers);
@@ -354,6 +390,7 @@ export class Consensus {
         return;
       }
       case 'unavailable':
+        this.partial ||= result.partial;
         context.notify({ kind: 'chain-unavailable', target: claim });
         this.tryNext(others, answers, 'failed');
         return;
@@ -362,8 +399,9 @@ export class Consensus {
     }
   }
 
-  private finish(outcome: Outcome, answers: number): void {
+  private finish(result: Outcome, answers: number): void {
     const { context } = this;
+    const outcome = result === 'failed' && this.partial ? 'adopted' : result;
     const { config, chain } = context;
     this.state = { phase: 'idle' };
     this.finishedAt = context.now;
@@ -380,9 +418,8 @@ export class Consensus {
       this.toldWaiting = true;
       context.notify({ kind: 'waiting' });
     }
-    this.schedule(
-      searching ? Math.min(this.retryInterval, config.consensusInterval) : config.consensusInterval,
-    );
+    const next = searching || this.partial ? this.retryInterval : config.consensusInterval;
+    this.schedule(Math.min(next, config.consensusInterval));
     this.onFinished(this.startedAt);
   }
 
@@ -395,6 +432,36 @@ export class Consensus {
   private scheduleWithin(after: number): void {
     if (this.state.phase === 'idle' && this.context.now + after < this.due) this.schedule(after);
   }
+}
+
+/** Numeric hosts by themselves, names all together: a name can't be compared with where an answer came from. */
+function hostGroup(host: string): string {
+  return isNumeric(host) ? host : '';
+}
+
+/**
+ * Whether one more answer may be taken: a host gives as many as it has peers that were asked, from whatever ports,
+ * but a peer that answers from where it was asked takes the place of one that did not.
+ */
+function makeRoomForAnswer(state: Extract<State, { phase: 'asking' }>, { host, port }: Address): boolean {
+  const { asked, answers, hosts } = state;
+  const key = addressKey({ host, port });
+  if (answers.has(key)) return true;
+  const group = hosts.has(host) ? host : '';
+  const quota = hosts.get(group);
+  if (quota === undefined) return false;
+  const direct = asked.has(key);
+  if (quota.answers < quota.asked) quota.answers++;
+  else if (!direct) return false;
+  else {
+    for (const [other, { from }] of answers) {
+      if (asked.has(other) || (hosts.has(from.host) ? from.host : '') !== group) continue;
+      answers.delete(other);
+      break;
+    }
+  }
+  if (direct) state.silent--;
+  return true;
 }
 
 /**

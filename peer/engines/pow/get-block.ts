@@ -1,6 +1,8 @@
 /** GET_BLOCK: serving our blocks, and how often we answer whom. */
 import type { Address } from '../../../shared/address.ts';
+import type { Block } from '../../../shared/block.ts';
 import { RateLimit } from '../bounded.ts';
+import { parseStored } from './chain.ts';
 import type { Context } from './context.ts';
 import {
   MAX_RATED_HOSTS,
@@ -8,7 +10,7 @@ import {
   SERVE_UNVERIFIED_BURST,
   SERVE_UNVERIFIED_PER_SECOND,
 } from './limits.ts';
-import type { GetBlock } from './messages.ts';
+import type { GetBlock, GetBlockReply } from './messages.ts';
 
 /**
  * How many answers a host may have. An answer goes to the address that a datagram came from, which may be forged,
@@ -35,10 +37,26 @@ export class ServingLimit {
   }
 }
 
+/** A block as it is stored: it is sent as it is, and only read if somebody looks at it. */
+class StoredReply implements GetBlockReply {
+  readonly type = 'GET_BLOCK_REPLY';
+  readonly json: string;
+
+  constructor(json: string) {
+    this.json = json;
+  }
+
+  get block(): Block {
+    return parseStored(this.json);
+  }
+}
+
+const NO_BLOCK: GetBlockReply = { type: 'GET_BLOCK_REPLY', block: null };
+
 /** Answers with the block, or with nulls where there is none: to the sender, as the network does. */
 export function onGetBlock(context: Context, message: GetBlock, from: Address, limit: ServingLimit): void {
   if (!limit.allows(context, from)) return;
-  const block = message.height === undefined ? undefined : context.chain.block(message.height);
-  context.count(block === undefined ? 'get-block.none' : 'get-block.served');
-  context.send(from, { type: 'GET_BLOCK_REPLY', block: block ?? null });
+  const json = message.height === undefined ? undefined : context.chain.blockJson(message.height);
+  context.count(json === undefined ? 'get-block.none' : 'get-block.served');
+  context.send(from, json === undefined ? NO_BLOCK : new StoredReply(json));
 }

@@ -77,8 +77,10 @@ export const WORDS_BURST = 100;
 
 /** Hashes of announced blocks remembered, so that none is passed on twice. */
 export const MAX_SEEN_BLOCKS = 4096;
-/** Blocks ahead of us that are kept until we have caught up. */
+/** Blocks ahead of us that are kept until we have caught up, in all and from one host, and how far ahead. */
 export const MAX_EARLY_BLOCKS = 256;
+export const MAX_EARLY_PER_HOST = 64;
+export const MAX_EARLY_DISTANCE = 256;
 
 // Consensus
 
@@ -99,8 +101,10 @@ export const JOIN_RETRY = 2_000;
 export const MAX_CANDIDATES = 64;
 /** Chains proved false that are remembered, with who claimed them. */
 export const MAX_FALSE_CHAINS = 1024;
-/** Claimants remembered for each of them. */
-export const MAX_BLAMED = 64;
+/** Claimants remembered for each of them: more than one host may have peers. */
+export const MAX_BLAMED = 256;
+/** Claims of one host that may prove false or unavailable in a consensus before those of other hosts go first. */
+export const MAX_FAILURES_PER_HOST = 2;
 
 // Download
 
@@ -111,7 +115,7 @@ export const CHUNK = 16;
 /** Requests under way to one source: at first, and at most. Small, because class peers lose bursts. */
 export const INITIAL_WINDOW = 8;
 export const MIN_WINDOW = 4;
-export const MAX_WINDOW = 64;
+export const MAX_WINDOW = 128;
 /** Share of lost requests, beyond what is lost anyway, at which the window is halved. */
 export const TOLERATED_LOSS = 0.25;
 /** Blocks held beyond the last verified one, waiting for a gap to close: about 4 MB. */
@@ -143,6 +147,10 @@ export const PROBES = 8;
 export const MAX_PROBE_ROUNDS = 24;
 /** Rounds without any answer after which the search goes on without one. */
 export const MAX_SILENT_ROUNDS = 4;
+/** Without a further block for this long the sources left are given up: answers to other questions do not count. */
+export const MAX_STALL = 30_000;
+/** After this long a sync ends with what it has got, so that a source that only just keeps going can't hold us. */
+export const MAX_SYNC_TIME = 300_000;
 /** Progress is told this often. */
 export const PROGRESS_INTERVAL = 250;
 /** Our own orphaned blocks that are looked through for words to be mined again. */

@@ -29,6 +29,8 @@ export interface GetBlock {
 export interface GetBlockReply {
   readonly type: 'GET_BLOCK_REPLY';
   readonly block: Block | null;
+  /** The block's JSON where it comes from our store: it is sent as it is. */
+  readonly json?: string;
 }
 
 export interface Stats {

@@ -59,7 +59,6 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       case 'started':
         this.gossip.round();
         this.consensus.start();
-        if (context.chain.hasGarbage) context.goOn();
         break;
       case 'message':
         this.onMessage(event.message, event.from);
@@ -80,6 +79,7 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
         break;
     }
     this.tellWork();
+    if (context.chain.hasGarbage) context.goOn();
     return context.takeEffects();
   }
 
@@ -167,7 +167,6 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     const { chain } = this.context;
     if (!chain.hasGarbage) return;
     this.context.store(chain.sweep(SWEEP_SLICE));
-    this.context.goOn();
   }
 
   /** Tells what is to be mined, when that has changed. */

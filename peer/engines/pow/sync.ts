@@ -2,7 +2,7 @@
  * Moving to another chain: find where it leaves ours, download what is above from everybody who claims it, verify
  * every block, and only then adopt it as a whole. Our own chain stays as it is until that moment.
  */
-import { addressKey, type Address } from '../../../shared/address.ts';
+import type { Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, type Block, type BlockFault } from '../../../shared/block.ts';
 import type { Context } from './context.ts';
 import { Download, type BlockRequest, type Delivery, type Source } from './download.ts';
@@ -13,6 +13,8 @@ import {
   MAX_ORPHANED_BLOCKS,
   MAX_SINGLE_ATTEMPTS,
   MAX_STAGED_MESSAGES,
+  MAX_STALL,
+  MAX_SYNC_TIME,
   PROGRESS_INTERVAL,
   VERIFY_SLICE,
 } from './limits.ts';
@@ -26,14 +28,17 @@ export type SyncOutcome =
   | { readonly outcome: 'adopted' }
   /** These claimants served something that breaks a rule. */
   | { readonly outcome: 'false'; readonly liars: readonly Address[]; readonly fault: string }
-  /** Nobody served the whole chain. */
-  | { readonly outcome: 'unavailable' }
+  /** Nobody served the whole chain. `partial`: what was served is longer than our chain was, and has replaced it. */
+  | { readonly outcome: 'unavailable'; readonly partial: boolean }
   /** Our own chain has become at least as good in the meantime. */
   | { readonly outcome: 'outdated' };
 
-/** A claimed chain, who claims it, and, for one of our own height, the tip of ours that it shall replace. */
+/** A claimed chain and, for one of our own height, the tip of ours that it shall replace. */
 export interface SyncTarget extends ChainClaim {
+  /** Who is asked for its blocks. */
   readonly sources: readonly Address[];
+  /** The hosts of those who claim just this length. */
+  readonly claimantHosts: readonly string[];
   readonly insteadOf: string | null;
 }
 
@@ -41,7 +46,7 @@ export interface SyncTarget extends ChainClaim {
 interface Rejection {
   readonly source: Source;
   readonly height: number;
-  readonly hash: string;
+  readonly fault: BlockFault;
 }
 
 export class ChainSync {
@@ -61,6 +66,9 @@ export class ChainSync {
   /** Messages of the staged blocks, so that no word of theirs is mined again. */
   private messages = new Set<string>();
   private lastProgress = -Infinity;
+  private startedAt = Infinity;
+  /** When the download last took in a block, and which was next then. */
+  private advance = { at: -Infinity, next: -1 };
   private continuing = false;
   private done = false;
 
@@ -81,6 +89,7 @@ export class ChainSync {
   }
 
   begin(): void {
+    this.startedAt = this.context.now;
     this.context.timer(SYNC_TIMER, DOWNLOAD_TICK);
     this.findFork(this.target.sources);
   }
@@ -94,26 +103,29 @@ export class ChainSync {
     } else if (this.download !== undefined) {
       this.ask(this.download.poll(context.now));
       this.tellProgress(this.download);
-      if (!this.download.possible && this.download.peek() === undefined) this.exhausted(this.download);
+      this.lookAfter(this.download);
     }
   }
 
-  /** A block came in, whatever the message said it was. */
-  onBlock(block: Block, from: Address): void {
+  /**
+   * A block came in, whatever the message said it was.
+   *
+   * @returns whether it may be one that was asked for
+   */
+  onBlock(block: Block, from: Address): boolean {
     const { search, download, context } = this;
     if (search !== undefined) {
-      if (!this.target.sources.some(({ host }) => host === from.host || !isNumeric(host))) return;
+      const expected = this.target.sources.some(({ host }) => host === from.host || !isNumeric(host));
+      if (!expected) return false;
       search.onBlock(block);
       this.drive(search);
     } else if (download !== undefined) {
       const requests = download.onBlock(block, from, context.now);
-      if (requests === undefined) {
-        context.count('get-block-reply.unexpected');
-        return;
-      }
+      if (requests === undefined) return false;
       this.ask(requests);
       if (!this.continuing) this.verify(download);
     }
+    return true;
   }
 
   /** Somebody said that he has not got a block. */
@@ -164,6 +176,7 @@ export class ChainSync {
     context.chain.beginStaging(forkPoint);
     const download = new Download(sources, forkPoint + 1, target.height);
     this.download = download;
+    this.advance = { at: context.now, next: download.next };
     const { height, hash } = target;
     context.notify({ kind: 'sync-started', target: { height, hash }, forkPoint, peers: sources.length });
     this.ask(download.poll(context.now));
@@ -205,12 +218,24 @@ export class ChainSync {
   private reject(download: Download, { block, source }: Delivery, fault: BlockFault): void {
     this.context.count(`sync.${fault}`);
     this.fault = BLOCK_RULES[fault];
-    this.rejections.push({ source, height: block.height, hash: block.hash });
+    this.rejections.push({ source, height: block.height, fault });
     download.reject();
     // Right above the fork point the fault may be ours: the chains may part further down.
     if (block.height > this.forkPoint + 1 || this.forkPoint < 0) download.shed(source, 'false');
     if (download.possible) this.ask(download.poll(this.context.now));
     else this.exhausted(download);
+  }
+
+  /** Ends what leads nowhere: no source left, nothing got for long, or not all in good time. */
+  private lookAfter(download: Download): void {
+    const { now } = this.context;
+    const { advance } = this;
+    if (download.next !== advance.next) this.advance = { at: now, next: download.next };
+    else if (now - advance.at >= MAX_STALL)
+      for (const source of download.active) download.shed(source, 'silent');
+    if (download.peek() !== undefined) return;
+    if (!download.possible) this.exhausted(download);
+    else if (now - this.startedAt >= MAX_SYNC_TIME) this.giveUp();
   }
 
   /** No source is left for the next block. */
@@ -231,16 +256,21 @@ export class ChainSync {
       else this.giveUp();
       return;
     }
-    const last = this.rejections.filter(({ height }) => height === download.next);
-    const agreed =
-      last.length === download.sources.length && new Set(last.map(({ hash }) => hash)).size === 1;
-    if (liars.length > 0 && (download.sources.length === 1 || agreed)) {
+    // Whether a hash is wrong depends on the block below, which may be somebody else's lie; all else is the block's own.
+    const proved = new Set(
+      this.rejections.filter(({ fault }) => fault !== 'wrong-hash').map(({ source }) => source),
+    );
+    if (liars.length > 0 && (download.sources.length === 1 || proved.size === download.sources.length)) {
       for (const { key, address } of liars) this.liars.set(key, address);
       this.giveUp();
     } else if (liars.length > 0) {
       // Somebody mixed false blocks among good ones, and it can't be told who: one source alone can be told.
       const suspects = download.sources.filter(({ shed }) => shed !== 'silent' && shed !== 'refused');
-      const order = [...suspects].sort((a, b) => b.delivered - a.delivered).slice(0, MAX_SINGLE_ATTEMPTS);
+      const { peers } = this.context;
+      const offences = ({ address }: Source): number => peers.get(address)?.offences ?? 0;
+      const order = [...suspects]
+        .sort((a, b) => offences(a) - offences(b) || b.delivered - a.delivered)
+        .slice(0, MAX_SINGLE_ATTEMPTS);
       this.singles = order.map(({ address }) => address);
       this.findFork(this.singles.slice(0, 1));
     } else {
@@ -249,14 +279,22 @@ export class ChainSync {
   }
 
   private giveUp(): void {
+    const { chain } = this.context;
     const liars = [...this.liars.values()];
-    this.stop(liars.length > 0 ? { outcome: 'false', liars, fault: this.fault } : { outcome: 'unavailable' });
+    if (liars.length > 0) {
+      this.stop({ outcome: 'false', liars, fault: this.fault });
+      return;
+    }
+    // What was served is a valid chain: if longer than ours it is kept, so that no false promise costs it twice.
+    const partial = (chain.stagedHeight ?? 0) > chain.height;
+    if (partial) this.adopt();
+    this.stop({ outcome: 'unavailable', partial });
   }
 
   /** Every block is there and verified. */
   private finish(): void {
-    const { context, target, forkPoint } = this;
-    const { chain, config } = context;
+    const { target } = this;
+    const { chain } = this.context;
     const staged = chain.stagedTip;
     const longer = target.height > chain.height;
     // Their tip may have been replaced by another since they told of it: if longer than ours it is still better.
@@ -276,6 +314,15 @@ export class ChainSync {
       );
       return;
     }
+    this.adopt();
+    this.stop({ outcome: 'adopted' });
+  }
+
+  /** Makes the staged chain ours. */
+  private adopt(): void {
+    const { context } = this;
+    const { chain, config } = context;
+    const forkPoint = chain.stagedForkPoint;
     const dropped: Block[] = [];
     for (
       let height = chain.height - 1;
@@ -293,10 +340,10 @@ export class ChainSync {
     for (const { shed, address } of this.download?.sources ?? []) {
       if (shed === 'false') context.peers.offend(address);
     }
-    const added = target.height - 1 - forkPoint;
-    const { height, hash } = { height: chain.height, hash: staged.hash };
+    const { height } = chain;
+    const hash = chain.tip?.hash ?? '';
+    const added = height - 1 - forkPoint;
     context.notify({ kind: 'chain-adopted', height, hash, added, depth, returnedWords });
-    this.stop({ outcome: 'adopted' });
   }
 
   private tellProgress(download: Download): void {
@@ -308,16 +355,11 @@ export class ChainSync {
 }
 
 /** Whether a host is an address rather than a name: a name can't be compared with where a datagram came from. */
-function isNumeric(host: string): boolean {
+export function isNumeric(host: string): boolean {
   return /^[\d.]+$/.test(host);
 }
 
 /** The key under which a claimed chain is remembered. */
 export function claimKey({ height, hash }: ChainClaim): string {
   return `${height}:${hash}`;
-}
-
-/** The keys of several addresses. */
-export function keysOf(addresses: readonly Address[]): string[] {
-  return addresses.map(addressKey);
 }
