@@ -478,7 +478,6 @@ describe.concurrent('in a network', () => {
           listener.announced.some(({ hash }) => hash === block.hash),
         );
         expect(listener.announced.find(({ hash }) => hash === block.hash)).toEqual(block);
-        teller.close();
       }
       expect(await (await lab.asker()).chain(peer.port)).toEqual(chain);
     },

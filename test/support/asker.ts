@@ -181,7 +181,7 @@ export class Asker {
   }
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
-    this.rules.check(bytes, from.port);
+    if (!this.rules.check(bytes, from.port)) return;
     const message = readDatagram(bytes);
     if (message === undefined) return;
     switch (message['type']) {

@@ -247,7 +247,7 @@ export class ClassPeer {
   }
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
-    this.rules.check(bytes, from.port);
+    if (!this.rules.check(bytes, from.port)) return;
     if (this.#random() < (this.#quirks.loss ?? 0)) return;
     const sender = { host: from.address, port: from.port };
     const message = readDatagram(bytes);

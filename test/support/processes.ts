@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { addressKey, type Address } from '../../shared/address.ts';
 import { blockToJson, type Block } from '../../shared/block.ts';
 import { Asker, eventually } from './asker.ts';
-import { LOOPBACK, type Claim } from './wire.ts';
+import { FIRST_PORT, LOOPBACK, PORT_SPAN, type Claim } from './wire.ts';
 
 /** Where `peer/` and `miner/` are: above `test/` when run from the sources, above `dist/test/` when compiled. */
 const ROOT = fileURLToPath(
@@ -138,9 +138,6 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Ports handed out lie below those that systems give to sockets without a port of their own. */
-const FIRST_PORT = 12_000;
-const PORT_SPAN = 20_000;
 let nextPort = (process.pid * 97) % PORT_SPAN;
 
 /**
