@@ -84,6 +84,7 @@ const SCALAR: Vector = {
   zeroLanes: i32.isZero,
 };
 
+/** Two do as well, four worse; streams of single words between those of vectors are no gain on every processor. */
 const STREAMS = [0, 1, 2] as const;
 
 /** The last round but three, and the last whose a is needed. */
@@ -139,7 +140,11 @@ function reportFunction(): { writer: FunctionWriter; body: Code } {
 /** The index of the report function in the module. */
 const REPORT = 0;
 
-/** The three streams' work on one function: how to read this is said at the top of the file. */
+/**
+ * `scan(from, to)`, see {@link Scanner}; how it goes is said at the top of the file.
+ *
+ * @param shared whether the streams work different midstates with one schedule, or different words with one midstate
+ */
 function scanFunction(v: Vector, shared: boolean): { writer: FunctionWriter; body: Code } {
   const writer = new FunctionWriter(2);
   const [next, to] = writer.parameters as [Variable, Variable];

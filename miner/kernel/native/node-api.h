@@ -14,9 +14,9 @@ typedef struct napi_value__ *napi_value;
 typedef struct napi_callback_info__ *napi_callback_info;
 typedef napi_value (*napi_callback)(napi_env env, napi_callback_info info);
 
-/* An int in the ABI, as is every enumeration below. */
-typedef enum { napi_ok = 0, napi_generic_failure = 9 } napi_status;
-typedef enum { napi_uint32_array = 6, napi_biguint64_array = 10 } napi_typedarray_type;
+/* Of the enumerations only what is used, and the largest value: an int in the ABI. */
+typedef enum { napi_ok = 0, napi_cannot_run_js = 23 } napi_status;
+typedef enum { napi_uint32_array = 6, napi_float16_array = 11 } napi_typedarray_type;
 
 napi_status napi_create_function(napi_env env, const char *name, size_t length, napi_callback function, void *data,
                                  napi_value *result);
