@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const PEER = fileURLToPath(new URL('../../peer/index.js', import.meta.url));
+
+/** What a command line printed, and how it ended. */
+export interface Run {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number | null;
+}
+
+/** Runs `peer` with these arguments, as a process, until it ends by itself. */
+export async function runPeer(args: readonly string[], input = ''): Promise<Run> {
+  // Options from the environment of whoever runs the tests must not reach it.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GOSSIP_')));
+  const child = spawn(process.execPath, [PEER, ...args], { env });
+  const ended = once(child, 'close');
+  child.stdin.on('error', () => {
+    // It may not read what it is given.
+  });
+  child.stdin.end(input);
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    ended as Promise<[number | null]>,
+  ]);
+  return { stdout, stderr, code };
+}
