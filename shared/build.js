@@ -1,6 +1,7 @@
-// Runs after `npm ci` and `npm install` (the "prepare" script): compiles the sources to dist/.
+// Runs after `npm ci` and `npm install` (the "prepare" script): compiles the sources to dist/, and beside that the
+// native kernel of the miner, if there is a C compiler. The latter never fails: without it the miner is only slower.
 // Without the development dependencies there is no compiler; that must not fail an install, so it only says so.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +24,10 @@ if (compiler === undefined) {
       'Node 22.18 or newer runs the sources as they are; on Node 20 run "npm ci" once with the development dependencies.',
   );
 } else {
+  spawn(process.execPath, [join(root, 'miner/kernel/native/build.js')], { stdio: 'inherit' }).on(
+    'error',
+    () => {},
+  );
   const { status } = spawnSync(process.execPath, [compiler, '-p', root], { stdio: 'inherit', cwd: root });
   process.exitCode = status ?? 1;
 }

@@ -287,7 +287,7 @@ function listenError(error: Error, bind: string, port: number): Error {
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new UserError(
-        `${bind} is not an address of this machine to serve miners at; choose another with --bind`,
+        `${bind} is not an address of this machine to serve miners at; choose another with --miner-bind`,
       );
     default:
       return error;

@@ -70,6 +70,8 @@ export class ChainSync {
   /** When the download last took in a block, and which was next then. */
   private advance = { at: -Infinity, next: -1 };
   private continuing = false;
+  /** Whether the block above the last one claimed is being asked for. */
+  private beyond = false;
   private done = false;
 
   constructor(
@@ -149,6 +151,12 @@ export class ChainSync {
     this.onDone(outcome);
   }
 
+  /** Whom to ask: everybody, or only the one whose turn it is. */
+  private get sources(): readonly Address[] {
+    const [single] = this.singles ?? [];
+    return single === undefined ? this.target.sources : [single];
+  }
+
   private findFork(sources: readonly Address[]): void {
     const { chain, random } = this.context;
     this.download = undefined;
@@ -168,8 +176,8 @@ export class ChainSync {
 
   private startDownload(forkPoint: number): void {
     const { context, target } = this;
-    const [single] = this.singles ?? [];
-    const sources = single === undefined ? target.sources : [single];
+    const { sources } = this;
+    this.beyond = false;
     this.forkPoint = forkPoint;
     this.rejections = [];
     this.messages = new Set();
@@ -240,6 +248,10 @@ export class ChainSync {
 
   /** No source is left for the next block. */
   private exhausted(download: Download): void {
+    if (this.beyond) {
+      this.finish();
+      return;
+    }
     const first = download.next === this.forkPoint + 1;
     if (first && this.forkPoint >= 0 && this.rejections.some(({ height }) => height === download.next)) {
       const forkPoint = Math.max(-1, this.forkPoint - this.stepBack);
@@ -296,14 +308,22 @@ export class ChainSync {
     const { target } = this;
     const { chain } = this.context;
     const staged = chain.stagedTip;
-    const longer = target.height > chain.height;
+    if (staged !== null && staged.hash !== target.hash && !this.beyond) {
+      // Some tell the height of the last block instead of the number of blocks: then there is one more.
+      this.beyond = true;
+      this.download = new Download(this.sources, target.height, target.height + 1);
+      this.advance = { at: this.context.now, next: target.height };
+      this.ask(this.download.poll(this.context.now));
+      return;
+    }
     // Their tip may have been replaced by another since they told of it: if longer than ours it is still better.
     const wins =
-      longer ||
-      (target.height === chain.height &&
-        chain.tip?.hash === target.insteadOf &&
-        staged?.hash === target.hash);
-    if (staged === null || !wins) {
+      staged !== null &&
+      (staged.height >= chain.height ||
+        (staged.height === chain.height - 1 &&
+          staged.hash === target.hash &&
+          chain.tip?.hash === target.insteadOf));
+    if (!wins) {
       const mismatch = staged !== null && staged.hash !== target.hash && this.download?.sources.length === 1;
       const sources = this.download?.sources ?? [];
       const fault = 'The last block has the hash that was claimed.';
