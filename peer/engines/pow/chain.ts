@@ -56,8 +56,8 @@ interface Staging {
   readonly branch: number;
   /** The last verified block, on which the next must stand; null before a genesis. */
   last: Block | null;
-  /** Verified, not yet written. */
-  pending: Block[];
+  /** Verified, not yet written: as JSON, because thousands of small objects would keep the garbage collector busy. */
+  pending: string[];
   /** Number of blocks written to the branch. */
   written: number;
 }
@@ -144,7 +144,7 @@ export class Chain {
     }
     this.tip = block;
     this.height = block.height + 1;
-    return [put(segment.branch, block), this.record()];
+    return [put(segment.branch, block.height, blockToJson(block)), this.record()];
   }
 
   /**
@@ -188,7 +188,7 @@ export class Chain {
       staging.forkPoint = block.height;
       return [];
     }
-    staging.pending.push(block);
+    staging.pending.push(blockToJson(block));
     return staging.pending.length >= STAGE_BATCH ? this.flushStaging(staging) : [];
   }
 
@@ -218,7 +218,7 @@ export class Chain {
       !this.garbage.some((range) => range.branch === below.branch);
     const writes: StoreWrite[] = [];
     if (inPlace) {
-      for (const block of staging.pending) writes.push(put(below.branch, block));
+      writes.push(...pendingWrites(staging, below.branch));
       // What the new blocks do not overwrite is still to be deleted.
       const first = dropped[0];
       if (first?.branch === below.branch)
@@ -264,7 +264,7 @@ export class Chain {
   }
 
   private flushStaging(staging: Staging): StoreWrite[] {
-    const writes = staging.pending.map((block) => put(staging.branch, block));
+    const writes = pendingWrites(staging, staging.branch);
     staging.written += staging.pending.length;
     staging.pending = [];
     writes.push(this.record());
@@ -296,8 +296,14 @@ function stagedRange({ branch, forkPoint, written }: Staging): Range {
   return { branch, from: forkPoint + 1, to: forkPoint + written };
 }
 
-function put(branch: number, block: Block): StoreWrite {
-  return { type: 'put', key: blockKey(branch, block.height), value: blockToJson(block) };
+function put(branch: number, height: number, json: string): StoreWrite {
+  return { type: 'put', key: blockKey(branch, height), value: json };
+}
+
+/** The writes of the staged blocks that wait, into `branch`. */
+function pendingWrites({ forkPoint, written, pending }: Staging, branch: number): StoreWrite[] {
+  const first = forkPoint + 1 + written;
+  return pending.map((json, index) => put(branch, first + index, json));
 }
 
 function damaged(what: string): UserError {
