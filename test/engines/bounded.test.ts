@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+
+import { RateLimit, RecentMap, RecentSet } from '../../peer/engines/bounded.ts';
+
+describe('RecentSet', () => {
+  it('says whether a key is new', () => {
+    const set = new RecentSet(2);
+    expect([set.add('a'), set.add('a'), set.has('a'), set.has('b')]).toEqual([true, false, true, false]);
+  });
+
+  it('forgets what was added first', () => {
+    const set = new RecentSet(2);
+    for (const key of ['a', 'b', 'c']) set.add(key);
+    expect([set.has('a'), set.has('b'), set.has('c'), set.size]).toEqual([false, true, true, 2]);
+  });
+});
+
+describe('RecentMap', () => {
+  it('forgets what was set longest ago', () => {
+    const map = new RecentMap<number>(2);
+    map.set('a', 1);
+    map.set('b', 2);
+    map.set('a', 3);
+    map.set('c', 4);
+    expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([3, undefined, 4, 2]);
+    expect([...map.values()]).toEqual([3, 4]);
+  });
+
+  it('deletes', () => {
+    const map = new RecentMap<number>(2);
+    map.set('a', 1);
+    map.delete('a');
+    expect([map.get('a'), map.size]).toEqual([undefined, 0]);
+  });
+});
+
+describe('RateLimit', () => {
+  const takes = (limit: RateLimit, key: string, now: number, times: number): number =>
+    Array.from({ length: times }, () => limit.take(key, now)).filter(Boolean).length;
+
+  it('gives a burst, then so many a second', () => {
+    const limit = new RateLimit({ perSecond: 2, burst: 5, maxKeys: 10 });
+    expect(takes(limit, 'a', 0, 10)).toBe(5);
+    expect(takes(limit, 'a', 1_000, 10)).toBe(2);
+    expect(takes(limit, 'a', 1_250, 10)).toBe(0);
+    expect(takes(limit, 'a', 1_500, 10)).toBe(1);
+  });
+
+  it('saves up no more than a burst', () => {
+    const limit = new RateLimit({ perSecond: 2, burst: 5, maxKeys: 10 });
+    expect(takes(limit, 'a', 1e9, 10)).toBe(5);
+    expect(takes(limit, 'a', 2e9, 10)).toBe(5);
+  });
+
+  it('keeps keys apart', () => {
+    const limit = new RateLimit({ perSecond: 1, burst: 1, maxKeys: 10 });
+    expect([limit.take('a', 0), limit.take('b', 0), limit.take('a', 0)]).toEqual([true, true, false]);
+  });
+
+  it('forgets the key that was idle longest, not one that is still used', () => {
+    const limit = new RateLimit({ perSecond: 1, burst: 1, maxKeys: 2 });
+    limit.take('busy', 0);
+    limit.take('idle', 0);
+    expect(limit.take('busy', 0)).toBe(false);
+    limit.take('new', 0);
+    expect(limit.take('busy', 0)).toBe(false);
+    expect(limit.take('idle', 0)).toBe(true);
+  });
+});

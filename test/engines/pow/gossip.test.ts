@@ -1,0 +1,367 @@
+import { describe, expect, it } from 'vitest';
+
+import type { Address } from '../../../shared/address.ts';
+import {
+  ALL_FORWARDS_BURST,
+  FORWARDS_BURST,
+  MAX_DATAGRAM,
+  MAX_PEERS,
+  MAX_PEERS_PER_HOST,
+  MAX_PEERS_PER_INTRODUCER,
+  MAX_UNVERIFIED_PEERS,
+  MAX_UNVERIFIED_PER_HOST,
+  REPLY_BURST,
+  UNVERIFIED_SENDS_BURST,
+} from '../../../peer/engines/pow/limits.ts';
+import { buildChain, mineBlock } from '../../support/chains.ts';
+import { at, Rig, SELF, type Sent } from './rig.ts';
+
+const blocks = buildChain(3, { difficulty: 1 });
+
+/** An engine that tracks `count` peers, all of whom have spoken to it. */
+function rigWith(count: number): Rig {
+  const rig = new Rig({}, blocks);
+  for (let index = 1; index <= count; index++) rig.gossip(at(index), undefined);
+  rig.now += 10_000;
+  return rig;
+}
+
+function tracked(rig: Rig): string[] {
+  return rig.engine.status().peers.map(({ address: { host, port } }) => `${host}:${port}`);
+}
+
+const ofType = (sent: readonly Sent[], type: string): Sent[] =>
+  sent.filter(({ message }) => message.type === type);
+
+describe('answering', () => {
+  it('replies to the host and port in the message, not to whom it came from', () => {
+    const rig = new Rig({}, blocks);
+    const [reply] = ofType(rig.gossip(at(5), 'x', at(6)), 'GOSSIP_REPLY');
+    expect(reply).toMatchObject({ to: at(5), message: { ...SELF, name: 'rig' } });
+  });
+
+  it('gossips to a newcomer at once, because some learn of peers only so, and not again when it returns', () => {
+    const rig = new Rig({}, blocks);
+    expect(ofType(rig.gossip(at(5), 'x'), 'GOSSIP')).toMatchObject([{ to: at(5), message: SELF }]);
+    expect(ofType(rig.gossip(at(5), 'y'), 'GOSSIP')).toEqual([]);
+  });
+
+  it('replies to a GOSSIP without an id and never passes it on', () => {
+    const rig = rigWith(5);
+    const sent = rig.gossip(at(9), undefined);
+    expect(ofType(sent, 'GOSSIP_REPLY')).toHaveLength(1);
+    expect(ofType(sent, 'GOSSIP').map(({ to }) => to)).toEqual([at(9)]);
+    expect(rig.count('gossip.without-id')).toBeGreaterThan(0);
+  });
+
+  it('keeps a peer that uses one id for life, and replies to it now and then', () => {
+    const rig = rigWith(3);
+    let replies = 0;
+    for (let round = 0; round < 20; round++) {
+      replies += ofType(rig.gossip(at(9), 'constant'), 'GOSSIP_REPLY').length;
+      rig.pass(15_000);
+    }
+    expect(tracked(rig)).toContain('10.0.0.11:8000');
+    expect(replies).toBeGreaterThan(15);
+    expect(rig.count('gossip.repeated')).toBe(19);
+  });
+
+  it('bounds the replies to one address', () => {
+    const rig = rigWith(1);
+    let replies = 0;
+    for (let index = 0; index < 100; index++)
+      replies += ofType(rig.gossip(at(9), `${index}`), 'GOSSIP_REPLY').length;
+    expect(replies).toBe(REPLY_BURST);
+    expect(rig.count('limit.gossip-replies')).toBe(100 - REPLY_BURST);
+  });
+
+  it('answers no GOSSIP_REPLY', () => {
+    const rig = rigWith(1);
+    expect(rig.receive({ type: 'GOSSIP_REPLY', ...at(9), name: 'x' }, at(9))).toEqual([]);
+    expect(tracked(rig)).toContain('10.0.0.11:8000');
+  });
+});
+
+describe('passing on', () => {
+  it('passes a GOSSIP on byte for byte to three others, but neither to its origin nor to its sender', () => {
+    for (let round = 0; round < 20; round++) {
+      const rig = rigWith(6);
+      const text = `{ "name":"é", "type":"GOSSIP","host":"${at(1).host}","port":"8000","id":${round},"more":[1, 2] }`;
+      const forwarded = rig.receive(text, at(2)).filter((sent) => sent.text === text);
+      const targets = new Set(forwarded.map(({ to }) => to.host));
+      expect(targets.size).toBe(3);
+      expect(targets).not.toContain(at(1).host);
+      expect(targets).not.toContain(at(2).host);
+    }
+  });
+
+  it('passes an id on once, whoever brings it', () => {
+    const rig = rigWith(6);
+    expect(ofType(rig.gossip(at(1), 'once'), 'GOSSIP')).toHaveLength(3);
+    expect(ofType(rig.gossip(at(1), 'once', at(2)), 'GOSSIP')).toEqual([]);
+    rig.now += 20_000;
+    expect(ofType(rig.gossip(at(1), 'once', at(3)), 'GOSSIP')).toEqual([]);
+  });
+
+  it('does not pass on a new id for the same peer again and again', () => {
+    const rig = rigWith(6);
+    let forwarded = 0;
+    for (let index = 0; index < 1_000; index++) {
+      forwarded += ofType(rig.gossip(at(1), `fresh ${index}`, at(2)), 'GOSSIP').length;
+      rig.now += 10;
+    }
+    expect(forwarded).toBeLessThanOrEqual(6);
+    expect(rig.count('limit.gossip-forwards')).toBeGreaterThan(900);
+  });
+
+  it('bounds what it passes on for one host that makes up peers', () => {
+    const rig = rigWith(6);
+    const flood = 1_000;
+    for (let index = 0; index < flood; index++) rig.gossip(at(300 + index), `fresh ${index}`, at(2));
+    expect(rig.count('limit.unverified-peers') + rig.count('limit.all-gossip-forwards')).toBe(
+      flood - FORWARDS_BURST,
+    );
+  });
+
+  it('bounds what it passes on in all, whoever it is from', () => {
+    const rig = rigWith(6);
+    let forwarded = 0;
+    for (let index = 0; index < 1_000; index++) {
+      const sent = rig.gossip(at(300), `fresh ${index}`, {
+        host: `10.9.${index >> 8}.${index & 255}`,
+        port: 1,
+      });
+      forwarded += sent.filter(({ text }) => text.includes('fresh')).length;
+      rig.gossip(at(301 + index), `other ${index}`);
+    }
+    expect(forwarded).toBeLessThan(ALL_FORWARDS_BURST * 3);
+    expect(rig.count('limit.all-gossip-forwards')).toBeGreaterThan(500);
+  });
+
+  it('passes on nothing that is longer than what everybody receives', () => {
+    const rig = rigWith(6);
+    const text = `{"type":"GOSSIP","host":"${at(9).host}","port":8000,"id":"x","x":"${'x'.repeat(MAX_DATAGRAM)}"}`;
+    expect(rig.receive(text, at(9)).every((sent) => sent.text.length < 300)).toBe(true);
+    expect(rig.count('limit.gossip-size')).toBe(1);
+  });
+});
+
+describe('ourselves', () => {
+  const names = [
+    '10.0.0.1',
+    '127.0.0.1',
+    'localhost',
+    'LOCALHOST',
+    '127.0.1.1',
+    '0.0.0.0',
+    '',
+    ' ',
+    'MySelf',
+  ];
+  it.each(names)('does not track ourselves as %j', (host) => {
+    const rig = new Rig({}, blocks);
+    // From our own port on this machine, as a datagram that comes back to us does.
+    expect(rig.gossip({ host, port: SELF.port }, 'x', { host: '127.0.0.1', port: SELF.port })).toEqual([]);
+    expect(rig.gossip({ host, port: SELF.port }, 'y', { host: '127.0.0.1', port: 40_000 })).toEqual([]);
+    expect(tracked(rig)).toEqual([]);
+  });
+
+  it('knows its own GOSSIP when it comes back', () => {
+    const rig = new Rig({ join: [at(1)] }, blocks);
+    const [own] = ofType(rig.pass(30_000), 'GOSSIP');
+    expect(own).toBeDefined();
+    expect(rig.receive(own?.text ?? '', at(1))).toEqual([]);
+    expect(rig.count('gossip.own')).toBe(1);
+    expect(tracked(rig)).toEqual([]);
+  });
+
+  it('passes over a GOSSIP_REPLY with the address of whom it answers', () => {
+    const rig = new Rig({}, blocks);
+    rig.receive({ type: 'GOSSIP_REPLY', ...SELF, name: 'vicuong' }, at(4));
+    expect(tracked(rig)).toEqual([]);
+    expect(rig.count('gossip-reply.own')).toBe(1);
+  });
+
+  it('tracks a peer on its own machine that has another port', () => {
+    const rig = new Rig({}, blocks);
+    rig.gossip({ host: '127.0.0.1', port: 8999 }, 'x');
+    expect(tracked(rig)).toEqual(['127.0.0.1:8999']);
+  });
+});
+
+describe('hosts that mean nothing to others', () => {
+  it.each(['', '0.0.0.0', '127.0.1.1', '127.0.0.1', 'localhost', 'Localhost', '  '])(
+    'takes the sender for %j where it speaks from the port it names',
+    (host) => {
+      const rig = new Rig({ selfHosts: [] }, blocks);
+      const sent = rig.gossip({ host, port: 8000 }, 'x', at(5));
+      expect(ofType(sent, 'GOSSIP_REPLY')).toMatchObject([{ to: at(5) }]);
+      expect(tracked(rig)).toEqual(['10.0.0.7:8000']);
+    },
+  );
+
+  it('can do nothing with them from another port', () => {
+    const rig = new Rig({}, blocks);
+    expect(rig.gossip({ host: '127.0.1.1', port: 8000 }, 'x', at(5, 9_999))).toEqual([]);
+    expect(tracked(rig)).toEqual([]);
+    expect(rig.count('gossip.unreachable-host')).toBe(1);
+  });
+
+  it('tracks a name once, however it is written', () => {
+    const rig = new Rig({}, blocks);
+    for (const host of ['Eagle.example', 'eagle.EXAMPLE', ' eagle.example '])
+      rig.gossip({ host, port: 1 }, host, at(1));
+    expect(tracked(rig)).toEqual(['eagle.example:1']);
+  });
+});
+
+describe('rounds', () => {
+  it('greets those it is to join at start and in every round, and three others', () => {
+    const rig = new Rig({ join: [at(1), at(2)] }, blocks);
+    expect(ofType(rig.sent(), 'GOSSIP').map(({ to }) => to)).toEqual([at(1), at(2)]);
+    for (let index = 10; index < 20; index++) rig.gossip(at(index), undefined);
+    const rounds = ofType(rig.pass(30_000), 'GOSSIP');
+    expect(rounds.slice(0, 2).map(({ to }) => to)).toEqual([at(1), at(2)]);
+    expect(rounds).toHaveLength(5);
+    expect(new Set(rounds.map(({ text }) => text)).size).toBe(1);
+  });
+
+  it('never greets itself', () => {
+    const rig = new Rig({ join: [SELF, { host: '127.0.0.1', port: SELF.port }] }, blocks);
+    expect(rig.sent()).toEqual([]);
+  });
+
+  it('uses a new id in every round', () => {
+    const rig = new Rig({ join: [at(1)] }, blocks);
+    const texts = [...rig.sent(), ...ofType(rig.pass(120_000), 'GOSSIP')].map(({ text }) => text);
+    expect(texts).toHaveLength(5);
+    expect(new Set(texts).size).toBe(5);
+  });
+
+  it('drops a peer after a minute of silence, and not before', () => {
+    const rig = new Rig({}, blocks);
+    rig.now += 15_000;
+    rig.gossip(at(5), 'x');
+    rig.pass(50_000);
+    expect(tracked(rig)).toHaveLength(1);
+    rig.pass(30_000);
+    expect(tracked(rig)).toEqual([]);
+    expect(rig.notices).toContainEqual({ kind: 'peer-dropped', peer: at(5), peers: 0 });
+  });
+
+  it.each(['{"type":"STATS"}', 'goose', '{"type":"GET_BLOCK","height":0}'])(
+    'keeps a peer that is heard of only by %s',
+    (text) => {
+      const rig = new Rig({}, blocks);
+      rig.gossip(at(5), 'x');
+      for (let round = 0; round < 10; round++) {
+        rig.pass(20_000);
+        rig.receive(text, at(5));
+      }
+      expect(tracked(rig)).toEqual(['10.0.0.7:8000']);
+    },
+  );
+
+  it('keeps a peer whose gossip arrives only by way of others', () => {
+    const rig = new Rig({}, blocks);
+    for (let round = 0; round < 10; round++) {
+      rig.gossip(at(5), `${round}`, at(6));
+      rig.pass(30_000);
+    }
+    expect(tracked(rig)).toContain('10.0.0.7:8000');
+  });
+});
+
+describe('attackers', () => {
+  const victim: Address = { host: '192.0.2.7', port: 80 };
+
+  it('sends little to an address that somebody else names', () => {
+    const rig = rigWith(5);
+    let bytes = 0;
+    for (let index = 0; index < 2_000; index++) {
+      const sent = rig.gossip(victim, `${index}`, at(1));
+      for (const { to, text } of sent) if (to.host === victim.host) bytes += text.length;
+      rig.now += 10;
+    }
+    // 200 KB came in, in 20 seconds.
+    expect(bytes).toBeLessThan(2_000);
+  });
+
+  it('sends little to a host of which somebody else names all ports', () => {
+    const rig = rigWith(5);
+    const others = new Set<string>();
+    for (let port = 1; port < 3_000; port++) {
+      for (const { to } of rig.gossip({ ...victim, port }, `${port}`, at(1 + (port % 5)))) {
+        if (to.host === victim.host) others.add(`${to.port}`);
+      }
+    }
+    expect(others.size).toBe(MAX_UNVERIFIED_PER_HOST);
+    expect(tracked(rig).filter((key) => key.startsWith(victim.host))).toHaveLength(MAX_UNVERIFIED_PER_HOST);
+    const block = mineBlock(blocks[2] ?? null, { difficulty: 1 });
+    const announced = rig.receive({ type: 'ANNOUNCE', block }, at(1));
+    expect(announced.filter(({ to }) => to.host === victim.host)).toHaveLength(MAX_UNVERIFIED_PER_HOST);
+  });
+
+  it('bounds what it sends to strangers in all', () => {
+    const rig = rigWith(5);
+    let sent = 0;
+    for (let index = 0; index < 5_000; index++) {
+      const to = { host: `192.0.${index >> 8}.${index & 255}`, port: 80 };
+      sent += rig.gossip(to, undefined, at(1)).length;
+    }
+    expect(sent).toBe(UNVERIFIED_SENDS_BURST);
+    expect(rig.count('limit.unverified-sends')).toBeGreaterThan(9_000);
+  });
+
+  it('keeps every peer that spoke to it while others name thousands', () => {
+    const rig = rigWith(50);
+    const good = tracked(rig);
+    for (let index = 0; index < 5_000; index++) {
+      rig.receive(
+        { type: 'GOSSIP_REPLY', host: `192.0.${index >> 8}.${index & 255}`, port: 80, name: '' },
+        at(index % 400),
+      );
+    }
+    expect(tracked(rig)).toEqual(expect.arrayContaining(good));
+    expect(tracked(rig).length).toBeLessThanOrEqual(50 + MAX_UNVERIFIED_PEERS + 1);
+  });
+
+  it('takes only so many peers on the word of one host, and leaves those of others', () => {
+    const rig = rigWith(2);
+    rig.receive({ type: 'GOSSIP_REPLY', ...at(90), name: '' }, at(1));
+    for (let index = 0; index < 1_000; index++) {
+      rig.receive(
+        { type: 'GOSSIP_REPLY', host: `192.0.${index >> 8}.${index & 255}`, port: 80, name: '' },
+        at(2),
+      );
+    }
+    expect(tracked(rig)).toContain('10.0.0.92:8000');
+    expect(tracked(rig).filter((key) => key.startsWith('192.'))).toHaveLength(MAX_PEERS_PER_INTRODUCER);
+  });
+
+  it('takes only so many peers on one host', () => {
+    const rig = rigWith(2);
+    for (let port = 1; port <= 500; port++) rig.gossip(at(5, port), undefined);
+    expect(tracked(rig)).toHaveLength(2 + MAX_PEERS_PER_HOST);
+    expect(rig.count('limit.peers')).toBe(500 - MAX_PEERS_PER_HOST);
+  });
+
+  it('takes a newcomer in even when a few hosts have filled the table', () => {
+    const rig = rigWith(20);
+    const good = tracked(rig);
+    for (let host = 100; host < 110; host++) {
+      for (let port = 1; port <= MAX_PEERS_PER_HOST; port++) rig.gossip(at(host, port), undefined);
+    }
+    rig.now += 1_000;
+    for (let index = 30; index < 60; index++) rig.gossip(at(index), undefined);
+    for (let index = 30; index < 60; index++) expect(tracked(rig)).toContain(`${at(index).host}:8000`);
+    expect(tracked(rig)).toEqual(expect.arrayContaining(good));
+    expect(rig.engine.status().peers.length).toBeLessThanOrEqual(MAX_PEERS);
+  });
+
+  it('never tracks more than its bound, whoever speaks', () => {
+    const rig = new Rig({}, blocks);
+    for (let index = 0; index < 3_000; index++) rig.gossip(at(index), undefined);
+    expect(rig.engine.status().peers.length).toBe(MAX_PEERS - MAX_UNVERIFIED_PEERS);
+  });
+});
