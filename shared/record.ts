@@ -42,7 +42,9 @@ export async function* readRecord(
   let rest = '';
   let line = 0;
   for await (const chunk of input) {
-    const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+    const lines = (
+      rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))
+    ).split('\n');
     rest = lines.pop() ?? '';
     for (const text of lines) {
       const read = readLine(text, ++line);
