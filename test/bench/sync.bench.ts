@@ -20,7 +20,7 @@ const WINDOW = 64;
 /** What the ratio should reach. */
 const GOAL = 0.6;
 
-const blocks = Number(process.argv[2] ?? 20_000);
+const blocks = Number(process.argv[2] ?? 50_000);
 const rounds = Number(process.argv[3] ?? 5);
 
 /** The time, in milliseconds, of the first log record with that message. */
