@@ -38,7 +38,8 @@ export interface Work extends PoolWork {
 }
 
 /** What the miner needs of a pool. */
-export type WorkPool = EventEmitter<PoolEvents<Work>> & Pick<MiningPool<Work>, 'setWork' | 'stats'>;
+export type WorkPool = EventEmitter<PoolEvents<Work>> &
+  Pick<MiningPool<Work>, 'setWork' | 'setPaused' | 'stats'>;
 /** What the miner needs of a client. */
 export type WorkSource = EventEmitter<ClientEvents> &
   Pick<PeerClient, 'start' | 'submit' | 'tellRate' | 'close'>;
@@ -62,10 +63,12 @@ export interface MinerModules {
 
 /** What the miner has done so far. */
 export interface MinerStats extends PoolStats {
-  /** `connecting`: no peer; `waiting`: nothing to mine; `mining` */
-  readonly state: 'connecting' | 'waiting' | 'mining';
+  /** `paused`: told to rest; `connecting`: no peer; `waiting`: nothing to mine; `mining` */
+  readonly state: 'paused' | 'connecting' | 'waiting' | 'mining';
   /** Hashes a second, over the last seconds. */
   readonly rate: number;
+  /** The same of each worker. */
+  readonly workerRates: readonly number[];
   /** Of the job; undefined if there is none. */
   readonly difficulty: number | undefined;
   /** Blocks handed in. */
@@ -85,7 +88,9 @@ function sameTip(one: MiningJob, other: MiningJob): boolean {
 export class Miner {
   readonly #options: MinerOptions;
   readonly #modules: MinerModules;
-  readonly #rate = new RateMeter();
+  #rate = new RateMeter();
+  /** By the worker's id. */
+  #workerRates = new Map<number, RateMeter>();
   readonly #ownPrefix: string;
   #connected = false;
   /** Whether the log has said that the peer cannot be reached. */
@@ -141,11 +146,11 @@ export class Miner {
   }
 
   start(): void {
-    const { client, pool } = this.#modules;
-    this.#rate.add(performance.now(), pool.stats().tried);
+    const { client } = this.#modules;
+    this.#measure();
     this.#timers = [
       setInterval(() => {
-        this.#rate.add(performance.now(), pool.stats().tried);
+        this.#measure();
       }, MEASURE_INTERVAL),
       setInterval(() => {
         client.tellRate(this.#rate.perSecond);
@@ -164,15 +169,43 @@ export class Miner {
     this.#modules.client.close();
   }
 
+  /** Lets the search rest, or go on. Meanwhile the connection stays, and jobs replace each other as ever. */
+  setPaused(paused: boolean): void {
+    const { pool, log } = this.#modules;
+    if (paused === pool.stats().paused) return;
+    pool.setPaused(paused);
+    // A pause says nothing about how fast the search is.
+    this.#rate = new RateMeter();
+    this.#workerRates.clear();
+    this.#measure();
+    log.info(paused ? 'paused' : 'mining again');
+  }
+
   stats(): MinerStats {
+    const pool = this.#modules.pool.stats();
     const mining = this.#job !== undefined && this.#answeredAt === undefined;
     return {
-      ...this.#modules.pool.stats(),
+      ...pool,
       ...this.#counts,
-      state: mining ? 'mining' : this.#connected ? 'waiting' : 'connecting',
+      state: pool.paused ? 'paused' : mining ? 'mining' : this.#connected ? 'waiting' : 'connecting',
       rate: this.#rate.perSecond,
+      workerRates: pool.workers.map(({ id }) => this.#workerRates.get(id)?.perSecond ?? 0),
       difficulty: this.#job === undefined ? undefined : (this.#job.difficulty ?? this.#options.difficulty),
     };
+  }
+
+  #measure(): void {
+    const now = performance.now();
+    const { tried, workers } = this.#modules.pool.stats();
+    this.#rate.add(now, tried);
+    // Meters of workers that are gone go with them.
+    this.#workerRates = new Map(
+      workers.map(({ id, tried }) => {
+        const meter = this.#workerRates.get(id) ?? new RateMeter();
+        meter.add(now, tried);
+        return [id, meter];
+      }),
+    );
   }
 
   #lost(): void {

@@ -12,7 +12,10 @@ import { EPOCH, type SearchReport, type SearchTask, type WorkerMessage, type Wor
  * is of now. Stale work does not wait for its end.
  */
 const TASK_TIME = 50;
-/** Tasks that each worker has: one it works on and one that waits beside it, so that it is never idle. */
+/**
+ * Tasks that each worker has: one it works on and one that waits beside it, so that it is never idle, however late
+ * this thread hears of the end of the first.
+ */
 const TASKS_PER_WORKER = 2;
 /** Pause before the tasks of a crashed worker are handed out again, in milliseconds. */
 const CRASH_PAUSE = 100;
@@ -39,18 +42,31 @@ export interface PoolWork {
 }
 
 export interface PoolOptions {
-  /** Number of workers. */
+  /** Number of workers, from 1. */
   readonly processes: number;
   readonly kernel: KernelChoice;
+  /** How far the workers stand back behind other programs, from 0 (not at all) to 19; only Linux can do it. */
+  readonly niceness?: number;
   /** The file that the workers run. */
   readonly worker?: URL;
   /** Length of a task in milliseconds. */
   readonly taskTime?: number;
 }
 
-export interface PoolStats {
-  /** Nonces tried since the start. */
+/** What one worker has done. */
+export interface WorkerStats {
+  /** No other worker of the pool ever has the same. */
+  readonly id: number;
+  /** Nonces tried since it was started. */
   readonly tried: number;
+}
+
+export interface PoolStats {
+  /** Nonces tried since the start, also by workers that are gone. */
+  readonly tried: number;
+  readonly workers: readonly WorkerStats[];
+  /** Whether the search rests because it was told to. */
+  readonly paused: boolean;
   /** Hashes found that are almost or fully good enough for a block. */
   readonly shares: number;
   /** The hash with the most zeros at its end, `''` before the first share. */
@@ -74,18 +90,33 @@ function workerFile(): URL {
 }
 
 /**
+ * One worker: a thread pool of one, so that we know whose a task is, and can start and end workers one by one while
+ * the others go on.
+ */
+interface PoolWorker {
+  readonly id: number;
+  threads: Piscina<SearchTask, SearchReport>;
+  /** Tasks that it has and has not answered. */
+  outstanding: number;
+  tried: number;
+}
+
+/**
  * A pool of workers that search nonces for one work at a time. A worker that crashes is replaced.
  */
 export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> {
-  readonly #processes: number;
+  readonly #worker: URL;
   readonly #taskTime: number;
-  readonly #shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
-  readonly #numbers = new Int32Array(this.#shared);
-  readonly #threads: Piscina<SearchTask, SearchReport>;
+  readonly #setup: WorkerSetup;
+  readonly #numbers: Int32Array;
+  readonly #workers: PoolWorker[] = [];
+  /** Workers that get no more tasks and are ended when they have answered those that they have. */
+  readonly #leaving = new Set<PoolWorker>();
+  #workersStarted = 0;
   /** The last works, by their epoch, oldest first. */
   readonly #works = new Map<number, W>();
   #work: W | null = null;
-  #outstanding = 0;
+  #paused = false;
   #crashesInARow = 0;
   /** Monotonic time of the last warning of a crash. */
   #warnedAt = -Infinity;
@@ -96,60 +127,121 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   #bestHash = '';
   #crashes = 0;
 
-  constructor({ processes, kernel, worker = workerFile(), taskTime = TASK_TIME }: PoolOptions) {
+  constructor(options: PoolOptions) {
     super();
-    this.#taskTime = taskTime;
-    this.#processes = processes;
-    this.#threads = new Piscina({
-      filename: worker.href,
-      minThreads: processes,
-      maxThreads: processes,
-      concurrentTasksPerWorker: TASKS_PER_WORKER,
-      taskQueue: new FixedQueue(),
-      recordTiming: false,
-      workerData: { shared: this.#shared, kernel } satisfies WorkerSetup,
-    });
-    this.#threads.on('message', (message: WorkerMessage) => {
-      this.#hear(message);
-    });
-    this.#threads.on('error', (error) => {
-      // A worker ended before it had a task. Piscina replaces such a one when there is a task for it, but gives up
-      // on workers that can't even start.
-      if (this.#threads.threads.length === 0) this.#fail(error);
-      else this.#warn(error);
-    });
+    this.#worker = options.worker ?? workerFile();
+    this.#taskTime = options.taskTime ?? TASK_TIME;
+    const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+    this.#numbers = new Int32Array(shared);
+    this.#setup = { shared, kernel: options.kernel, niceness: options.niceness ?? 0 };
+    this.setProcesses(options.processes);
   }
 
   /** Replaces the work at once; null lets the workers rest. */
   setWork(work: W | null): void {
     if (this.#closed || this.#failed) return;
     this.#work = work;
-    const epoch = Atomics.add(this.#numbers, EPOCH, 1) + 1;
-    if (work !== null) this.#works.set(epoch, work);
-    for (const old of this.#works.keys()) {
-      if (this.#works.size <= REMEMBERED_WORKS) break;
-      this.#works.delete(old);
-    }
-    this.#fill();
+    this.#renew();
+  }
+
+  /** Lets the workers rest, whatever the work, or go on with the work there is by then. */
+  setPaused(paused: boolean): void {
+    if (this.#closed || paused === this.#paused) return;
+    this.#paused = paused;
+    this.#renew();
+  }
+
+  /** How many workers there are. */
+  get processes(): number {
+    return this.#workers.length;
+  }
+
+  /** Starts or ends workers until there are so many, from 1; the others go on. */
+  setProcesses(processes: number): void {
+    if (this.#closed) return;
+    while (this.#workers.length < processes) this.#workers.push(this.#startWorker());
+    const leaving = this.#workers.splice(processes);
+    for (const worker of leaving) this.#leaving.add(worker);
+    // Whoever leaves is to drop its tasks, but what it has tried and found by now counts.
+    if (leaving.length > 0) this.#renew();
+    for (const worker of leaving) this.#endIfDone(worker);
+    this.#fillAll();
   }
 
   stats(): PoolStats {
-    return { tried: this.#tried, shares: this.#shares, bestHash: this.#bestHash, crashes: this.#crashes };
+    return {
+      tried: this.#tried,
+      workers: this.#workers.map(({ id, tried }) => ({ id, tried })),
+      paused: this.#paused,
+      shares: this.#shares,
+      bestHash: this.#bestHash,
+      crashes: this.#crashes,
+    };
   }
 
   /** Ends all workers. */
   async close(): Promise<void> {
     this.setWork(null);
     this.#closed = true;
-    await this.#threads.destroy();
+    await Promise.all([...this.#workers, ...this.#leaving].map(({ threads }) => threads.destroy()));
   }
 
-  /** Hands out tasks until every worker has enough. */
-  #fill(): void {
+  #startWorker(): PoolWorker {
+    return { id: this.#workersStarted++, threads: this.#startThread(), outstanding: 0, tried: 0 };
+  }
+
+  #startThread(): Piscina<SearchTask, SearchReport> {
+    const threads = new Piscina<SearchTask, SearchReport>({
+      filename: this.#worker.href,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: TASKS_PER_WORKER,
+      taskQueue: new FixedQueue(),
+      recordTiming: false,
+      workerData: this.#setup,
+    });
+    threads.on('message', (message: WorkerMessage) => {
+      this.#hear(message);
+    });
+    threads.on('error', (error) => {
+      // The worker ended before it had a task. Piscina replaces such a one when there is a task for it, but gives up
+      // on one that can't even start.
+      if (this.#workers.every((worker) => worker.threads.threads.length === 0)) this.#fail(error);
+      else this.#warn(error);
+    });
+    return threads;
+  }
+
+  /** Ends a leaving worker that has nothing left to answer. */
+  #endIfDone(worker: PoolWorker): void {
+    if (worker.outstanding > 0 || !this.#leaving.has(worker)) return;
+    void worker.threads.destroy().then(() => {
+      this.#leaving.delete(worker);
+    });
+  }
+
+  /** Makes every worker drop what it does, and hands out tasks for the work there is. */
+  #renew(): void {
+    const epoch = Atomics.add(this.#numbers, EPOCH, 1) + 1;
+    if (this.#work !== null) this.#works.set(epoch, this.#work);
+    for (const old of this.#works.keys()) {
+      if (this.#works.size <= REMEMBERED_WORKS) break;
+      this.#works.delete(old);
+    }
+    this.#fillAll();
+  }
+
+  #fillAll(): void {
+    for (const worker of this.#workers) this.#fill(worker);
+  }
+
+  /** Hands out tasks until a worker has enough. */
+  #fill(worker: PoolWorker): void {
     const work = this.#work;
-    while (work !== null && !this.#closed && this.#outstanding < this.#processes * TASKS_PER_WORKER) {
-      this.#outstanding++;
-      this.#threads
+    if (work === null || this.#paused || this.#closed || !this.#workers.includes(worker)) return;
+    while (worker.outstanding < TASKS_PER_WORKER) {
+      worker.outstanding++;
+      worker.threads
         .run({
           epoch: Atomics.load(this.#numbers, EPOCH),
           head: work.head,
@@ -160,31 +252,39 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
         })
         .then(
           ({ tried }) => {
-            this.#outstanding--;
+            worker.outstanding--;
+            worker.tried += tried;
             this.#tried += tried;
             this.#crashesInARow = 0;
-            this.#fill();
+            this.#fill(worker);
+            this.#endIfDone(worker);
           },
           (error: unknown) => {
-            this.#outstanding--;
-            this.#crashed(error);
+            worker.outstanding--;
+            this.#crashed(worker, error);
+            this.#endIfDone(worker);
           },
         );
     }
   }
 
   /** A task was lost because its worker crashed. */
-  #crashed(error: unknown): void {
+  #crashed(worker: PoolWorker, error: unknown): void {
     // Closing ends the workers in the middle of their tasks.
     if (this.#closed) return;
     this.#crashes++;
-    if (++this.#crashesInARow > MAX_CRASHES * this.#processes) {
+    if (++this.#crashesInARow > MAX_CRASHES * this.#workers.length) {
       this.#fail(error);
       return;
     }
     this.#warn(error);
     setTimeout(() => {
-      this.#fill();
+      // Piscina replaces a thread that has ended, but not one that fails at everything.
+      if (worker.outstanding === 0 && this.#workers.includes(worker) && !this.#closed) {
+        void worker.threads.destroy();
+        worker.threads = this.#startThread();
+      }
+      this.#fill(worker);
     }, CRASH_PAUSE).unref();
   }
 

@@ -28,21 +28,39 @@ export function secondsPerBlock(difficulty: number, rate: number): number {
   return 16 ** difficulty / rate;
 }
 
-/** The live line. @param uptime in seconds */
-export function statusLine(stats: MinerStats, uptime: number): string {
-  const { state, difficulty, rate } = stats;
-  const parts =
-    state === 'mining' && difficulty !== undefined
-      ? [
-          formatRate(rate),
-          `a block every ${formatDuration(secondsPerBlock(difficulty, rate))} at difficulty ${difficulty}`,
-        ]
-      : [state === 'connecting' ? 'no peer' : 'nothing to mine'];
-  parts.push(`found ${stats.found}`, `accepted ${stats.accepted}`, `stale ${stats.stale}`);
+/** The rates of workers in one phrase: `2 workers of 30.4 MH/s to 30.9 MH/s`. */
+function formatWorkers(rates: readonly number[]): string {
+  if (rates.length === 1) return '1 worker';
+  const least = formatRate(Math.min(...rates));
+  const most = formatRate(Math.max(...rates));
+  return `${rates.length} workers of ${least === most ? least : `${least} to ${most}`}`;
+}
+
+function searchLine({ state, difficulty, rate, workerRates }: MinerStats): string {
+  if (state === 'paused') return 'paused';
+  if (state === 'connecting') return 'no peer';
+  if (state === 'waiting' || difficulty === undefined) return 'nothing to mine';
+  if (rate === 0) return 'measuring';
+  const time = formatDuration(secondsPerBlock(difficulty, rate));
+  return `${formatRate(rate)} · ${formatWorkers(workerRates)} · a block every ${time} at difficulty ${difficulty}`;
+}
+
+/**
+ * What the search does now, and what has come of it: two lines.
+ *
+ * @param uptime in seconds
+ */
+export function statusLines(stats: MinerStats, uptime: number): string[] {
+  const parts = [`found ${stats.found}`, `accepted ${stats.accepted}`, `stale ${stats.stale}`];
   if (stats.rejected > 0) parts.push(`rejected ${stats.rejected}`);
   if (stats.bestHash !== '') parts.push(`best ${trailingZeros(stats.bestHash)} zeros`);
   parts.push(`up ${formatDuration(uptime)}`);
-  return parts.join(' · ');
+  return [searchLine(stats), parts.join(' · ')];
+}
+
+/** What the keys do, for as long as they do it. */
+export function keyLine({ paused }: Pick<MinerStats, 'paused'>): string {
+  return `p ${paused ? 'resume' : 'pause'} · + and - workers · q quit`;
 }
 
 const USUAL_COLUMNS = 80;
@@ -53,33 +71,35 @@ export interface Terminal {
   write(text: string): unknown;
 }
 
-/** One line at the bottom of the terminal that is written over again and again; the log scrolls above it. */
-export class LiveLine {
+/** A few lines at the bottom of the terminal that are written over again and again; the log scrolls above them. */
+export class LiveLines {
   readonly #terminal: Terminal;
-  #text = '';
+  #lines: readonly string[] = [];
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
-  /** Shows a text, cut to the width of the terminal; `''` clears the line. */
-  show(text: string): void {
-    this.#text = text;
+  /** Shows lines in place of the last ones, cut to the width of the terminal; none clears them. */
+  show(...lines: readonly string[]): void {
     // Some terminals don't know their width.
     const columns = this.#terminal.columns > 0 ? this.#terminal.columns : USUAL_COLUMNS;
+    const up = '\u001b[1A'.repeat(Math.max(this.#lines.length - 1, 0));
     // A line that fills the last column would wrap, and could not be written over.
-    this.#terminal.write(`\r\u001b[2K${text.slice(0, columns - 1)}`);
+    const shown = lines.map((line) => line.slice(0, columns - 1)).join('\n');
+    this.#lines = lines;
+    this.#terminal.write(`\r${up}\u001b[J${shown}`);
   }
 
-  /** A log that writes above the line. */
+  /** A log that writes above the lines. */
   above(log: Log): Log {
     const wrapped = { ...log };
     for (const level of LOG_LEVELS) {
       wrapped[level] = (message, data): void => {
-        const text = this.#text;
-        if (text !== '') this.show('');
+        const lines = this.#lines;
+        if (lines.length > 0) this.show();
         log[level](message, data);
-        if (text !== '') this.show(text);
+        if (lines.length > 0) this.show(...lines);
       };
     }
     return wrapped;

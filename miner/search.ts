@@ -6,6 +6,7 @@
  * search has a part of the nonce space of its own: the miner's part, then the worker's number, then a count.
  */
 import { hash } from 'node:crypto';
+import { platform, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { trailingZeros } from '../shared/block.ts';
@@ -29,6 +30,8 @@ const FIRST_SLICE = 256;
 const setup = workerData as WorkerSetup;
 const shared = new Int32Array(setup.shared);
 const workerNumber = Atomics.add(shared, WORKERS, 1);
+// To Linux, 0 is the calling thread; elsewhere it would be the whole process, and the client would stand back too.
+if (setup.niceness > 0 && platform() === 'linux') setPriority(0, setup.niceness);
 
 const distrusted = new Set<string>();
 let kernel: Kernel = chooseKernel(setup.kernel).kernel;

@@ -7,6 +7,8 @@ export interface WorkerSetup {
   /** Two Int32 numbers, see {@link EPOCH} and {@link WORKERS}. */
   readonly shared: SharedArrayBuffer;
   readonly kernel: KernelChoice;
+  /** How far the worker stands back behind other programs: 0 (not at all) to 19. */
+  readonly niceness: number;
 }
 
 /** Where in the shared memory stands which work is current; a worker with an older one stops. */

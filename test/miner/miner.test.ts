@@ -20,12 +20,20 @@ class FakePool extends EventEmitter<PoolEvents<Work>> {
     return this.works.at(-1);
   }
 
+  paused = false;
+  workers: { id: number; tried: number }[] = [];
+
   setWork(work: Work | null): void {
     this.works.push(work);
   }
 
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+  }
+
   stats(): PoolStats {
-    return { tried: 5, shares: 4, bestHash: HASH, crashes: 0 };
+    const { paused, workers } = this;
+    return { tried: 5, workers, paused, shares: 4, bestHash: HASH, crashes: 0 };
   }
 }
 
@@ -241,6 +249,62 @@ describe('a block that was found', () => {
     find();
     client.emit('job', job({ height: 4 }), false);
     expect(pool.work?.job.height).toBe(4);
+  });
+});
+
+describe('a pause', () => {
+  it('is passed on to the pool once, told, and does not count for the rate', () => {
+    pool.workers = [{ id: 0, tried: 5 }];
+    client.emit('job', job(FULL), true);
+    miner.setPaused(true);
+    miner.setPaused(true);
+    expect(pool.paused).toBe(true);
+    expect(miner.stats()).toMatchObject({ state: 'paused', rate: 0, workerRates: [0] });
+    client.emit('job', job({ ...FULL, height: 4 }), true);
+    client.emit('lost', 'the peer closed the connection', true, 500);
+    expect(miner.stats().state).toBe('paused');
+    miner.setPaused(false);
+    expect(pool.paused).toBe(false);
+    expect(miner.stats().state).toBe('connecting');
+    expect(lines.filter((line) => /paused|mining again/.test(line))).toEqual([
+      'info paused {}',
+      'info mining again {}',
+    ]);
+  });
+
+  it('lets a block be handed in that was on its way', () => {
+    client.emit('job', job(FULL), true);
+    miner.setPaused(true);
+    find();
+    expect(client.submitted).toHaveLength(1);
+  });
+});
+
+describe('rates', () => {
+  it('are those of the whole and of each worker, also when workers come and go', () => {
+    let time = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => time);
+    const stats = vi.spyOn(pool, 'stats');
+    const measure = (tried: number, workers: { id: number; tried: number }[]): void => {
+      stats.mockReturnValue({ tried, workers, paused: false, shares: 0, bestHash: '', crashes: 0 });
+      time += 500;
+      vi.advanceTimersByTime(500);
+    };
+    // The last measurement of the setup's own start is older than the window by then.
+    for (let i = 0; i < 20; i++)
+      measure(i * 300, [
+        { id: 0, tried: i * 200 },
+        { id: 1, tried: i * 100 },
+      ]);
+    expect(miner.stats().rate).toBeCloseTo(600);
+    expect(miner.stats().workerRates.map(Math.round)).toEqual([400, 200]);
+    for (let i = 20; i < 22; i++)
+      measure(i * 300, [
+        { id: 1, tried: i * 100 },
+        { id: 7, tried: i * 50 },
+      ]);
+    expect(miner.stats().workerRates.map(Math.round)).toEqual([200, 100]);
+    vi.restoreAllMocks();
   });
 });
 

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -65,7 +65,8 @@ describe('a pool', () => {
         expect(hashBlock({ ...BLOCK, nonce }, PREVIOUS)).toBe(hash);
         expect(trailingZeros(hash)).toBeGreaterThanOrEqual(3);
       }
-      expect(pool.stats().tried).toBeGreaterThan(0);
+      // A block is told at once, what was tried at the end of a task.
+      await until('it tells what it tried', () => pool.stats().tried > 0);
       expect(pool.stats().shares).toBeGreaterThanOrEqual(3);
       expect(trailingZeros(pool.stats().bestHash)).toBeGreaterThanOrEqual(3);
     },
@@ -117,6 +118,90 @@ describe('a pool', () => {
     await until('it goes on', () => found.length > 0);
   });
 
+  it('pauses in the middle of a task, and goes on with the work there is by then', async () => {
+    const pool = start({ taskTime: 1e9 });
+    const work = workOf(NEVER);
+    await until('both search', () => {
+      pool.setWork(work);
+      return pool.stats().workers.every(({ tried }) => tried > 0);
+    });
+    pool.setPaused(true);
+    expect(pool.stats().paused).toBe(true);
+    const easy = workOf(2, 'new');
+    pool.setWork(easy);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { tried } = pool.stats();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(found).toEqual([]);
+    expect(pool.stats().tried).toBe(tried);
+    pool.setPaused(false);
+    await until('it goes on', () => found.length > 0);
+    expect(found[0]?.work).toBe(easy);
+  });
+
+  it('starts and ends workers while it searches, and loses nothing that they did', async () => {
+    const pool = start({ processes: 1, taskTime: 20 });
+    pool.setWork(workOf(NEVER));
+    pool.setProcesses(3);
+    expect(pool.processes).toBe(3);
+    await until('all search', () => pool.stats().workers.every(({ tried }) => tried > 0));
+    const before = pool.stats();
+    expect(new Set(before.workers.map(({ id }) => id)).size).toBe(3);
+    expect(before.workers.reduce((sum, { tried }) => sum + tried, 0)).toBe(before.tried);
+    pool.setProcesses(1);
+    const [left] = pool.stats().workers;
+    expect(left?.id).toBe(before.workers[0]?.id);
+    await until('the one that is left goes on', () => {
+      const [worker] = pool.stats().workers;
+      return (worker?.tried ?? 0) > (left?.tried ?? 0);
+    });
+    expect(pool.stats().tried).toBeGreaterThan(before.tried);
+    pool.setProcesses(2);
+    await until('a new one joins in', () => pool.stats().workers.every(({ tried }) => tried > 0));
+    expect(pool.stats().workers.at(-1)?.id).toBe(3);
+    expect(pool.stats().crashes).toBe(0);
+    expect(trouble).toEqual([]);
+  });
+
+  it.runIf(platform() === 'linux')(
+    'ends a worker in the middle of a task that would last for days',
+    async () => {
+      const threads = (): number => readdirSync('/proc/self/task').length;
+      const pool = start({ processes: 2, taskTime: 1e9 });
+      const work = workOf(NEVER);
+      await until('both search', () => {
+        // Nothing is reported before a task ends, and new work is all that ends one.
+        pool.setWork(work);
+        return pool.stats().workers.every(({ tried }) => tried > 0);
+      });
+      const before = { tried: pool.stats().tried, threads: threads() };
+      pool.setProcesses(1);
+      await until('its thread is gone', () => threads() < before.threads);
+      expect(pool.stats().tried).toBeGreaterThanOrEqual(before.tried);
+      expect(trouble).toEqual([]);
+    },
+  );
+
+  it.runIf(platform() === 'linux')(
+    'lets its workers, and only them, stand back if it is told to',
+    async () => {
+      /** The niceness of every thread of this process. */
+      const niceness = (): string[] =>
+        readdirSync('/proc/self/task').map(
+          (id) =>
+            readFileSync(`/proc/self/task/${id}/stat`, 'latin1')
+              .replace(/^.*\) /s, '')
+              .split(' ')[16] ?? '',
+        );
+      const before = niceness().filter((nice) => nice === '13').length;
+      expect(before).toBe(0);
+      const pool = start({ niceness: 13 });
+      pool.setWork(workOf(NEVER));
+      await until('both search', () => pool.stats().workers.every(({ tried }) => tried > 0));
+      expect(niceness().filter((nice) => nice === '13')).toHaveLength(2);
+    },
+  );
+
   it('ends its workers when it is closed, in the middle of a task', async () => {
     const pool = start({ taskTime: 1e9 });
     pool.setWork(workOf(NEVER));
@@ -155,6 +240,27 @@ describe('a worker that crashes', () => {
     return pathToFileURL(path);
   }
 
+  it('never waits for the next task: one lies ready when the last ends', async () => {
+    const path = join(directory, 'worker.mjs');
+    const log = join(directory, 'begun');
+    writeFileSync(log, '');
+    writeFileSync(
+      path,
+      `import { appendFileSync } from 'node:fs';
+       import run from ${JSON.stringify(WORKER.href)};
+       export default function (task) { appendFileSync(${JSON.stringify(log)}, 'x'); return run(task); }`,
+    );
+    const begun = (): number => statSync(log).size;
+    const pool = start({ processes: 1, worker: pathToFileURL(path), taskTime: 50 });
+    pool.setWork(workOf(NEVER));
+    await until('a task has begun', () => begun() > 0);
+
+    // From here on this thread does not hear of the first task's end, so it can't hand out another.
+    const end = performance.now() + 20_000;
+    while (begun() < 2 && performance.now() < end);
+    expect(begun()).toBe(2);
+  });
+
   it.each([
     ['by leaving', 'process.exit(7);'],
     ['by an error in a task', "throw new Error('oops');"],
@@ -172,6 +278,23 @@ describe('a worker that crashes', () => {
     expect(trouble[0]).toMatch(/^a worker crashed and is replaced: /);
     expect(pool.stats().crashes).toBeGreaterThan(0);
     expect(failed).toBeUndefined();
+  });
+
+  it('is replaced also where it lives on but fails at everything, and another worker does well', async () => {
+    const path = join(directory, 'worker.mjs');
+    writeFileSync(
+      path,
+      `import { writeFileSync } from 'node:fs';
+       import run from ${JSON.stringify(WORKER.href)};
+       let broken = true;
+       try { writeFileSync(new URL('./crashed', import.meta.url), '', { flag: 'wx' }); } catch { broken = false; }
+       export default function (task) { if (broken) throw new Error('oops'); return run(task); }`,
+    );
+    const pool = start({ processes: 2, worker: pathToFileURL(path), taskTime: 20 });
+    pool.setWork(workOf(NEVER));
+    await until('both search', () => pool.stats().workers.every(({ tried }) => tried > 0));
+    expect(pool.stats().crashes).toBeGreaterThan(0);
+    expect(trouble).toEqual(['a worker crashed and is replaced: oops']);
   });
 
   it('is not all that is watched: a kernel that reports false hits is replaced too', async () => {

@@ -2,18 +2,28 @@ import { describe, expect, it } from 'vitest';
 
 import type { MinerStats } from '../../miner/miner.ts';
 import { RateMeter } from '../../miner/rate.ts';
-import { LiveLine, formatDuration, formatRate, secondsPerBlock, statusLine } from '../../miner/screen.ts';
+import {
+  LiveLines,
+  formatDuration,
+  formatRate,
+  keyLine,
+  secondsPerBlock,
+  statusLines,
+} from '../../miner/screen.ts';
 import { recordingLog } from './helpers.ts';
 
 const STATS: MinerStats = {
   state: 'mining',
   rate: 61_300_000,
+  workerRates: [30_400_000, 30_900_000],
   difficulty: 8,
   found: 3,
   accepted: 2,
   stale: 1,
   rejected: 0,
   tried: 1,
+  workers: [],
+  paused: false,
   shares: 1,
   bestHash: 'ab0000000',
   crashes: 0,
@@ -65,42 +75,61 @@ describe('the rate', () => {
   });
 });
 
-describe('the live line', () => {
-  it('says what there is to know', () => {
-    expect(statusLine(STATS, 69)).toBe(
-      '61.3 MH/s · a block every 1m 10s at difficulty 8 · found 3 · accepted 2 · stale 1 · best 7 zeros · up 1m 09s',
+describe('the live lines', () => {
+  it('say what there is to know', () => {
+    expect(statusLines(STATS, 69)).toEqual([
+      '61.3 MH/s · 2 workers of 30.4 MH/s to 30.9 MH/s · a block every 1m 10s at difficulty 8',
+      'found 3 · accepted 2 · stale 1 · best 7 zeros · up 1m 09s',
+    ]);
+    expect(statusLines({ ...STATS, rejected: 4 }, 1)[1]).toContain('rejected 4');
+    expect(statusLines({ ...STATS, workerRates: [6e7] }, 1)[0]).toContain(' · 1 worker · ');
+    expect(statusLines({ ...STATS, workerRates: [3e7, 3.001e7, 3e7] }, 1)[0]).toContain(
+      ' · 3 workers of 30.0 MH/s · ',
     );
-    expect(statusLine({ ...STATS, rejected: 4 }, 1)).toContain('rejected 4');
   });
 
-  it('says why nothing is mined', () => {
-    expect(statusLine({ ...STATS, state: 'connecting', difficulty: undefined }, 1)).toMatch(/^no peer · /);
-    expect(statusLine({ ...STATS, state: 'waiting', bestHash: '' }, 1)).toMatch(/^nothing to mine · found/);
+  it('say why nothing is mined', () => {
+    expect(statusLines({ ...STATS, state: 'connecting', difficulty: undefined }, 1)[0]).toBe('no peer');
+    expect(statusLines({ ...STATS, state: 'waiting', bestHash: '' }, 1)).toEqual([
+      'nothing to mine',
+      'found 3 · accepted 2 · stale 1 · up 1.0s',
+    ]);
+    expect(statusLines({ ...STATS, state: 'paused' }, 1)[0]).toBe('paused');
+    expect(statusLines({ ...STATS, rate: 0 }, 1)[0]).toBe('measuring');
   });
 
-  it('stays within the terminal, and below the log', () => {
+  it('say what the keys do', () => {
+    expect(keyLine({ paused: false })).toBe('p pause · + and - workers · q quit');
+    expect(keyLine({ paused: true })).toBe('p resume · + and - workers · q quit');
+  });
+
+  it('stay within the terminal, and below the log', () => {
     let screen = '';
-    const line = new LiveLine({ columns: 11, write: (text: string) => (screen += text) });
-    const { log, lines } = recordingLog();
-    const above = line.above({
+    const lines = new LiveLines({ columns: 11, write: (text: string) => (screen += text) });
+    const { log, lines: logged } = recordingLog();
+    const above = lines.above({
       ...log,
       info: (message) => {
         screen += `[${message}]`;
       },
     });
-    line.show('0123456789abc');
+    lines.show('0123456789abc', 'second', 'third');
     above.info('hello');
-    line.show('');
+    lines.show();
     above.info('end');
     above.warn('other', { key: 1 });
-    const clear = '\r\u001b[2K';
-    expect(screen).toBe(`${clear}0123456789${clear}[hello]${clear}0123456789${clear}[end]`);
-    expect(lines).toEqual(['warn other {"key":1}']);
+    const clear = '\u001b[J';
+    const up = '\u001b[1A';
+    const shown = '0123456789\nsecond\nthird';
+    expect(screen).toBe(
+      `\r${clear}${shown}\r${up}${up}${clear}[hello]\r${clear}${shown}\r${up}${up}${clear}[end]`,
+    );
+    expect(logged).toEqual(['warn other {"key":1}']);
   });
 
-  it('takes a terminal that does not know its width for one of 80 columns', () => {
+  it('take a terminal that does not know its width for one of 80 columns', () => {
     let screen = '';
-    new LiveLine({ columns: 0, write: (text: string) => (screen = text) }).show('x'.repeat(100));
-    expect(screen).toHaveLength('\r\u001b[2K'.length + 79);
+    new LiveLines({ columns: 0, write: (text: string) => (screen = text) }).show('x'.repeat(100));
+    expect(screen).toBe(`\r\u001b[J${'x'.repeat(79)}`);
   });
 });
