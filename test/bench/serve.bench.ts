@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 
 import { blockFields } from '../../shared/block.ts';
 import { buildChain } from '../support/chains.ts';
-import { Lab } from '../support/processes.ts';
+import { Lab, forgetImportedChains } from '../support/processes.ts';
 import { getBlockRequests, openBareSocket, pump, startResponder } from './bare-udp.ts';
 import { median, table } from './figures.ts';
 
@@ -96,4 +96,5 @@ try {
   console.log(`ratio (median of ${rounds}): ${ratio.toFixed(2)}, goal ${GOAL}`);
 } finally {
   await lab.close();
+  forgetImportedChains();
 }

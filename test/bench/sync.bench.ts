@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { blockFields } from '../../shared/block.ts';
 import { eventually } from '../support/asker.ts';
 import { buildChain } from '../support/chains.ts';
-import { Lab, type LogRecord, type Peer } from '../support/processes.ts';
+import { Lab, forgetImportedChains, type LogRecord, type Peer } from '../support/processes.ts';
 import { pumpFromProcess, startResponder } from './bare-udp.ts';
 import { median, table } from './figures.ts';
 
@@ -75,4 +75,5 @@ try {
   console.log(`ratio (median of ${rounds}): ${ratio.toFixed(2)}, goal ${GOAL}`);
 } finally {
   await lab.close();
+  forgetImportedChains();
 }

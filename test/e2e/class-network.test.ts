@@ -26,7 +26,7 @@ import {
   type Lie,
   type Quirks,
 } from '../support/class-peer.ts';
-import { Lab, type Peer } from '../support/processes.ts';
+import { Lab, forgetImportedChains, type Peer } from '../support/processes.ts';
 import { seededRandom } from '../support/random.ts';
 import { LOOPBACK, firstFault, otherHost, type Claim } from '../support/wire.ts';
 
@@ -36,6 +36,8 @@ const LIMIT = 90_000;
 
 // Most of the time these tests wait for timers of a peer, so many go on at once.
 vi.setConfig({ maxConcurrency: 12 });
+
+afterAll(forgetImportedChains);
 
 /** Blocks with everything in them that a block may have: text beyond ASCII, control characters, full length. */
 function oddBlocks(chain: readonly PlainBlock[]): PlainBlock[] {

@@ -242,16 +242,11 @@ export class Peer {
 const importedChains = new Map<string, Promise<string>>();
 let templateFolder: string | undefined;
 
-/** Where those are, until this process ends. */
-function templates(): string {
-  if (templateFolder === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'gossip-peer-chains-'));
-    process.on('exit', () => {
-      rmSync(folder, { recursive: true, force: true });
-    });
-    templateFolder = folder;
-  }
-  return templateFolder;
+/** Removes the chains that were imported for {@link Lab.importChain}; to be called after the last test of a file. */
+export function forgetImportedChains(): void {
+  importedChains.clear();
+  if (templateFolder !== undefined) rmSync(templateFolder, { recursive: true, force: true });
+  templateFolder = undefined;
 }
 
 /** Imports a chain with the program itself. */
@@ -268,7 +263,7 @@ async function importInto(folder: string, chain: readonly Block[], difficulty: n
 
 /** Everything that one test opens, closed together however the test ends. */
 export class Lab {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
+  #directory: string | undefined;
   readonly #programs: Program[] = [];
   readonly #closing: (() => void)[] = [];
   readonly peers: Peer[] = [];
@@ -279,6 +274,7 @@ export class Lab {
 
   /** A path in the lab's own folder, which goes with it. */
   path(name: string): string {
+    this.#directory ??= mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
     return join(this.#directory, name);
   }
 
@@ -305,7 +301,8 @@ export class Lab {
     const key = `${difficulty} ${chain.length} ${chain.at(-1)?.hash}`;
     let imported = importedChains.get(key);
     if (imported === undefined) {
-      imported = importInto(join(templates(), String(importedChains.size)), chain, difficulty);
+      templateFolder ??= mkdtempSync(join(tmpdir(), 'gossip-peer-chains-'));
+      imported = importInto(join(templateFolder, String(importedChains.size)), chain, difficulty);
       importedChains.set(key, imported);
     }
     cpSync(await imported, peer.dataDir, { recursive: true });
@@ -350,6 +347,6 @@ export class Lab {
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill('SIGKILL')));
     for (const close of this.#closing.splice(0)) close();
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
   }
 }
