@@ -57,6 +57,8 @@ export interface Source {
   baseLoss: number;
   /** When each height was asked, oldest first. */
   readonly inFlight: Map<number, number>;
+  /** When the heights were asked that it did not answer in time: an answer may still come, and tells how slow it is. */
+  readonly lapsed: Map<number, number>;
   /** Heights that it answered falsely: it is never asked for them again. */
   readonly unfit: Set<number>;
   /** Heights that it said it has not got: it is asked again when nobody else has them either. */
@@ -139,9 +141,10 @@ export class Download {
     if (!(height >= this.next && height < this.cursor)) return undefined;
     const source = this.creditor(from, height);
     if (source === undefined) return undefined;
-    const asked = source.inFlight.get(height);
+    const asked = source.inFlight.get(height) ?? source.lapsed.get(height);
     if (asked !== undefined) {
       source.inFlight.delete(height);
+      source.lapsed.delete(height);
       measure(source, now - asked);
     }
     source.silence = 0;
@@ -216,7 +219,12 @@ export class Download {
     for (const [height, asked] of source.inFlight) {
       if (now - asked < timeout) break;
       source.inFlight.delete(height);
+      source.lapsed.set(height, asked);
       late.push(height);
+    }
+    for (const height of source.lapsed.keys()) {
+      if (source.lapsed.size <= MAX_WINDOW) break;
+      source.lapsed.delete(height);
     }
     if (late.length === 0) return;
     this.askAgain(late);
@@ -334,6 +342,7 @@ function newSource(address: Address): Source {
     lost: 0,
     baseLoss: 0,
     inFlight: new Map(),
+    lapsed: new Map(),
     unfit: new Set(),
     refused: new Set(),
     delivered: 0,

@@ -228,6 +228,22 @@ describe('what can not be opened', () => {
     expect([chain.height, chain.difficulty]).toEqual([3, 0]);
   });
 
+  it('but what was verified at the higher one stays so until a block comes that was not', () => {
+    const strong = buildChain(3, { difficulty: 2 });
+    const store = storeWith(strong, 2);
+    const lower = new Chain(store, 1);
+    const longer = extendChain(strong, STAGE_BATCH, { difficulty: 1, minedBy: 'less work' });
+    lower.beginStaging(2);
+    for (const block of longer.slice(3)) store.write(lower.stage(block) as StoreWrite[]);
+    lower.dropStaging();
+    const record = store.get('chain');
+    store.write(lower.sweep(1));
+    expect(store.get('chain')).not.toBe(record);
+    expect(new Chain(store, 2).height).toBe(3);
+    for (const block of longer.slice(3, 4)) store.write(lower.append(block));
+    expect(() => new Chain(store, 2)).toThrow(UserError);
+  });
+
   it('is a record that is not JSON', () => {
     expect(() => new Chain(new MemoryStore([['chain', '{']]), 0)).toThrow(UserError);
   });

@@ -254,7 +254,7 @@ describe('Download', () => {
         200_000,
       );
       bench.run(10_000);
-      expect(bench.download.sources[0]?.shed).toBeDefined();
+      expect(bench.download.sources[0]?.shed).toBe('slow');
     });
 
     it('a source that refuses, but only after several refusals in a row', () => {
