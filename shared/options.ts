@@ -279,7 +279,9 @@ function forgetEmptyVariables(commands: readonly Command[]): void {
  */
 function guardProcess(name: string, verbose: boolean): void {
   process.stdout.on('error', (error) => {
-    if (systemCodeOf(error) !== 'EPIPE') throw error;
+    // A reader that has read enough is none; a full disk is the user's to mend.
+    if (systemCodeOf(error) !== 'EPIPE')
+      throw new UserError(`cannot write to standard output: ${messageOf(error)}`);
   });
   process.stderr.on('error', () => {
     // There is nobody left to tell.

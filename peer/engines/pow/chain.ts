@@ -78,6 +78,8 @@ export class Chain {
   height = 0;
 
   readonly difficulty: number;
+  /** The lowest difficulty at which any of our blocks was verified. */
+  private verifiedAt: number;
   private readonly view: StoreView;
   private segments: readonly Segment[] = [];
   private nextBranch = 0;
@@ -91,6 +93,7 @@ export class Chain {
   constructor(view: StoreView, difficulty: number) {
     this.view = view;
     this.difficulty = difficulty;
+    this.verifiedAt = difficulty;
     const text = view.get(RECORD_KEY);
     if (text === undefined) return;
     const record = readRecord(text);
@@ -100,7 +103,7 @@ export class Chain {
           `use --difficulty ${record.difficulty}, or another --data-dir`,
       );
     }
-    this.difficulty = difficulty;
+    this.verifiedAt = record.difficulty;
     this.height = record.height;
     this.segments = record.segments;
     this.nextBranch = record.nextBranch;
@@ -144,6 +147,7 @@ export class Chain {
     }
     this.tip = block;
     this.height = block.height + 1;
+    this.verifiedAt = Math.min(this.verifiedAt, this.difficulty);
     return [put(segment.branch, block.height, blockToJson(block)), this.record()];
   }
 
@@ -232,6 +236,7 @@ export class Chain {
     this.staging = null;
     this.tip = last;
     this.height = last.height + 1;
+    this.verifiedAt = Math.min(this.verifiedAt, this.difficulty);
     writes.push(this.record());
     return writes;
   }
@@ -277,7 +282,7 @@ export class Chain {
     const record: ChainRecord = {
       format: FORMAT,
       height: this.height,
-      difficulty: this.difficulty,
+      difficulty: this.verifiedAt,
       segments: this.segments,
       nextBranch: this.nextBranch,
       garbage:

@@ -3,7 +3,7 @@
  * they are put together.
  */
 import type { StoreView } from '../../storage/store.ts';
-import type { SubmitResult, WorkTemplate } from '../../../shared/work.ts';
+import type { SubmitResult } from '../../../shared/work.ts';
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import type { Engine, EngineEvent } from '../engine.ts';
@@ -20,6 +20,7 @@ import type { PowMessage } from './messages.ts';
 import { PeerTable } from './peers.ts';
 import { onStats } from './stats.ts';
 import { SYNC_TIMER } from './sync.ts';
+import { nextTemplate } from './template.ts';
 import { WORD_RULES, WordQueue } from './words.ts';
 
 type PowEvent = EngineEvent<PowMessage, PowRequest>;
@@ -176,18 +177,9 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     const { tip } = context.chain;
     if (told.ready === ready && told.tip === tip && told.words === words.version) return;
     this.told = { ready, tip, words: words.version };
-    context.notify({ kind: 'work', template: ready ? this.template() : null });
-  }
-
-  private template(): WorkTemplate {
-    const { chain, config } = this.context;
-    const words = this.words.next();
-    return {
-      height: chain.height,
-      previousHash: chain.tip?.hash ?? '',
-      messages: words.length > 0 ? words : [config.idleWord],
-      minedBy: config.minedBy,
-      difficulty: chain.difficulty,
-    };
+    context.notify({
+      kind: 'work',
+      template: ready ? nextTemplate(context.chain, context.config, words.next()) : null,
+    });
   }
 }
