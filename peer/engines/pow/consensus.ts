@@ -89,7 +89,7 @@ export class Consensus {
   private toldWaiting = false;
   /** How many claims of each host proved false or unavailable in this consensus. */
   private failures = new Map<string, number>();
-  /** Whether part of a claimed chain was adopted in this consensus, and the rest could not be had. */
+  /** Whether what was adopted in this consensus is not just what was claimed: then the next comes soon. */
   private partial = false;
   /** Who has claimed which chain falsely. */
   private readonly falseChains = new RecentMap<Set<string>>(MAX_FALSE_CHAINS);
@@ -374,6 +374,7 @@ export class Consensus {
     }
     switch (result.outcome) {
       case 'adopted':
+        this.partial ||= !result.exact;
         this.finish('adopted', answers);
         return;
       case 'false': {

@@ -25,7 +25,8 @@ export const SYNC_TIMER = 'sync';
 
 /** How a sync ended. */
 export type SyncOutcome =
-  | { readonly outcome: 'adopted' }
+  /** `exact`: it ends in the block that was claimed, rather than in another one of that height. */
+  | { readonly outcome: 'adopted'; readonly exact: boolean }
   /** These claimants served something that breaks a rule. */
   | { readonly outcome: 'false'; readonly liars: readonly Address[]; readonly fault: string }
   /** Nobody served the whole chain. `partial`: what was served is longer than our chain was, and has replaced it. */
@@ -72,6 +73,8 @@ export class ChainSync {
   private continuing = false;
   /** Whether the block above the last one claimed is being asked for. */
   private beyond = false;
+  /** The download of all below that one. */
+  private whole: Download | undefined;
   private done = false;
 
   constructor(
@@ -178,6 +181,7 @@ export class ChainSync {
     const { context, target } = this;
     const { sources } = this;
     this.beyond = false;
+    this.whole = undefined;
     this.forkPoint = forkPoint;
     this.rejections = [];
     this.messages = new Set();
@@ -260,12 +264,9 @@ export class ChainSync {
       return;
     }
     const liars = download.sources.filter(({ shed }) => shed === 'false');
-    const { singles } = this;
-    if (singles !== undefined) {
-      for (const { key, address } of liars) this.liars.set(key, address);
-      singles.shift();
-      if (singles.length > 0) this.findFork(singles.slice(0, 1));
-      else this.giveUp();
+    if (this.singles !== undefined) {
+      this.blame(liars);
+      this.nextSingle();
       return;
     }
     // Whether a hash is wrong depends on the block below, which may be somebody else's lie; all else is the block's own.
@@ -273,21 +274,37 @@ export class ChainSync {
       this.rejections.filter(({ fault }) => fault !== 'wrong-hash').map(({ source }) => source),
     );
     if (liars.length > 0 && (download.sources.length === 1 || proved.size === download.sources.length)) {
-      for (const { key, address } of liars) this.liars.set(key, address);
+      this.blame(liars);
       this.giveUp();
     } else if (liars.length > 0) {
-      // Somebody mixed false blocks among good ones, and it can't be told who: one source alone can be told.
-      const suspects = download.sources.filter(({ shed }) => shed !== 'silent' && shed !== 'refused');
-      const { peers } = this.context;
-      const offences = ({ address }: Source): number => peers.get(address)?.offences ?? 0;
-      const order = [...suspects]
-        .sort((a, b) => offences(a) - offences(b) || b.delivered - a.delivered)
-        .slice(0, MAX_SINGLE_ATTEMPTS);
-      this.singles = order.map(({ address }) => address);
-      this.findFork(this.singles.slice(0, 1));
+      this.trySingly(download);
     } else {
       this.giveUp();
     }
+  }
+
+  private blame(sources: readonly Source[]): void {
+    for (const { key, address } of sources) this.liars.set(key, address);
+  }
+
+  /** Somebody mixed false blocks among good ones, and it can't be told who: of one source alone it can. */
+  private trySingly(download: Download): void {
+    const suspects = download.sources.filter(({ shed }) => shed !== 'silent' && shed !== 'refused');
+    const { peers } = this.context;
+    const offences = ({ address }: Source): number => peers.get(address)?.offences ?? 0;
+    const order = [...suspects]
+      .sort((a, b) => offences(a) - offences(b) || b.delivered - a.delivered)
+      .slice(0, MAX_SINGLE_ATTEMPTS);
+    this.singles = order.map(({ address }) => address);
+    if (this.singles.length > 0) this.findFork(this.singles.slice(0, 1));
+    else this.giveUp();
+  }
+
+  /** Goes on with the next of the sources that are tried one by one. */
+  private nextSingle(): void {
+    this.singles?.shift();
+    if (this.singles !== undefined && this.singles.length > 0) this.findFork(this.singles.slice(0, 1));
+    else this.giveUp();
   }
 
   private giveUp(): void {
@@ -311,31 +328,32 @@ export class ChainSync {
     if (staged !== null && staged.hash !== target.hash && !this.beyond) {
       // Some tell the height of the last block instead of the number of blocks: then there is one more.
       this.beyond = true;
+      this.whole = this.download;
       this.download = new Download(this.sources, target.height, target.height + 1);
       this.advance = { at: this.context.now, next: target.height };
       this.ask(this.download.poll(this.context.now));
       return;
     }
+    const exact = staged?.hash === target.hash;
+    const tie = staged !== null && staged.height === chain.height - 1 && chain.tip?.hash === target.insteadOf;
     // Their tip may have been replaced by another since they told of it: if longer than ours it is still better.
-    const wins =
-      staged !== null &&
-      (staged.height >= chain.height ||
-        (staged.height === chain.height - 1 &&
-          staged.hash === target.hash &&
-          chain.tip?.hash === target.insteadOf));
-    if (!wins) {
-      const mismatch = staged !== null && staged.hash !== target.hash && this.download?.sources.length === 1;
-      const sources = this.download?.sources ?? [];
-      const fault = 'The last block has the hash that was claimed.';
-      this.stop(
-        mismatch
-          ? { outcome: 'false', liars: sources.map(({ address }) => address), fault }
-          : { outcome: 'outdated' },
-      );
+    if (staged !== null && (staged.height >= chain.height || (tie && exact))) {
+      this.adopt();
+      this.stop({ outcome: 'adopted', exact });
       return;
     }
-    this.adopt();
-    this.stop({ outcome: 'adopted' });
+    const download = this.whole ?? this.download;
+    if (!tie || download === undefined) {
+      this.stop({ outcome: 'outdated' });
+      return;
+    }
+    this.fault = 'The last block has the hash that was claimed.';
+    if (download.sources.length > 1) {
+      this.trySingly(download);
+    } else {
+      this.blame(download.sources);
+      this.nextSingle();
+    }
   }
 
   /** Makes the staged chain ours. */

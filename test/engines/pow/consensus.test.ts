@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import { buildChain, flipBit, forkChain, gooseChain } from '../../support/chains.ts';
-import { servingScript, VirtualNetwork } from '../../support/virtual-network.ts';
+import type { Block } from '../../../shared/block.ts';
+import { MAX_STALL } from '../../../peer/engines/pow/limits.ts';
+import { buildChain, extendChain, flipBit, forkChain, gooseChain } from '../../support/chains.ts';
+import {
+  servingScript,
+  VirtualNetwork,
+  type Script,
+  type VirtualNode,
+} from '../../support/virtual-network.ts';
 
 const difficulty = 1;
 const plan = { difficulty };
@@ -81,5 +88,523 @@ describe('reorganisation', () => {
       ({ from, bytes }) => from === node.address && String(bytes).includes('"GET_BLOCK"'),
     );
     expect(asked.length).toBeLessThan(120);
+  });
+});
+
+/** A hash that meets the difficulty and belongs to no block. */
+const fakeHash = (salt: number): string => salt.toString(16).padStart(63, 'b') + '0';
+
+/** Everything of a type that a node sent to a host. */
+function sentTo(network: VirtualNetwork, node: VirtualNode, host: string, type: string): string[] {
+  return network.sent
+    .filter(({ from, to }) => from === node.address && to.host === host)
+    .map(({ bytes }) => String(bytes))
+    .filter((text) => text.includes(`"type":"${type}"`));
+}
+
+/** A joiner that knows scripted peers, with a chain of its own or none. */
+function joining(
+  scripts: Record<number, Script>,
+  blocks: readonly Block[] = [],
+  seed = 1,
+): { network: VirtualNetwork; node: VirtualNode } {
+  const network = new VirtualNetwork(seed);
+  const known = Object.keys(scripts).map(Number);
+  for (const [last, script] of Object.entries(scripts)) network.addScript(at(Number(last)), script);
+  const node = network.addNode(at(100), { join: known.map((last) => at(last)) }, blocks);
+  return { network, node };
+}
+
+describe('choosing', () => {
+  const short = buildChain(20, plan);
+  const branches = ['x', 'y', 'z'].map((minedBy) => forkChain(short, 15, 20, { difficulty, minedBy }));
+  const byHash = [short, ...branches].sort((a, b) =>
+    (a.at(-1)?.hash ?? '') < (b.at(-1)?.hash ?? '') ? -1 : 1,
+  );
+  const [lowest = [], second = [], third = []] = byHash;
+
+  it('at its own height moves to the hash that most have', () => {
+    const scripts = { 1: servingScript(at(1), third), 2: servingScript(at(2), third) };
+    const { network, node } = joining(scripts, lowest);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(third);
+  });
+
+  it('counts itself, and at a tie moves to the lowest hash', () => {
+    const { network, node } = joining({ 1: servingScript(at(1), lowest) }, second);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(lowest);
+  });
+
+  it('stays where it is at a tie with a higher hash', () => {
+    const { network, node } = joining({ 1: servingScript(at(1), second) }, lowest);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(lowest);
+    expect(node.told('sync-started')).toEqual([]);
+  });
+
+  it('takes a longer chain although fewer have it', () => {
+    const longer = extendChain(second, 1, { difficulty, minedBy: 'one more' });
+    const scripts = {
+      1: servingScript(at(1), third),
+      2: servingScript(at(2), third),
+      3: servingScript(at(3), longer),
+    };
+    const { network, node } = joining(scripts);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(longer);
+  });
+
+  it('never leaves its chain for a shorter one, whoever agrees on it', () => {
+    const scripts = Object.fromEntries(
+      [1, 2, 3, 4].map((last) => [last, servingScript(at(last), short.slice(0, 19))]),
+    );
+    const { network, node } = joining(scripts, second);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(second);
+    expect(node.told('consensus-finished')).toMatchObject([{ outcome: 'current', answers: 4 }]);
+  });
+
+  it.each([1, 2, 3, 4, 5])('makes five peers that are split on two tips agree (seed %i)', (seed) => {
+    const network = new VirtualNetwork(seed);
+    network.faults.delay = [1, 40];
+    const [a = [], b = []] = branches;
+    const sides = [a, b, a, b, seed % 2 === 0 ? a : b];
+    const nodes = sides.map((blocks, index) =>
+      network.addNode(at(index + 1), { join: [at(1), at(2), at(3), at(4), at(5)] }, blocks),
+    );
+    network.run(60_000);
+    for (const node of nodes) expect(node.blocks()).toEqual(seed % 2 === 0 ? a : b);
+  });
+
+  it('makes two peers agree', () => {
+    const network = new VirtualNetwork(9);
+    const nodes = [second, lowest].map((blocks, index) =>
+      network.addNode(at(index + 1), { join: [at(1), at(2)] }, blocks),
+    );
+    network.run(60_000);
+    for (const node of nodes) expect(node.blocks()).toEqual(lowest);
+  });
+
+  it('asks everybody with the same tip, also those who count from 0', () => {
+    const tip = honest.at(-1)?.hash ?? '';
+    const scripts = {
+      1: servingScript(at(1), honest),
+      2: servingScript(at(2), honest, { stats: { height: 299, hash: tip } }),
+    };
+    const { network, node } = joining(scripts);
+    expect(network.run(20_000, () => node.height === 300)).toBe(true);
+    for (const host of [at(1).host, at(2).host])
+      expect(sentTo(network, node, host, 'GET_BLOCK').length).toBeGreaterThan(50);
+  });
+
+  it('gets by with a peer that claims one block too many', () => {
+    const { network, node } = joining({
+      1: servingScript(at(1), honest),
+      2: servingScript(at(2), honest, { stats: { height: 301, hash: honest.at(-1)?.hash ?? '' } }),
+    });
+    expect(network.run(20_000, () => node.height === 300)).toBe(true);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(honest);
+    // What both served was not downloaded again for the honest claim.
+    expect(network.sent.filter(({ bytes }) => String(bytes).includes('"GET_BLOCK"')).length).toBeLessThan(
+      450,
+    );
+  });
+
+  it('moves to another genesis if that chain is longer', () => {
+    const other = buildChain(40, { difficulty, minedBy: 'elsewhere' });
+    const { network, node } = joining({ 1: servingScript(at(1), other) }, short);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(other);
+    expect(node.told('chain-adopted')).toMatchObject([{ depth: 20, added: 40 }]);
+  });
+});
+
+describe('asking', () => {
+  it('takes answers from other ports than were asked', () => {
+    let port = 50_000;
+    const script: Script = (message, from, send) => {
+      servingScript(at(1), honest)(message, from, (to, what) => {
+        send(to, what, port++);
+      });
+    };
+    const { network, node } = joining({ 1: script });
+    expect(network.run(20_000, () => node.height === 300)).toBe(true);
+  });
+
+  it('takes answers without a type', () => {
+    const script: Script = (message, from, send) => {
+      servingScript(at(1), honest)(message, from, (to, what) => {
+        if (typeof what === 'string' || what instanceof Uint8Array || what.type !== 'STATS_REPLY')
+          send(to, what);
+        else send(to, JSON.stringify({ host: at(1).host, port: 8000, height: what.height, hash: what.hash }));
+      });
+    };
+    const { network, node } = joining({ 1: script });
+    expect(network.run(20_000, () => node.height === 300)).toBe(true);
+  });
+
+  it('takes the answer of a peer that is known by its name only', () => {
+    const network = new VirtualNetwork(1);
+    const name = { host: 'eagle.example', port: 8000 };
+    const script = servingScript(at(1), honest);
+    // The name stands for at(1), from which all of its datagrams come.
+    const send = network.addScript(at(1), script);
+    network.addScript(name, (message, from) => {
+      script(message, from, send);
+    });
+    const node = network.addNode(at(100), { join: [name] });
+    expect(network.run(20_000, () => node.height === 300)).toBe(true);
+  });
+
+  it('does not let one host vote more often than it has peers', () => {
+    const [ours, other] = [forkChain(honest, 290, 300, { difficulty, minedBy: 'ours' }), honest];
+    const stuffing: Script = (message, from, send) => {
+      servingScript(at(1), other)(message, from, send);
+      if (message.type !== 'STATS') return;
+      for (let port = 1; port <= 200; port++) {
+        send(from, { type: 'STATS_REPLY', height: 300, hash: other.at(-1)?.hash ?? null }, port);
+      }
+    };
+    const scripts = { 1: stuffing, 2: servingScript(at(2), ours), 3: servingScript(at(3), ours) };
+    const { network, node } = joining(scripts, ours);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(ours);
+    expect(node.told('consensus-finished').at(-1)).toMatchObject({ answers: 3 });
+    expect(node.engine.status().counters['stats-reply.unexpected']).toBeGreaterThan(100);
+  });
+
+  it('passes over answers that nobody asked for', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(100), { join: [at(1)] }, honest.slice(0, 20));
+    network.addScript(at(1), servingScript(at(1), honest.slice(0, 20)));
+    const send = network.addScript(at(66), servingScript(at(66), honest));
+    for (let time = 0; time < 20_000; time += 100) {
+      network.at(network.now + time, () => {
+        send(node.address, { type: 'STATS_REPLY', height: 300, hash: honest.at(-1)?.hash ?? null });
+      });
+    }
+    network.run(20_000);
+    expect(node.height).toBe(20);
+  });
+
+  it('asks those who are silent again, and only those', () => {
+    const { network, node } = joining({ 1: servingScript(at(1), honest), 2: () => undefined }, honest);
+    network.run(20_000);
+    expect(sentTo(network, node, at(1).host, 'STATS')).toHaveLength(1);
+    expect(sentTo(network, node, at(2).host, 'STATS')).toHaveLength(3);
+  });
+
+  it('runs on CONSENSUS, but neither while one runs nor again at once', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(100), { join: [at(1)] }, honest);
+    const send = network.addScript(at(1), servingScript(at(1), honest));
+    network.run(20_000);
+    const before = node.told('consensus-started').length;
+    for (let time = 0; time < 60_000; time += 10) {
+      network.at(network.now + time, () => {
+        send(node.address, time % 20 === 0 ? { type: 'CONSENSUS' } : '{"type":"DO_CONSENSUS"}');
+      });
+    }
+    network.run(60_000);
+    const runs = node.told('consensus-started').length - before;
+    expect(runs).toBeGreaterThan(8);
+    expect(runs).toBeLessThanOrEqual(12);
+    expect(node.engine.status().counters['limit.consensus']).toBeGreaterThan(5_000);
+  });
+
+  it('runs by itself every consensus interval', () => {
+    const { network, node } = joining({ 1: servingScript(at(1), honest) }, honest);
+    network.run(3_600_000);
+    expect(node.told('consensus-started').length).toBeGreaterThanOrEqual(11);
+    expect(node.told('consensus-started').length).toBeLessThanOrEqual(13);
+  });
+});
+
+describe('liars among honest peers that claim the same chain', () => {
+  const fork = forkChain(honest, 150, 160, { difficulty, minedBy: 'orphan' });
+  const claim = { height: 300, hash: honest.at(-1)?.hash ?? '' };
+  const lies: Record<string, (height: number) => Block | null | undefined> = {
+    'serves a changed bit': (height) => flipBit(honest, 200)[height],
+    'serves another chain': (height) => buildChain(300, { difficulty, minedBy: 'other' })[height],
+    'serves garbage': (height) => ({
+      ...(honest[height] as Block),
+      messages: ['garbage'],
+      hash: fakeHash(height),
+    }),
+    'mixes in an orphan with all its zeros, then goes on honestly': (height) =>
+      height === 150 ? fork[150] : (honest[height] ?? null),
+    'mixes in an orphan and then falls silent': (height) =>
+      height === 150 ? fork[150] : height < 150 ? honest[height] : undefined,
+    'refuses everything': () => null,
+    'never answers': () => undefined,
+    'answers everything with the first block': () => honest[0],
+    'answers everything with the block below': (height) => honest[height - 1] ?? null,
+  };
+  for (const [name, block] of Object.entries(lies)) {
+    it.each([1, 3])(`do no harm where one ${name}, among %i honest ones`, (count) => {
+      const liar = servingScript(at(66), honest, { stats: claim, block });
+      const scripts: Record<number, Script> = { 66: liar };
+      for (let last = 1; last <= count; last++) scripts[last] = servingScript(at(last), honest);
+      const { network, node } = joining(scripts, [], 3);
+      expect(network.run(200_000, () => node.tip === claim.hash)).toBe(true);
+      expect(node.blocks()).toEqual(honest);
+      const blamed = node.told('false-chain').flatMap(({ claimedBy }) => claimedBy.map(({ host }) => host));
+      for (let last = 1; last <= count; last++) expect(blamed).not.toContain(at(last).host);
+    });
+  }
+
+  it('may be the majority', () => {
+    const scripts: Record<number, Script> = { 1: servingScript(at(1), honest) };
+    for (let last = 60; last < 66; last++) {
+      scripts[last] = servingScript(at(last), honest, {
+        stats: claim,
+        block: (height) => flipBit(honest, 250)[height],
+      });
+    }
+    const { network, node } = joining(scripts, [], 5);
+    expect(network.run(600_000, () => node.height === 300)).toBe(true);
+  });
+});
+
+describe('liars with a claim of their own', () => {
+  it('are found out, remembered, and not asked for that chain again', () => {
+    const liar = flipBit(buildChain(320, { difficulty, minedBy: 'liar' }), 310);
+    const { network, node } = joining({ 66: servingScript(at(66), liar) }, honest);
+    network.run(30_000);
+    expect(node.told('false-chain')).toMatchObject([{ target: { height: 320 }, claimedBy: [at(66)] }]);
+    const before = sentTo(network, node, at(66).host, 'GET_BLOCK').length;
+    network.run(1_200_000);
+    expect(sentTo(network, node, at(66).host, 'GET_BLOCK')).toHaveLength(before);
+    expect(node.blocks()).toEqual(honest);
+    expect(node.engine.status().peers.find(({ address }) => address.host === at(66).host)?.offences).toBe(1);
+  });
+
+  it('do not keep us from an honest peer that claims the same later', () => {
+    const real = extendChain(honest, 10, { difficulty });
+    const claim = { height: 310, hash: real.at(-1)?.hash ?? '' };
+    const liar = servingScript(at(66), real, { stats: claim, block: (height) => flipBit(real, 305)[height] });
+    const { network, node } = joining({ 66: liar }, honest);
+    network.run(30_000);
+    expect(node.told('false-chain')).toHaveLength(1);
+    network.addNode(at(1), { join: [at(100)] }, real);
+    expect(network.run(700_000, () => node.height === 310)).toBe(true);
+  });
+
+  it('with a height of 10^15 cost a moment', () => {
+    const liar = servingScript(at(66), honest, {
+      stats: { height: 1e15, hash: fakeHash(1) },
+      block: (height) => honest[height] ?? null,
+    });
+    const { network, node } = joining({ 66: liar, 1: servingScript(at(1), honest) });
+    expect(network.run(30_000, () => node.height === 300 && node.engine.status().phase === 'following')).toBe(
+      true,
+    );
+    expect(node.blocks()).toEqual(honest);
+  });
+
+  it('can not hold us by answering beside the point', () => {
+    // It answers at once, with blocks that were asked, but never the next one.
+    const liar = servingScript(at(66), honest, {
+      stats: { height: 1e6, hash: fakeHash(1) },
+      block: (height) => (height === 100 ? undefined : { ...(honest[1] as Block), height }),
+    });
+    const { network, node } = joining({ 66: liar, 1: servingScript(at(1), honest) }, honest.slice(0, 100));
+    expect(network.run(3 * MAX_STALL, () => node.height === 300)).toBe(true);
+  });
+
+  it('can not hold us by serving so that it only just goes on', () => {
+    let last = 0;
+    const network = new VirtualNetwork(1);
+    const script = servingScript(at(66), honest, { stats: { height: 1e6, hash: fakeHash(1) } });
+    network.addScript(at(66), (message, from, send) => {
+      if (message.type === 'GET_BLOCK') {
+        // One block in ten seconds.
+        if (network.now - last < 10_000) return;
+        last = network.now;
+      }
+      script(message, from, send);
+    });
+    network.addScript(at(1), servingScript(at(1), honest));
+    const node = network.addNode(at(100), { join: [at(66), at(1)] });
+    expect(network.run(400_000, () => node.height === 300)).toBe(true);
+  });
+
+  it('with many ports do not come before the honest claims of other hosts for long', () => {
+    const network = new VirtualNetwork(1);
+    for (let port = 1; port <= 40; port++) {
+      const self = at(66, port);
+      const send = network.addScript(
+        self,
+        servingScript(self, honest, {
+          stats: { height: 1_000 + port, hash: fakeHash(port) },
+          block: () => undefined,
+        }),
+      );
+      network.at(network.now, () => {
+        send(at(100), { type: 'GOSSIP', ...self, id: `${port}`, name: 'liar' });
+      });
+    }
+    network.addScript(at(1), servingScript(at(1), honest));
+    const node = network.addNode(at(100), { join: [at(1)] });
+    expect(network.run(60_000, () => node.height === 300)).toBe(true);
+    expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+  });
+
+  it('that answer twice, late and from other ports do no harm', () => {
+    const network = new VirtualNetwork(8);
+    const script = servingScript(at(1), honest);
+    network.addScript(at(1), (message, from, send) => {
+      script(message, from, (to, what) => {
+        send(to, what);
+        network.at(network.now + 700, () => {
+          send(to, what, 50_001);
+        });
+      });
+    });
+    const node = network.addNode(at(100), { join: [at(1)] });
+    expect(network.run(30_000, () => node.height === 300)).toBe(true);
+    network.run(10_000);
+    expect(node.blocks()).toEqual(honest);
+  });
+});
+
+describe('what changes during a sync', () => {
+  it.each([1, 2])('does no harm: %i source(s) move to another branch', (count) => {
+    const fork = forkChain(honest, 280, 305, { difficulty, minedBy: 'fork' });
+    const network = new VirtualNetwork(2);
+    let served: readonly Block[] = honest;
+    let questions = 0;
+    const known = Array.from({ length: count }, (_, index) => at(index + 1));
+    for (const self of known) {
+      network.addScript(self, (message, from, send) => {
+        if (message.type === 'GET_BLOCK' && ++questions === 285) served = fork;
+        servingScript(self, served)(message, from, send);
+      });
+    }
+    const node = network.addNode(at(100), { join: known });
+    expect(network.run(60_000, () => node.height === 305)).toBe(true);
+    expect(node.blocks()).toEqual(fork);
+  });
+
+  it('our own block on the old tip gives way to the longer chain, and its words wait again', () => {
+    const network = new VirtualNetwork(2);
+    const ours = honest.slice(0, 290);
+    const node = network.addNode(at(3), { join: [at(1)] }, ours);
+    network.addScript(at(1), servingScript(at(1), honest));
+    const asks = (): boolean => network.sent.some(({ bytes }) => String(bytes).includes('"GET_BLOCK"'));
+    expect(network.run(10_000, asks)).toBe(true);
+    const [mined] = extendChain(ours, 1, { difficulty, minedBy: 'miner-8000', messages: ['our word'] }).slice(
+      -1,
+    );
+    expect(mined && node.request({ kind: 'submit-block', block: mined })).toEqual({ status: 'accepted' });
+    expect(node.height).toBe(291);
+    expect(network.run(10_000, () => node.height === 300)).toBe(true);
+    expect(node.blocks()).toEqual(honest);
+    expect(node.told('chain-adopted')).toMatchObject([{ depth: 1, returnedWords: 1 }]);
+    expect(node.engine.status().words).toEqual(['our word']);
+  });
+
+  it('our own miner may overtake it', () => {
+    const network = new VirtualNetwork(2);
+    const ours = honest.slice(0, 295);
+    const node = network.addNode(at(3), { join: [at(1)] }, ours);
+    network.addScript(
+      at(1),
+      servingScript(at(1), honest.slice(0, 296), {
+        block: (height) => (height > 294 ? undefined : honest[height]),
+      }),
+    );
+    expect(network.run(10_000, () => node.engine.status().phase === 'downloading')).toBe(true);
+    const mined = extendChain(ours, 3, { difficulty, minedBy: 'miner-8000' });
+    for (const block of mined.slice(295)) node.request({ kind: 'submit-block', block });
+    network.run(100_000);
+    expect(node.blocks()).toEqual(mined);
+  });
+});
+
+describe('words of a reorganisation', () => {
+  it('wait again if we signed them and they are not in the new chain', () => {
+    const network = new VirtualNetwork(5);
+    const mine = { difficulty, minedBy: 'miner-8000' };
+    let ours = extendChain(honest.slice(0, 290), 1, { ...mine, messages: ['lost', 'in both'] });
+    ours = extendChain(ours, 1, { difficulty, minedBy: 'another', messages: ['not ours'] });
+    ours = extendChain(ours, 1, { ...mine, messages: ['idle'] });
+    const theirs = extendChain(honest.slice(0, 290), 5, { difficulty, minedBy: 'x', messages: ['in both'] });
+    const node = network.addNode(at(3), { join: [at(1)] }, ours);
+    node.request({ kind: 'submit-word', word: 'waits' });
+    network.addScript(at(1), servingScript(at(1), theirs));
+    expect(network.run(20_000, () => node.height === 295)).toBe(true);
+    expect(node.engine.status().words).toEqual(['lost', 'waits']);
+    expect(node.told('chain-adopted')).toMatchObject([{ depth: 3, added: 5, returnedWords: 1 }]);
+  });
+});
+
+describe('a network without a chain', () => {
+  const template = (node: VirtualNode) => node.told('work').at(-1)?.template ?? null;
+
+  it('is founded by a peer that may, and that knows nobody', () => {
+    const network = new VirtualNetwork(1);
+    const founder = network.addNode(at(1), { genesis: true });
+    network.run(10_000);
+    expect(template(founder)).toMatchObject({ height: 0, previousHash: '' });
+    expect(founder.told('waiting')).toEqual([]);
+  });
+
+  it('is not founded by one that may not: it waits, and says so once', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(1));
+    network.run(600_000);
+    expect(template(node)).toBeNull();
+    expect(node.told('waiting')).toHaveLength(1);
+    expect(node.engine.status().phase).toBe('waiting');
+  });
+
+  it('is not founded while those whom it is to join may only be slow to answer', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(1), { genesis: true, join: [at(2)] });
+    network.run(5_000);
+    expect(template(node)).toBeNull();
+    network.run(60_000);
+    expect(template(node)).toMatchObject({ height: 0 });
+  });
+
+  it('is not founded where somebody claims a chain, even one that can not be had', () => {
+    const script = servingScript(at(2), [], {
+      stats: { height: 10, hash: fakeHash(1) },
+      block: () => undefined,
+    });
+    const network = new VirtualNetwork(1);
+    network.addScript(at(2), script);
+    const node = network.addNode(at(1), { genesis: true, join: [at(2)] });
+    network.run(300_000);
+    expect(template(node)).toBeNull();
+  });
+
+  it('is founded where others are that have none either', () => {
+    const network = new VirtualNetwork(1);
+    const founder = network.addNode(at(1), { genesis: true, join: [at(2)] });
+    network.addNode(at(2), { join: [at(1)] });
+    network.run(10_000);
+    expect(template(founder)).toMatchObject({ height: 0 });
+  });
+
+  it('is followed as soon as somebody with a chain appears', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(1));
+    network.addNode(at(2), { join: [at(1)] });
+    network.run(1_000_000);
+    expect(node.engine.status().phase).toBe('waiting');
+    network.addNode(at(3), { join: [at(1)] }, honest);
+    expect(network.run(15_000, () => node.height === 300)).toBe(true);
+  });
+
+  it('is followed when the one to join comes up later', () => {
+    const network = new VirtualNetwork(1);
+    const node = network.addNode(at(1), { join: [at(2)] });
+    network.run(1_000_000);
+    network.addNode(at(2), {}, honest);
+    expect(network.run(60_000, () => node.height === 300)).toBe(true);
   });
 });
