@@ -324,10 +324,12 @@ describe('asking', () => {
 
 describe('liars among honest peers that claim the same chain', () => {
   const fork = forkChain(honest, 150, 160, { difficulty, minedBy: 'orphan' });
+  const other = buildChain(300, { difficulty, minedBy: 'other' });
+  const flipped = flipBit(honest, 200);
   const claim = { height: 300, hash: honest.at(-1)?.hash ?? '' };
   const lies: Record<string, (height: number) => Block | null | undefined> = {
-    'serves a changed bit': (height) => flipBit(honest, 200)[height],
-    'serves another chain': (height) => buildChain(300, { difficulty, minedBy: 'other' })[height],
+    'serves a changed bit': (height) => flipped[height],
+    'serves another chain': (height) => other[height],
     'serves garbage': (height) => ({
       ...(honest[height] as Block),
       messages: ['garbage'],
