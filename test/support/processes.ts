@@ -138,19 +138,46 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
-let nextPort = (process.pid * 97) % PORT_SPAN;
+/** Ports that a test process takes at a time; as many processes as there are such blocks may run at once. */
+const BLOCK = 500;
+let block: Promise<{ readonly first: number; used: number }> | undefined;
 
 /**
- * A port on which nothing listens. It is never given out twice by this process, and starts at another place for each
- * process, so tests that run at the same time stay apart.
+ * Takes a block of ports for this process alone, by holding its first port for as long as the process lives: a port
+ * that is free for a moment, because its peer was killed, must not go to a test in another process.
  */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < PORT_SPAN; tries++) {
-    const port = FIRST_PORT + nextPort;
-    nextPort = (nextPort + 1) % PORT_SPAN;
-    if (await isFree(port)) return port;
+async function takeBlock(): Promise<{ readonly first: number; used: number }> {
+  for (let first = FIRST_PORT; first < FIRST_PORT + PORT_SPAN; first += BLOCK) {
+    const socket = createSocket('udp4');
+    const taken = await new Promise<boolean>((resolve) => {
+      socket.once('error', () => {
+        resolve(false);
+      });
+      socket.bind({ port: first, address: LOOPBACK, exclusive: true }, () => {
+        resolve(true);
+      });
+    });
+    if (taken) {
+      socket.unref();
+      return { first, used: 0 };
+    }
+    socket.close();
   }
-  throw new Error('no free port');
+  throw new Error('no free block of ports');
+}
+
+/** A port on which nothing listens; it is never given out twice. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const current = (block ??= takeBlock());
+    const ports = await current;
+    const port = ports.first + ++ports.used;
+    if (port >= ports.first + BLOCK) {
+      if (block === current) block = undefined;
+    } else if (await isFree(port)) {
+      return port;
+    }
+  }
 }
 
 /** How a peer is started; what is left out has a value that makes tests quick. */
