@@ -150,7 +150,7 @@ async function measureThread(kernel: Kernel, name: string, seconds: number): Pro
 /**
  * Lets pools of 1 to `processes` threads search.
  *
- * @throws Error if a worker crashes or finds a wrong nonce: what is measured then is another kernel, or none
+ * @throws UserError if a worker crashes or finds a wrong nonce: what is measured then is another kernel, or none
  */
 async function measurePool(
   options: BenchmarkOptions,
@@ -164,7 +164,7 @@ async function measurePool(
   pool.on('trouble', (message) => (trouble ??= message));
   pool.on('failed', (error) => (trouble ??= error.message));
   const check = (): void => {
-    if (trouble !== undefined) throw new Error(trouble);
+    if (trouble !== undefined) throw new UserError(`the ${kernel} kernel can't be measured: ${trouble}`);
   };
   const results: ThreadsResult[] = [];
   try {
@@ -204,7 +204,7 @@ async function measurePool(
  * number of threads.
  *
  * @param progress is told in a few words what is measured now
- * @throws UserError if the one kernel that was asked for does not run here
+ * @throws UserError if the one kernel that was asked for does not run here, or a worker fails
  */
 export async function runBenchmark(
   options: BenchmarkOptions,
@@ -215,7 +215,17 @@ export async function runBenchmark(
   const names = KERNEL_CHOICES.filter((kernel) => kernel !== 'auto').filter(
     (kernel) => choice === 'auto' || kernel === choice || kernel === 'reference',
   );
-  const steps = names.length * (1 + threadCounts(processes).length);
+  const kernels = new Map<KernelName, Kernel | string>();
+  for (const kernel of names) {
+    try {
+      kernels.set(kernel, load(kernel));
+    } catch (error) {
+      if (kernel === choice) throw error;
+      kernels.set(kernel, messageOf(error));
+    }
+  }
+  const running = [...kernels.values()].filter((kernel) => typeof kernel !== 'string').length;
+  const steps = running * (1 + threadCounts(processes).length);
   let step = 0;
   const tell = (text: string): void => {
     progress(`measuring ${++step} of ${steps}: ${text}`);
@@ -228,29 +238,27 @@ export async function runBenchmark(
   };
   warmUpClock();
   const reference = await measure(load('reference'));
-  const kernels: KernelResult[] = [];
-  for (const kernelName of names) {
-    try {
-      const kernel = load(kernelName);
-      const slices = kernelName === 'reference' ? reference : await measure(kernel);
-      const scaling = await measurePool(options, kernelName, worker, (threads) => {
-        tell(`${kernelName}, ${threads} of ${processes} threads`);
-      });
-      const rate = rateOf(slices);
-      kernels.push({
-        kernel: kernelName,
-        available: true,
-        description: kernel.description,
-        hashes_per_second: rate,
-        cycles_per_nonce: cyclesOf(slices),
-        ratio_to_reference: rate / rateOf(reference),
-        scaling,
-        seconds_per_block: secondsPerBlock(difficulty, scaling.at(-1)?.hashes_per_second ?? rate),
-      });
-    } catch (error) {
-      if (choice !== 'auto') throw new UserError(messageOf(error));
-      kernels.push({ kernel: kernelName, available: false, reason: messageOf(error) });
+  const results: KernelResult[] = [];
+  for (const [kernelName, kernel] of kernels) {
+    if (typeof kernel === 'string') {
+      results.push({ kernel: kernelName, available: false, reason: kernel });
+      continue;
     }
+    const slices = kernelName === 'reference' ? reference : await measure(kernel);
+    const rate = rateOf(slices);
+    const scaling = await measurePool(options, kernelName, worker, (threads) => {
+      tell(`${kernelName}, ${threads} of ${processes} threads`);
+    });
+    results.push({
+      kernel: kernelName,
+      available: true,
+      description: kernel.description,
+      hashes_per_second: rate,
+      cycles_per_nonce: cyclesOf(slices),
+      ratio_to_reference: rate / rateOf(reference),
+      scaling,
+      seconds_per_block: secondsPerBlock(difficulty, scaling.at(-1)?.hashes_per_second ?? rate),
+    });
   }
   return {
     node: process.version,
@@ -258,7 +266,7 @@ export async function runBenchmark(
     cores: availableParallelism(),
     difficulty,
     seconds_per_measurement: benchmarkSeconds,
-    kernels,
+    kernels: results,
   };
 }
 

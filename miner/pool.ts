@@ -17,6 +17,11 @@ const TASK_TIME = 50;
  * this thread hears of the end of the first.
  */
 const TASKS_PER_WORKER = 2;
+/**
+ * Most tasks that a worker may have with those of works that were replaced before it looked: it is given the new ones
+ * at once, and goes over to them without waiting for this thread. The old ones end as soon as they begin.
+ */
+const MAX_TASKS_PER_WORKER = 8;
 /** Pause before the tasks of a crashed worker are handed out again, in milliseconds. */
 const CRASH_PAUSE = 100;
 /** After so many tasks lost for each worker, with none done between them, the workers can't work here at all. */
@@ -98,6 +103,8 @@ interface PoolWorker {
   threads: Piscina<SearchTask, SearchReport>;
   /** Tasks that it has and has not answered. */
   outstanding: number;
+  /** How many of them are for the current epoch. */
+  current: number;
   tried: number;
 }
 
@@ -187,7 +194,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   }
 
   #startWorker(): PoolWorker {
-    return { id: this.#workersStarted++, threads: this.#startThread(), outstanding: 0, tried: 0 };
+    return { id: this.#workersStarted++, threads: this.#startThread(), outstanding: 0, current: 0, tried: 0 };
   }
 
   #startThread(): Piscina<SearchTask, SearchReport> {
@@ -195,7 +202,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
       filename: this.#worker.href,
       minThreads: 1,
       maxThreads: 1,
-      concurrentTasksPerWorker: TASKS_PER_WORKER,
+      concurrentTasksPerWorker: MAX_TASKS_PER_WORKER,
       taskQueue: new FixedQueue(),
       recordTiming: false,
       workerData: this.#setup,
@@ -223,6 +230,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   /** Makes every worker drop what it does, and hands out tasks for the work there is. */
   #renew(): void {
     const epoch = Atomics.add(this.#numbers, EPOCH, 1) + 1;
+    for (const worker of this.#workers) worker.current = 0;
     if (this.#work !== null) this.#works.set(epoch, this.#work);
     for (const old of this.#works.keys()) {
       if (this.#works.size <= REMEMBERED_WORKS) break;
@@ -239,11 +247,17 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   #fill(worker: PoolWorker): void {
     const work = this.#work;
     if (work === null || this.#paused || this.#closed || !this.#workers.includes(worker)) return;
-    while (worker.outstanding < TASKS_PER_WORKER) {
+    const epoch = Atomics.load(this.#numbers, EPOCH);
+    const answered = (): void => {
+      worker.outstanding--;
+      if (epoch === Atomics.load(this.#numbers, EPOCH)) worker.current--;
+    };
+    while (worker.current < TASKS_PER_WORKER && worker.outstanding < MAX_TASKS_PER_WORKER) {
       worker.outstanding++;
+      worker.current++;
       worker.threads
         .run({
-          epoch: Atomics.load(this.#numbers, EPOCH),
+          epoch,
           head: work.head,
           noncePrefix: work.noncePrefix,
           difficulty: work.difficulty,
@@ -252,7 +266,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
         })
         .then(
           ({ tried }) => {
-            worker.outstanding--;
+            answered();
             worker.tried += tried;
             this.#tried += tried;
             this.#crashesInARow = 0;
@@ -260,7 +274,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
             this.#endIfDone(worker);
           },
           (error: unknown) => {
-            worker.outstanding--;
+            answered();
             this.#crashed(worker, error);
             this.#endIfDone(worker);
           },

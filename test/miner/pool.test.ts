@@ -103,6 +103,15 @@ describe('a pool', () => {
     expect(found[0]?.work).toBe(easy);
   });
 
+  it('searches the last of many works that come at once', async () => {
+    const pool = start({ taskTime: 1e9 });
+    for (let i = 0; i < 100; i++) pool.setWork(workOf(NEVER));
+    const last = workOf(2, 'end');
+    pool.setWork(last);
+    await until('a block of the last is found', () => found.length > 0);
+    expect(found[0]?.work).toBe(last);
+  });
+
   it('rests while there is no work, and goes on after it', async () => {
     const pool = start();
     pool.setWork(workOf(NEVER));
@@ -259,6 +268,26 @@ describe('a worker that crashes', () => {
     const end = performance.now() + 20_000;
     while (begun() < 2 && performance.now() < end);
     expect(begun()).toBe(2);
+  });
+
+  it('goes over to new work without waiting to be asked', async () => {
+    const path = join(directory, 'worker.mjs');
+    const log = join(directory, 'begun');
+    writeFileSync(log, '');
+    writeFileSync(
+      path,
+      `import { appendFileSync } from 'node:fs';
+       import run from ${JSON.stringify(WORKER.href)};
+       export default function (task) { appendFileSync(${JSON.stringify(log)}, task.noncePrefix); return run(task); }`,
+    );
+    const pool = start({ processes: 1, worker: pathToFileURL(path), taskTime: 1e9 });
+    pool.setWork(workOf(NEVER, 'old'));
+    await until('a task has begun', () => readFileSync(log, 'utf8') === 'old');
+    pool.setWork(workOf(NEVER, 'new'));
+    // This thread does not hear that the old task has ended.
+    const end = performance.now() + 20_000;
+    while (!readFileSync(log, 'utf8').includes('new') && performance.now() < end);
+    expect(readFileSync(log, 'utf8')).toMatch(/^old(old)?new$/);
   });
 
   it.each([
