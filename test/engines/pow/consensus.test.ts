@@ -357,6 +357,28 @@ describe('liars among honest peers that claim the same chain', () => {
     });
   }
 
+  it('can not have honest ones blamed for a block that does not fit on an orphan', () => {
+    // The orphan comes first, and then everybody, the liar as well, serves the same block on top of the right one.
+    const network = new VirtualNetwork(4);
+    let orphanServed = false;
+    const mixing = servingScript(at(66), honest, {
+      block: (height) => (height === 150 ? fork[150] : honest[height]),
+    });
+    network.addScript(at(66), (message, from, send) => {
+      if (message.type === 'GET_BLOCK' && message.height === 150) orphanServed = true;
+      mixing(message, from, send);
+    });
+    for (const last of [1, 2]) {
+      const script = servingScript(at(last), honest, {
+        block: (height) => (height >= 150 && !orphanServed ? undefined : honest[height]),
+      });
+      network.addScript(at(last), script);
+    }
+    const node = network.addNode(at(100), { join: [at(66), at(1), at(2)] });
+    expect(network.run(60_000, () => node.tip === claim.hash)).toBe(true);
+    expect(node.told('false-chain')).toEqual([]);
+  });
+
   it('may be the majority', () => {
     const scripts: Record<number, Script> = { 1: servingScript(at(1), honest) };
     for (let last = 60; last < 66; last++) {
@@ -417,20 +439,19 @@ describe('liars with a claim of their own', () => {
   });
 
   it('can not hold us by serving so that it only just goes on', () => {
-    let last = 0;
     const network = new VirtualNetwork(1);
     const script = servingScript(at(66), honest, { stats: { height: 1e6, hash: fakeHash(1) } });
     network.addScript(at(66), (message, from, send) => {
-      if (message.type === 'GET_BLOCK') {
-        // One block in ten seconds.
-        if (network.now - last < 10_000) return;
-        last = network.now;
-      }
+      // One more block every two seconds.
+      if (message.type === 'GET_BLOCK' && (message.height ?? 0) > network.now / 2_000) return;
       script(message, from, send);
     });
     network.addScript(at(1), servingScript(at(1), honest));
     const node = network.addNode(at(100), { join: [at(66), at(1)] });
-    expect(network.run(400_000, () => node.height === 300)).toBe(true);
+    network.run(200_000);
+    expect(node.engine.status().phase).toBe('downloading');
+    expect(network.run(150_000, () => node.height === 300)).toBe(true);
+    expect(node.told('chain-adopted').map(({ depth }) => depth)).toEqual([0, 0]);
   });
 
   it('with many ports do not come before the honest claims of other hosts for long', () => {
@@ -523,6 +544,23 @@ describe('what changes during a sync', () => {
     for (const block of mined.slice(295)) node.request({ kind: 'submit-block', block });
     network.run(100_000);
     expect(node.blocks()).toEqual(mined);
+  });
+});
+
+describe('what a reorganisation leaves behind', () => {
+  it('is swept from the store without waiting for anything', () => {
+    const long = buildChain(1_500, { difficulty: 0, minedBy: 'long' });
+    const network = new VirtualNetwork(5);
+    const node = network.addNode(
+      at(3),
+      { join: [at(1)], difficulty: 0 },
+      buildChain(1_200, { difficulty: 0 }),
+    );
+    network.addScript(at(1), servingScript(at(1), long));
+    expect(network.run(20_000, () => node.height === 1_500)).toBe(true);
+    network.run(10);
+    expect([...node.store.entries()].filter(([key]) => key.startsWith('b/'))).toHaveLength(1_500);
+    expect(node.told('chain-adopted')).toMatchObject([{ depth: 1_200 }]);
   });
 });
 
