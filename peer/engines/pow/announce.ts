@@ -5,7 +5,7 @@ import type { SubmitResult } from '../../../shared/work.ts';
 import { RecentMap, RecentSet } from '../bounded.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
-import { MAX_EARLY_BLOCKS, MAX_EARLY_DISTANCE, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
+import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
 import type { WordQueue } from './words.ts';
 
 /** A block that was announced before we could use it. */
@@ -100,7 +100,7 @@ export class Announcements {
     }
     let sameHost = 0;
     for (const other of early.values()) if (other.from.host === from.host) sameHost++;
-    if (sameHost >= MAX_EARLY_PER_HOST || block.height > context.chain.height + MAX_EARLY_DISTANCE) {
+    if (sameHost >= MAX_EARLY_PER_HOST) {
       context.count('limit.early-blocks');
     } else {
       early.set(key, { key, block, from, at: context.now });

@@ -77,10 +77,9 @@ export const WORDS_BURST = 100;
 
 /** Hashes of announced blocks remembered, so that none is passed on twice. */
 export const MAX_SEEN_BLOCKS = 4096;
-/** Blocks ahead of us that are kept until we have caught up, in all and from one host, and how far ahead. */
+/** Blocks ahead of us that are kept until we have caught up, in all and from one host. */
 export const MAX_EARLY_BLOCKS = 256;
 export const MAX_EARLY_PER_HOST = 64;
-export const MAX_EARLY_DISTANCE = 256;
 
 // Consensus
 

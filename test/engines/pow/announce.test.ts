@@ -218,12 +218,6 @@ describe('forged blocks ahead of us', () => {
     expect(rig.height).toBe(7);
   });
 
-  it('are not kept if they are far away', () => {
-    const rig = rigAt(5);
-    announce(rig, forged(1e15, 1));
-    expect(rig.count('limit.early-blocks')).toBe(1);
-  });
-
   it('are followed at once again after an honest block', () => {
     const rig = rigAt(5);
     for (let index = 0; index < 100; index++) {
