@@ -165,19 +165,20 @@ describe('a block ahead of us', () => {
     expect(sent).toHaveLength(8);
   });
 
-  it('is not lost when it comes during a sync', () => {
+  it.each([12, 600])('is not lost when it comes during a first sync, of %i blocks', (length) => {
+    const whole = buildChain(length, { difficulty });
     const network = new VirtualNetwork(4);
     const node = network.addNode(at(0), { join: [at(1)] });
     let announced = false;
-    const script = servingScript(at(1), chain.slice(0, 10));
+    const script = servingScript(at(1), whole.slice(0, -2));
     network.addScript(at(1), (message, from, send) => {
       script(message, from, send);
       if (message.type !== 'GET_BLOCK' || announced) return;
       announced = true;
-      for (const height of [11, 10]) send(from, { type: 'ANNOUNCE', block: block(height) });
+      for (const late of whole.slice(-2).reverse()) send(from, { type: 'ANNOUNCE', block: late });
     });
-    expect(network.run(10_000, () => node.height === 12)).toBe(true);
-    expect(node.blocks()).toEqual(chain);
+    expect(network.run(10_000, () => node.height === length)).toBe(true);
+    expect(node.blocks()).toEqual(whole);
     expect(node.told('consensus-started')).toHaveLength(1);
   });
 
