@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 
 import { FixedQueue, Piscina } from 'piscina';
 
@@ -26,6 +27,8 @@ const MAX_TASKS_PER_WORKER = 8;
 const CRASH_PAUSE = 100;
 /** After so many tasks lost for each worker, with none done between them, the workers can't work here at all. */
 const MAX_CRASHES = 10;
+/** How long a thread that is to end may take to load its code first, in milliseconds; it takes a tenth of a second. */
+const LOAD_PATIENCE = 10_000;
 /** A crash is told at most this often, in milliseconds. */
 const WARN_INTERVAL = 10_000;
 /** Works whose hits are still taken after the work was replaced: a hit may be on its way. */
@@ -120,6 +123,8 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   /** Workers that get no more tasks and are ended when they have answered those that they have. */
   readonly #leaving = new Set<PoolWorker>();
   #workersStarted = 0;
+  /** Threads that have told that they are loaded. */
+  readonly #loaded = new WeakSet<Worker>();
   /** The last works, by their epoch, oldest first. */
   readonly #works = new Map<number, W>();
   #work: W | null = null;
@@ -190,7 +195,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   async close(): Promise<void> {
     this.setWork(null);
     this.#closed = true;
-    await Promise.all([...this.#workers, ...this.#leaving].map(({ threads }) => threads.destroy()));
+    await Promise.all([...this.#workers, ...this.#leaving].map(({ threads }) => this.#endThread(threads)));
   }
 
   #startWorker(): PoolWorker {
@@ -208,7 +213,10 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
       workerData: this.#setup,
     });
     threads.on('message', (message: WorkerMessage) => {
-      this.#hear(message);
+      if (message.type !== 'loaded') this.#hear(message);
+      else
+        for (const thread of threads.threads)
+          if (thread.threadId === message.thread) this.#loaded.add(thread);
     });
     threads.on('error', (error) => {
       // The worker ended before it had a task. Piscina replaces such a one when there is a task for it, but gives up
@@ -219,10 +227,34 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
     return threads;
   }
 
+  /**
+   * Ends a thread, but not while it loads its code: a module that is stopped halfway makes Node 20 abort the whole
+   * process.
+   */
+  async #endThread(threads: Piscina<SearchTask, SearchReport>): Promise<void> {
+    const loading = threads.threads.filter((thread) => !this.#loaded.has(thread));
+    await Promise.all(
+      loading.map((thread) => {
+        return new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, LOAD_PATIENCE);
+          const done = (): void => {
+            clearTimeout(timer);
+            resolve();
+          };
+          thread.once('exit', done);
+          thread.on('message', () => {
+            if (this.#loaded.has(thread)) done();
+          });
+        });
+      }),
+    );
+    await threads.destroy();
+  }
+
   /** Ends a leaving worker that has nothing left to answer. */
   #endIfDone(worker: PoolWorker): void {
     if (worker.outstanding > 0 || !this.#leaving.has(worker)) return;
-    void worker.threads.destroy().then(() => {
+    void this.#endThread(worker.threads).then(() => {
       this.#leaving.delete(worker);
     });
   }
@@ -295,7 +327,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
     setTimeout(() => {
       // Piscina replaces a thread that has ended, but not one that fails at everything.
       if (worker.outstanding === 0 && this.#workers.includes(worker) && !this.#closed) {
-        void worker.threads.destroy();
+        void this.#endThread(worker.threads);
         worker.threads = this.#startThread();
       }
       this.#fill(worker);
@@ -316,7 +348,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
     this.emit('failed', new Error(`the workers crash again and again: ${messageOf(error)}`));
   }
 
-  #hear(message: WorkerMessage): void {
+  #hear(message: Exclude<WorkerMessage, { type: 'loaded' }>): void {
     if (message.type === 'false-hit') {
       this.emit('trouble', `the ${message.kernel} kernel found a nonce that is none, and is replaced`);
       return;

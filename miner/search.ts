@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { platform, setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 
 import { trailingZeros } from '../shared/block.ts';
 import type { Kernel, Search } from './kernel/kernel.ts';
@@ -94,3 +94,8 @@ export default function run(task: SearchTask): SearchReport {
   }
   return { tried };
 }
+
+// Not before whoever loads this module has done with it.
+queueMicrotask(() => {
+  tell({ type: 'loaded', thread: threadId });
+});

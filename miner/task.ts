@@ -37,8 +37,10 @@ export interface SearchReport {
   readonly tried: number;
 }
 
-/** What a worker says in the middle of a task. */
+/** What a worker says besides its reports. */
 export type WorkerMessage =
+  /** It has loaded all its code, so that it may be ended from now on. */
+  | { readonly type: 'loaded'; readonly thread: number }
   /** A hash with enough zeros, checked with node:crypto. */
   | {
       readonly type: 'hit';

@@ -50,6 +50,15 @@ function workOf(difficulty: number, noncePrefix = 'xyz'): PoolWork {
   return { head: preimageHead(BLOCK, PREVIOUS), noncePrefix, difficulty };
 }
 
+async function untilIdle(pool: MiningPool<PoolWork>): Promise<void> {
+  let seen = { tried: -1, at: 0 };
+  await until('nothing is tried for a while', () => {
+    const { tried } = pool.stats();
+    if (tried !== seen.tried) seen = { tried, at: performance.now() };
+    return performance.now() > seen.at + 300;
+  });
+}
+
 describe('a pool', () => {
   it.each(['reference', 'auto'] as const)(
     'finds blocks that are right, with the %s kernel',
@@ -117,12 +126,7 @@ describe('a pool', () => {
     pool.setWork(workOf(NEVER));
     await until('it searches', () => pool.stats().tried > 0);
     pool.setWork(null);
-    let seen = { tried: -1, at: 0 };
-    await until('nothing is tried for a while', () => {
-      const { tried } = pool.stats();
-      if (tried !== seen.tried) seen = { tried, at: performance.now() };
-      return performance.now() > seen.at + 300;
-    });
+    await untilIdle(pool);
     pool.setWork(workOf(2));
     await until('it goes on', () => found.length > 0);
   });
@@ -138,11 +142,8 @@ describe('a pool', () => {
     expect(pool.stats().paused).toBe(true);
     const easy = workOf(2, 'new');
     pool.setWork(easy);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const { tried } = pool.stats();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await untilIdle(pool);
     expect(found).toEqual([]);
-    expect(pool.stats().tried).toBe(tried);
     pool.setPaused(false);
     await until('it goes on', () => found.length > 0);
     expect(found[0]?.work).toBe(easy);
@@ -219,6 +220,19 @@ describe('a pool', () => {
     pool.setWork(workOf(1));
     expect(trouble).toEqual([]);
     expect(failed).toBeUndefined();
+  });
+});
+
+describe('a worker that is ended before it has begun', () => {
+  it('takes nothing along', async () => {
+    // At most of these times it is in the middle of loading its modules.
+    for (let pause = 0; pause < 150; pause += 10) {
+      const pool = start();
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      pool.setProcesses(1);
+      await pool.close();
+    }
+    expect(trouble).toEqual([]);
   });
 });
 

@@ -1,6 +1,9 @@
 /** The miner as a user runs it: a process, with our peer's server and with scripted peers of the seed. */
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MiningServer } from '../../peer/mining/server.ts';
 import { hashBlock, readBlock, verifyBlock, type Block } from '../../shared/block.ts';
@@ -18,14 +21,19 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-/** Starts `node miner` with one worker, and says what it wrote if it ends too early. */
-function startMiner(port: number, ...options: string[]): Program {
-  const program = new Program([
-    ...['miner', '--peer_host', '127.0.0.1', '--peer_port', String(port), '--processes', '1'],
-    ...['--log-format', 'json', ...options],
-  ]);
+/** Runs `node miner`. */
+function run(...args: string[]): Program {
+  const program = new Program(['miner', ...args]);
   programs.push(program);
   return program;
+}
+
+/** Starts `node miner` for a peer, with one worker. */
+function startMiner(port: number, ...options: string[]): Program {
+  return run(
+    ...['--peer_host', '127.0.0.1', '--peer_port', String(port), '--processes', '1'],
+    ...['--log-format', 'json', ...options],
+  );
 }
 
 function said(program: Program, message: string): boolean {
@@ -78,6 +86,8 @@ describe('node miner, for our peer', () => {
     expect(await program.ended).toEqual({ code: 0, signal: null });
     expect(program.records.at(-1)).toMatchObject({ message: 'stopped', rejected: 0 });
     expect(program.records.at(-1)?.['found']).toBeGreaterThanOrEqual(5);
+    for (const total of ['hashes', 'rate', 'accepted', 'stale', 'best', 'uptime'])
+      expect(program.records.at(-1)).toHaveProperty(total);
     await until('the server notices', () => server.miners().length === 0);
   });
 
@@ -178,14 +188,157 @@ describe('node miner, for a seed’s peer', () => {
   });
 });
 
+describe('signals', () => {
+  let directory = '';
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'gossip-miner-test-'));
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** An option file that can be changed. */
+  function optionFile(content: string): { readonly path: string; set(content: string): void } {
+    const path = join(directory, 'options.json');
+    const set = (next: string): void => {
+      writeFileSync(path, next);
+    };
+    set(content);
+    return { path, set };
+  }
+
+  /** The port of a peer that has no work. */
+  async function startIdlePeer(): Promise<number> {
+    const peer = await ScriptedPeer.start();
+    servers.push(peer);
+    return peer.port;
+  }
+
+  it('SIGUSR2 pauses the search and lets it go on', async () => {
+    const { port, chain } = await startServer(workAt(0, ['hello'], 2));
+    const program = startMiner(port);
+    await until('it mines', () => chain.length > 0);
+    process.kill(program.pid, 'SIGUSR2');
+    await until('it pauses', () => said(program, 'paused'));
+    // What was on its way still comes.
+    let seen = { length: -1, at: 0 };
+    await until('no block comes for a while', () => {
+      if (chain.length !== seen.length) seen = { length: chain.length, at: performance.now() };
+      return performance.now() > seen.at + 500;
+    });
+    process.kill(program.pid, 'SIGUSR2');
+    await until('it mines again', () => chain.length > seen.length);
+    expect(said(program, 'mining again')).toBe(true);
+  });
+
+  it('SIGHUP takes the number of workers from the option file; what is wrong in it changes nothing', async () => {
+    const file = optionFile('{"processes": 1}');
+    const program = run(
+      ...['--peer-port', String(await startIdlePeer()), '--log-format', 'json', '--config', file.path],
+    );
+    await until('it runs', () => said(program, 'connected to the peer'));
+    file.set('{"processes": 3}');
+    process.kill(program.pid, 'SIGHUP');
+    const changes = (): unknown[] =>
+      program.records
+        .filter(({ message }) => message === 'another number of workers')
+        .map((record) => record['processes']);
+    await until('there are three', () => changes().length === 1);
+    expect(changes()).toEqual([3]);
+    file.set('{"processes": 0}');
+    process.kill(program.pid, 'SIGHUP');
+    await until('it is warned of', () =>
+      program.records.some(({ message }) =>
+        message.startsWith(`option file ${file.path}: "processes": It must`),
+      ),
+    );
+    file.set('{"processes": 2}');
+    process.kill(program.pid, 'SIGHUP');
+    await until('there are two', () => changes().length === 2);
+    expect(changes()).toEqual([3, 2]);
+    expect(program.alive).toBe(true);
+  });
+
+  it('SIGHUP changes nothing where the command line says how many there are', async () => {
+    const file = optionFile('{"processes": 3}');
+    const program = startMiner(await startIdlePeer(), '--config', file.path);
+    await until('it runs', () => said(program, 'connected to the peer'));
+    process.kill(program.pid, 'SIGHUP');
+    await until('it says so', () =>
+      said(program, 'the number of processes was given on the command line or in the environment, and stays'),
+    );
+    expect(said(program, 'another number of workers')).toBe(false);
+  });
+
+  it('SIGHUP ends a miner without an option file', async () => {
+    const program = startMiner(await startIdlePeer());
+    await until('it runs', () => said(program, 'connected to the peer'));
+    process.kill(program.pid, 'SIGHUP');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    expect(said(program, 'stopped')).toBe(true);
+  });
+});
+
+describe('the benchmark', () => {
+  it('writes JSON with lasting names, and nothing else in a pipe', async () => {
+    const program = run(
+      ...['--benchmark', '--json', '--benchmark-seconds', '0.05', '--processes', '2'],
+      ...['--kernel', 'reference', '--difficulty', '7'],
+    );
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    const report = JSON.parse(program.lines.join('\n')) as Record<string, unknown>;
+    const number = expect.any(Number) as number;
+    expect(report).toEqual({
+      node: process.version,
+      cpu: expect.any(String) as string,
+      cores: number,
+      difficulty: 7,
+      seconds_per_measurement: 0.05,
+      kernels: [
+        {
+          kernel: 'reference',
+          available: true,
+          description: expect.any(String) as string,
+          hashes_per_second: number,
+          cycles_per_nonce: expect.toSatisfy(
+            (value) => value === null || typeof value === 'number',
+          ) as number,
+          ratio_to_reference: 1,
+          scaling: [
+            { threads: 1, hashes_per_second: number, ratio: 1 },
+            { threads: 2, hashes_per_second: number, ratio: number },
+          ],
+          seconds_per_block: number,
+        },
+      ],
+    });
+  });
+
+  it('is a table for people', async () => {
+    const program = run(
+      ...['--benchmark', '--benchmark-seconds', '0.05', '--processes', '1', '--kernel', 'reference'],
+    );
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    expect(program.lines[1]).toMatch(/^one thread +rate +cycles\/nonce +to reference$/);
+    expect(program.lines.at(-1)).toMatch(/^ {2}a block of difficulty 8 every .* on average$/);
+  });
+
+  it('has --json to itself', async () => {
+    const program = run('--json');
+    expect((await program.ended).code).toBe(1);
+    expect(program.lines).toEqual(['miner: --json is for --benchmark; the log has --log-format json']);
+  });
+});
+
 describe('the command line', () => {
   it('explains itself, with defaults and an example', async () => {
-    const program = new Program(['miner', '--help']);
-    programs.push(program);
+    const program = run('--help');
     expect(await program.ended).toEqual({ code: 0, signal: null });
     const help = program.lines.join('\n');
     for (const option of ['peer-host', 'peer-port', 'processes', 'kernel', 'difficulty', 'name', 'log-level'])
       expect(help).toContain(`--${option} <`);
+    for (const explained of ['p pauses', '+ and -', 'q ends', 'SIGUSR2', 'SIGHUP', '--benchmark', '--json'])
+      expect(help).toContain(explained);
     expect(help).toContain('node miner --peer_host 127.0.0.1 --peer_port 8786 --processes 8');
     expect(help.match(/default:/g)?.length).toBeGreaterThanOrEqual(8);
   });
@@ -196,9 +349,10 @@ describe('the command line', () => {
     ['--kernel', 'magic'],
     ['--name', 'é'],
     ['--difficulty', '65'],
+    ['--niceness', '20'],
+    ['--benchmark-seconds', '0'],
   ])('refuses %s %s in one line', async (...args) => {
-    const program = new Program(['miner', ...args]);
-    programs.push(program);
+    const program = run(...args);
     expect((await program.ended).code).toBe(1);
     expect(program.lines).toHaveLength(1);
     expect(program.lines[0]).toMatch(/^miner: .*must be/);
