@@ -4,7 +4,15 @@ export interface Address {
   readonly port: number;
 }
 
-/** An address as one text, fit to be the key of a map. */
+let lastAddress: Address = { host: '', port: 0 };
+let lastKey = ':0';
+
+/** An address as one text, fit to be the key of a map. The last one is remembered: datagrams come in runs. */
 export function addressKey(address: Address): string {
-  return `${address.host}:${address.port}`;
+  const { host, port } = address;
+  if (port !== lastAddress.port || host !== lastAddress.host) {
+    lastAddress = address;
+    lastKey = `${host}:${port}`;
+  }
+  return lastKey;
 }

@@ -1,21 +1,26 @@
 import { parse as parseLossless } from 'lossless-json';
 
 /**
- * A number token that a double may not hold exactly. It may also match digits inside a text, which only costs
- * the slower parser: both give the same value there.
- */
-const LONG_INTEGER = /[:,[\s]-?\d{16}/;
-
-/**
  * Parses JSON without losing integers beyond 2^53, which Python implementations of the network send and hash
- * exactly: those come back as `bigint`, every other number as `number`.
+ * exactly: where one stands in a field of the object itself, all such integers come back as `bigint`. Every other
+ * number is a `number`.
  *
  * @throws SyntaxError (or RangeError, for nesting deeper than the stack) when `text` is not JSON
  */
 export function parseJson(text: string): unknown {
-  return LONG_INTEGER.test(text)
-    ? parseLossless(text, undefined, parseNumber)
-    : (JSON.parse(text) as unknown);
+  const value = JSON.parse(text) as unknown;
+  return hasInexactField(value) ? parseLossless(text, undefined, parseNumber) : value;
+}
+
+/** Whether a field of an object is a number that may stand for another one in the text. */
+function hasInexactField(value: unknown): boolean {
+  if (!isJsonObject(value)) return false;
+  for (const key in value) {
+    const field = value[key];
+    if (typeof field === 'number' && (field > Number.MAX_SAFE_INTEGER || field < Number.MIN_SAFE_INTEGER))
+      return true;
+  }
+  return false;
 }
 
 function parseNumber(token: string): number | bigint {
