@@ -168,7 +168,7 @@ export class Reporter {
         const { outcome, answers, height: blocks } = notice;
         this.#progress.stop();
         log.debug('consensus finished', { outcome, answers, blocks });
-        if (outcome === 'alone') this.#once(outcome, 'nobody answers yet; asking again', { blocks });
+        if (outcome === 'alone') this.#once(outcome, 'no other peer so far; looking again', { blocks });
         else if (outcome === 'failed') this.#once(outcome, 'no claimed chain could be had; asking again');
         else if (outcome === 'current') this.#once(outcome, 'in step with the network', { blocks, answers });
         break;
