@@ -304,6 +304,11 @@ describe('rates', () => {
         { id: 7, tried: i * 50 },
       ]);
     expect(miner.stats().workerRates.map(Math.round)).toEqual([200, 100]);
+    // A pause says nothing about how fast the search is.
+    stats.mockReturnValue({ ...pool.stats(), tried: 6600 });
+    miner.setPaused(true);
+    expect(miner.stats().rate).toBe(0);
+    expect(miner.stats().workerRates).toEqual([0, 0]);
     vi.restoreAllMocks();
   });
 });
