@@ -97,7 +97,7 @@ function createProgram(): Command {
     flags: '--niceness <number>',
     description: `how far workers stand back behind other programs, 0 to ${MAX_NICENESS}; on Linux`,
     parse: integer(0, MAX_NICENESS),
-    // Lowered, they leave stale work later where other programs run, and win next to nothing: see workers.bench.ts.
+    // Lowering it shortens lags that are short already, and wins nothing else: see test/bench/workers.bench.ts.
     default: 0,
   });
   addOption(program, 'miner', {

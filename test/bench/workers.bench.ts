@@ -8,10 +8,13 @@
  * peer does that wakes up for a datagram. A lag is how late a timer of 5 ms fires: in the miner's own main thread, and
  * in the peer. The first column is the same machine without a miner.
  *
- * On 2 cores (EPYC, AVX-512 kernel) shared with other programs, 4 rounds of 4 s: from a tip to the last worker p50
- * 2.8 ms normal and 2.0 ms lowered, p95 8.1 and 9.2, p99 17.6 and 20.9 (51 in another run); stale work goes on at p99
- * for 6.9 and 16.0; the main thread's lag at p95 is 0.75 and 0.49, the peer's 0.70 and 0.53; the rate is the same. So
- * the normal priority is the default: the lags are short anyway, and stale work has the longer tail.
+ * Measured on 2 cores (EPYC, AVX-512 kernel) under foreign load of 3 to 4 programs a core, so only the ratios within a
+ * run say something. In 8 runs of 2 to 4 rounds, lowered against normal: the lag of the main thread at p95 was 0.27 to
+ * 0.67 times as long (0.75 to 3.3 ms at the normal priority), that of the peer much the same. From a tip to the last
+ * worker took 2.8 ms (quieter) to 6.0 ms (busier) at the median with either; p95 was 8 ms in the quietest run, and both
+ * tails followed the foreign load: ratios at p99 from 0.2 to 5.2, in 5 of 8 runs longer when lowered. The rate did not
+ * depend on it. So there is no reason to lower it by default: the lags are short, and who wants his other programs
+ * served first has --niceness.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
