@@ -606,7 +606,7 @@ describe('the port', () => {
   });
 
   it('says which option to change if the address is not ours', async () => {
-    await expect(start({}, { bind: '192.0.2.1' })).rejects.toThrow(/--bind/);
+    await expect(start({}, { bind: '192.0.2.1' })).rejects.toThrow(/--miner-bind/);
   });
 
   it('is free again after close, and every miner is disconnected', async () => {
