@@ -8,9 +8,9 @@
  * peer does that wakes up for a datagram. A lag is how late a timer of 5 ms fires: in the miner's own main thread, and
  * in the peer. The first column is the same machine without a miner.
  *
- * Measured on 2 cores (EPYC, AVX-512 kernel) under foreign load of 3 to 4 programs a core, so only the ratios within a
- * run say something. In 8 runs of 2 to 4 rounds, lowered against normal: the lag of the main thread at p95 was 0.27 to
- * 0.67 times as long (0.75 to 3.3 ms at the normal priority), that of the peer much the same. From a tip to the last
+ * Measured on 2 cores (EPYC, AVX-512 kernel) under foreign load of 2 to 3 programs a core, so only the ratios within a
+ * run say something. In 8 runs of 2 to 4 rounds, lowered against normal: the lag of the main thread at p95 (kept of 4
+ * runs) was 0.27 to 0.67 times as long, with 0.75 to 3.3 ms at the normal priority; that of the peer much the same. From a tip to the last
  * worker took 2.8 ms (quieter) to 6.0 ms (busier) at the median with either; p95 was 8 ms in the quietest run, and both
  * tails followed the foreign load: ratios at p99 from 0.2 to 5.2, in 5 of 8 runs longer when lowered. The rate did not
  * depend on it. So there is no reason to lower it by default: the lags are short, and who wants his other programs
