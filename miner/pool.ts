@@ -349,8 +349,8 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   }
 
   #hear(message: Exclude<WorkerMessage, { type: 'loaded' }>): void {
-    if (message.type === 'false-hit') {
-      this.emit('trouble', `the ${message.kernel} kernel found a nonce that is none, and is replaced`);
+    if (message.type === 'fault') {
+      this.emit('trouble', `the ${message.kernel} kernel ${message.problem}, and is replaced`);
       return;
     }
     const { epoch, nonce, hash } = message;

@@ -10,8 +10,9 @@ import { platform, setPriority } from 'node:os';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 
 import { trailingZeros } from '../shared/block.ts';
-import type { Kernel, Search } from './kernel/kernel.ts';
+import type { Kernel, Search, SearchSlice } from './kernel/kernel.ts';
 import { chooseKernel } from './kernel/registry.ts';
+import { KernelFault } from './kernel/scan.ts';
 import {
   EPOCH,
   WORKERS,
@@ -54,6 +55,27 @@ function searchFor(task: SearchTask): Search {
   return current.search;
 }
 
+/** Leaves the kernel, which did something wrong, for the next one. What it was to search is begun anew. */
+function replaceKernel(problem: string): void {
+  tell({ type: 'fault', kernel: kernel.name, problem });
+  distrusted.add(kernel.name);
+  kernel = chooseKernel(setup.kernel, distrusted).kernel;
+  current = undefined;
+  // The next one is slower.
+  sliceNonces = FIRST_SLICE;
+}
+
+/** One slice of a task, or undefined if the kernel failed at it and was replaced. */
+function searchSlice(task: SearchTask): SearchSlice | undefined {
+  try {
+    return searchFor(task).run(sliceNonces);
+  } catch (error) {
+    if (!(error instanceof KernelFault)) throw error;
+    replaceKernel(error.problem);
+    return undefined;
+  }
+}
+
 /**
  * Passes on the nonces that really are what the kernel takes them for, up to the first that makes a block.
  *
@@ -67,10 +89,7 @@ function check(task: SearchTask, nonces: readonly string[]): boolean {
       tell({ type: 'hit', epoch: task.epoch, nonce, hash: digest });
       if (zeros >= task.difficulty) return true;
     } else {
-      tell({ type: 'false-hit', kernel: kernel.name });
-      distrusted.add(kernel.name);
-      kernel = chooseKernel(setup.kernel, distrusted).kernel;
-      current = undefined;
+      replaceKernel('found a nonce that is none');
       return false;
     }
   }
@@ -83,7 +102,8 @@ export default function run(task: SearchTask): SearchReport {
   let now = performance.now();
   const end = now + task.milliseconds;
   while (now < end && Atomics.load(shared, EPOCH) === task.epoch) {
-    const slice = searchFor(task).run(sliceNonces);
+    const slice = searchSlice(task);
+    if (slice === undefined) continue;
     tried += slice.tried;
     if (slice.exhausted) current = undefined;
     const before = now;

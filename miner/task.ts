@@ -48,8 +48,8 @@ export type WorkerMessage =
       readonly nonce: string;
       readonly hash: string;
     }
-  /** A kernel reported a nonce that is none; it is not used by this worker any more. */
-  | { readonly type: 'false-hit'; readonly kernel: string };
+  /** A kernel did something wrong, said as what follows its name; it is not used by this worker any more. */
+  | { readonly type: 'fault'; readonly kernel: string; readonly problem: string };
 
 /**
  * A number as nonce characters such that no number's text is the beginning of another's: groups of five bits, each

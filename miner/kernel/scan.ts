@@ -79,10 +79,13 @@ export class KernelFault extends Error {
   override readonly name = 'KernelFault';
   /** The kernel's name. */
   readonly kernel: string;
+  /** What it did wrong; completes a sentence that begins with its name. */
+  readonly problem: string;
 
   constructor(kernel: string, problem: string) {
     super(`The ${kernel} kernel ${problem}.`);
     this.kernel = kernel;
+    this.problem = problem;
   }
 }
 

@@ -340,20 +340,27 @@ describe('a worker that crashes', () => {
     expect(trouble).toEqual(['a worker crashed and is replaced: oops']);
   });
 
-  it('is not all that is watched: a kernel that reports false hits is replaced too', async () => {
+  it.each([
+    ['found a nonce that is none', "{ run: () => ({ tried: 1, found: ['lie'], exhausted: false }) }"],
+    ['did not go on', '{ run: fail }'],
+    ['did not go on', 'fail()'],
+  ])('is not all that is watched: a kernel that %s is replaced too (%s)', async (problem, search) => {
     const path = join(directory, 'worker.mjs');
-    const reference = new URL('./kernel/reference.js', WORKER).href;
+    const source = (file: string): string => JSON.stringify(new URL(file, WORKER).href);
     writeFileSync(
       path,
-      `import { referenceKernel } from ${JSON.stringify(reference)};
-       import run from ${JSON.stringify(WORKER.href)};
-       referenceKernel.search = () => ({ run: () => ({ tried: 1, found: ['lie'], exhausted: false }) });
+      `import { referenceKernel } from ${source('./kernel/reference.js')};
+       import { KernelFault } from ${source('./kernel/scan.js')};
+       import run from ${source('./search.js')};
+       const fail = () => { throw new KernelFault('reference', 'did not go on'); };
+       referenceKernel.search = () => (${search});
        export default run;`,
     );
     const pool = start({ processes: 1, worker: pathToFileURL(path) });
     pool.setWork(workOf(3));
     await until('a block is found', () => found.length > 0);
-    expect(trouble).toEqual(['the reference kernel found a nonce that is none, and is replaced']);
+    expect(trouble).toEqual([`the reference kernel ${problem}, and is replaced`]);
+    expect(pool.stats().crashes).toBe(0);
     for (const { nonce, hash } of found) {
       expect(hashBlock({ ...BLOCK, nonce }, PREVIOUS)).toBe(hash);
       expect(trailingZeros(hash)).toBeGreaterThanOrEqual(3);
