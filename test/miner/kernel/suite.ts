@@ -40,7 +40,7 @@ function triedNonces(
 }
 
 /** Nonces of 8 and 9 zeros, for heads of so many bytes: word 0 and word 8 with many midstates, and a single one. */
-const MINED = [
+export const MINED = [
   { headLength: 93, nonce: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABGkW4O', zeros: 8 },
   { headLength: 125, nonce: 'AApAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAF-G6k', zeros: 8 },
   { headLength: 75, nonce: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABw2mDN', zeros: 9 },
