@@ -1,9 +1,8 @@
-import { mkdirSync } from 'node:fs';
-
 import type { Command } from 'commander';
 
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { addOption } from '../../shared/options.ts';
+import { makeFolder } from '../storage/folder.ts';
 import { openLmdbStore } from '../storage/lmdb.ts';
 import { lockFolder } from '../storage/lock.ts';
 import type { Store } from '../storage/store.ts';
@@ -25,7 +24,7 @@ export interface DataDir {
  */
 export async function openDataDir(folder: string): Promise<DataDir> {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     throw new UserError(`can't create the data folder ${folder}: ${messageOf(error)}`);
   }

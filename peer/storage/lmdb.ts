@@ -3,21 +3,13 @@
  * file, flushed (`fdatasync`, then the new root through an `O_DSYNC` descriptor), before it returns; a crash at any
  * point leaves the state before or after it, with nothing to repair.
  */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { makeFolder } from './folder.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
 /** The name that LMDB gives its file. */
@@ -59,7 +51,7 @@ export interface StoreSnapshot extends StoreView {
  */
 export function openLmdbStore(folder: string): Store {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const fresh = !existsSync(join(folder, DATA_FILE));
     checkFile(folder, true);
     const database = openDatabase(folder, false);
