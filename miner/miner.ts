@@ -9,6 +9,7 @@ import {
   type MiningResult,
 } from '../shared/mining-wire.ts';
 import type { ClientEvents, PeerClient } from './client.ts';
+import { messageOrders } from './orders.ts';
 import type { MiningPool, PoolEvents, PoolStats, PoolWork } from './pool.ts';
 import { RateMeter } from './rate.ts';
 
@@ -31,7 +32,8 @@ const OWN_PREFIX_LENGTH = 3;
 /** A job with everything that its blocks have in common filled in. */
 export interface Work extends PoolWork {
   readonly job: MiningJob;
-  readonly messages: readonly string[];
+  /** The messages in the order of each head, that of the job first. */
+  readonly orders: readonly (readonly string[])[];
   readonly minedBy: string;
   /** Seconds. */
   readonly timestamp: number;
@@ -137,8 +139,8 @@ export class Miner {
     client.on('garbled', (fault) => {
       log.debug('a message of the peer is not understood', { fault });
     });
-    pool.on('found', (work, nonce, hash) => {
-      this.#hand(work, nonce, hash);
+    pool.on('found', (work, nonce, hash, head) => {
+      this.#hand(work, nonce, hash, head);
     });
     pool.on('trouble', (message) => {
       log.warn(message);
@@ -247,21 +249,32 @@ export class Miner {
     const messages = job.messages.length > 0 ? job.messages : [FALLBACK_MESSAGE];
     const minedBy = job.minedBy ?? this.#options.name;
     const timestamp = job.timestamp ?? Math.floor(this.#modules.now() / 1000);
+    const orders = messageOrders(messages);
+    const headOf = (messages: readonly string[]): Uint8Array =>
+      preimageHead({ messages, minedBy, timestamp }, job.previousHash);
     this.#modules.pool.setWork({
       job,
-      messages,
+      orders,
       minedBy,
       timestamp,
-      head: preimageHead({ messages, minedBy, timestamp }, job.previousHash),
+      head: headOf(messages),
+      otherHeads: orders.slice(1).map(headOf),
       noncePrefix: job.noncePrefix ?? this.#ownPrefix,
       difficulty: job.difficulty ?? this.#options.difficulty,
     });
   }
 
   /** Hands a block in, unless the job has been replaced or has one already. */
-  #hand(work: Work, nonce: string, hash: string): void {
+  #hand(work: Work, nonce: string, hash: string, head: number): void {
     const job = this.#job;
-    if (job === undefined || this.#answeredAt !== undefined || !sameTip(work.job, job)) return;
+    const messages = work.orders[head];
+    if (
+      messages === undefined ||
+      job === undefined ||
+      this.#answeredAt !== undefined ||
+      !sameTip(work.job, job)
+    )
+      return;
     const { pool, client, log, now } = this.#modules;
     this.#answeredAt = now();
     this.#submitted = { job: work.job.job, height: work.job.height };
@@ -270,7 +283,7 @@ export class Miner {
     client.submit({
       height: work.job.height,
       previousHash: work.job.previousHash,
-      messages: work.messages,
+      messages,
       minedBy: work.minedBy,
       difficulty: work.difficulty,
       timestamp: work.timestamp,

@@ -44,6 +44,8 @@ function shareDifficulty(difficulty: number): number {
 export interface PoolWork {
   /** Everything that is hashed before the nonce. */
   readonly head: Uint8Array;
+  /** What it may be replaced by, if the search gains by it: as long, and all different. */
+  readonly otherHeads?: readonly Uint8Array[];
   readonly noncePrefix: string;
   /** Zeros that a block's hash ends in. */
   readonly difficulty: number;
@@ -85,8 +87,11 @@ export interface PoolStats {
 
 /** `W` is what the owner calls a work: a block that was found comes with the one it was found for. */
 export interface PoolEvents<W> {
-  /** A nonce whose hash is good enough for a block. */
-  found: [work: W, nonce: string, hash: string];
+  /**
+   * A nonce whose hash is good enough for a block. `head` says which head it was found with: 0 is the work's `head`,
+   * i the i-th of `otherHeads`, counted from 1.
+   */
+  found: [work: W, nonce: string, hash: string, head: number];
   /** Something a person should know; the search goes on. */
   trouble: [message: string];
   /** The workers can't work; nothing is searched any more. */
@@ -291,6 +296,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
         .run({
           epoch,
           head: work.head,
+          otherHeads: work.otherHeads ?? [],
           noncePrefix: work.noncePrefix,
           difficulty: work.difficulty,
           shareDifficulty: shareDifficulty(work.difficulty),
@@ -353,10 +359,11 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
       this.emit('trouble', `the ${message.kernel} kernel ${message.problem}, and is replaced`);
       return;
     }
-    const { epoch, nonce, hash } = message;
+    const { epoch, head, nonce, hash } = message;
     this.#shares++;
     if (this.#bestHash === '' || trailingZeros(hash) > trailingZeros(this.#bestHash)) this.#bestHash = hash;
     const work = this.#works.get(epoch);
-    if (work !== undefined && trailingZeros(hash) >= work.difficulty) this.emit('found', work, nonce, hash);
+    if (work !== undefined && trailingZeros(hash) >= work.difficulty)
+      this.emit('found', work, nonce, hash, head);
   }
 }

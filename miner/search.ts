@@ -10,7 +10,7 @@ import { platform, setPriority } from 'node:os';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 
 import { trailingZeros } from '../shared/block.ts';
-import type { Kernel, Search, SearchSlice } from './kernel/kernel.ts';
+import type { Hit, Kernel, Search, SearchSlice } from './kernel/kernel.ts';
 import { chooseKernel } from './kernel/registry.ts';
 import { KernelFault } from './kernel/scan.ts';
 import {
@@ -49,7 +49,8 @@ function tell(message: WorkerMessage): void {
 function searchFor(task: SearchTask): Search {
   if (current?.epoch !== task.epoch) {
     const noncePrefix = task.noncePrefix + nonceTag(workerNumber) + nonceTag(searches++);
-    const search = kernel.search({ head: task.head, noncePrefix, difficulty: task.shareDifficulty });
+    const { head, otherHeads, shareDifficulty } = task;
+    const search = kernel.search({ head, otherHeads, noncePrefix, difficulty: shareDifficulty });
     current = { epoch: task.epoch, search };
   }
   return current.search;
@@ -81,12 +82,13 @@ function searchSlice(task: SearchTask): SearchSlice | undefined {
  *
  * @returns whether there was one that makes a block
  */
-function check(task: SearchTask, nonces: readonly string[]): boolean {
-  for (const nonce of nonces) {
-    const digest = hash('sha256', Buffer.concat([task.head, Buffer.from(nonce)]), 'hex');
+function check(task: SearchTask, hits: readonly Hit[]): boolean {
+  const heads = [task.head, ...task.otherHeads];
+  for (const { head, nonce } of hits) {
+    const digest = hash('sha256', Buffer.concat([heads[head] ?? task.head, Buffer.from(nonce)]), 'hex');
     const zeros = trailingZeros(digest);
     if (zeros >= task.shareDifficulty) {
-      tell({ type: 'hit', epoch: task.epoch, nonce, hash: digest });
+      tell({ type: 'hit', epoch: task.epoch, head, nonce, hash: digest });
       if (zeros >= task.difficulty) return true;
     } else {
       replaceKernel('found a nonce that is none');

@@ -21,6 +21,8 @@ export interface SearchTask {
   readonly epoch: number;
   /** Everything that is hashed before the nonce. */
   readonly head: Uint8Array;
+  /** What it may be replaced by; see kernel/kernel.ts. */
+  readonly otherHeads: readonly Uint8Array[];
   /** What every nonce of this miner begins with. */
   readonly noncePrefix: string;
   /** Zeros that a block's hash ends in. */
@@ -45,6 +47,8 @@ export type WorkerMessage =
   | {
       readonly type: 'hit';
       readonly epoch: number;
+      /** Which of the task's heads it was found with: 0 is `head`, i the i-th of `otherHeads`, counted from 1. */
+      readonly head: number;
       readonly nonce: string;
       readonly hash: string;
     }

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 
 import { expect, test } from 'vitest';
 
@@ -65,7 +66,7 @@ function readIndependently(record: string): string[] {
 async function readOurselves(record: string): Promise<{ blocks: Block[]; faults: string[] }> {
   const blocks: Block[] = [];
   const faults: string[] = [];
-  for await (const { block, fault, line } of readRecord([record])) {
+  for await (const { block, fault, line } of readRecord(Readable.from([record]))) {
     const broken =
       block === undefined ? fault : verifyBlock(block, blocks.at(-1) ?? null, DEFAULT_DIFFICULTY);
     if (broken !== undefined) faults.push(`line ${line}: ${broken}`);

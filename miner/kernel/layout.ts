@@ -19,13 +19,18 @@
  * - `outer` characters are a counter, its last character fastest. Those in the final block come last, so midstates
  *   are seldom computed anew: each of its steps is 66 · 64³ = 17 million nonces.
  *
- * Where the nonce cannot reach a boundary, there is one midstate only, and the inner characters stand as late in the
- * final block as they can:
+ * Where the nonce cannot reach a boundary, the inner characters stand as late in the final block as they can. Midstates
+ * then come from the *order of the messages*: whatever their order, the head is as long, so where they stand in blocks
+ * before the final one, the final block is the same. Four different messages make 24 midstates.
  *
- *                                    final block
- *     ┌───────────────────────────────────────────────────────────────────────────┐
- *     │ … head ‖ prefix ‖ outer ‖ I I I 0x80 │ … │ length in bits                 │
- *     └───────────────────────────────────────────────────────────────────────────┘
+ *          blocks before                           final block
+ *     … ──────────────────────────┐┌──────────────────────────────────────────────┐
+ *     … messages in any order ‖ he ││ ad ‖ prefix ‖ outer ‖ I I I 0x80 │ … │ length │
+ *     … ──────────────────────────┘└──────────────────────────────────────────────┘
+ *                                                         └─ word p ─┘
+ *
+ * Even where the nonce could straddle the boundary, this may be cheaper: word p is a late one. Of the messages this
+ * file knows nothing; it is told from which byte on heads are alike. With too few of them there is one midstate only.
  *
  * With next to no characters to choose, any of the parts may be missing. Each combination of characters is a
  * different nonce of the same length, so nothing is ever tried twice, and prefixes of the same length share nothing.
@@ -51,8 +56,17 @@ export const NONCE_SPACE: NonceSpace = {
   midstateAlphabet: `${NONCE_ALPHABET}.~`,
 };
 
+/** Most midstates that kernels have room for: as many as {@link NONCE_SPACE} has midstate characters. */
+export const MAX_MIDSTATES = 66;
+
 /** Most inner characters: the word that holds them also holds the 0x80 that ends the text, or a byte before them. */
 export const MAX_INNER = 3;
+
+/**
+ * Kernels work so many midstates at once, and a group that is not full takes as long as a full one. So heads are taken
+ * in multiples of it.
+ */
+const STREAMS = 3;
 
 /** How nonces are laid out. Places count from 0 at the first character after the prefix. */
 export interface Layout {
@@ -73,11 +87,13 @@ export interface Layout {
   readonly word: number;
   /** By how many bits the last inner character is shifted left in that word. */
   readonly shift: number;
+  /** Which heads make midstates, by their indices: the first only, or a multiple of three if no character does. */
+  readonly heads: readonly number[];
   /** How many midstates share a schedule. */
   readonly midstates: number;
   /** How many values the inner characters have. */
   readonly words: number;
-  /** How many nonces there are in all; exact up to 2^53. */
+  /** How many nonces there are in all, one with each head counted; exact up to 2^53. */
   readonly nonces: number;
   /** What a nonce costs, in rounds of SHA-256 in the kernel; for comparing layouts. */
   readonly cost: number;
@@ -92,8 +108,14 @@ const PREPARATION_ROUNDS = 1500;
 /** The same where the next outer characters stand before the final block, so that the midstate is computed anew. */
 const MIDSTATE_ROUNDS = 12_000;
 
+/** The first head and those that are like it from the final block on, as many as kernels gain by. */
+function headsAlike(finalBlock: number, alikeFrom: readonly number[]): number[] {
+  const alike = alikeFrom.flatMap((from, head) => (from <= finalBlock ? [head] : [])).slice(0, MAX_MIDSTATES);
+  return alike.slice(0, Math.max(alike.length - (alike.length % STREAMS), 1));
+}
+
 /** Lays out nonces with `length` characters after the prefix. */
-function layOut(fixed: number, length: number, space: NonceSpace): Layout {
+function layOut(fixed: number, length: number, space: NonceSpace, alikeFrom: readonly number[]): Layout {
   const end = fixed + length;
   // After the text come a byte 0x80, zeros and 8 bytes of length: the final block is the one where these 8 end.
   const finalBlock = Math.floor((end + 8) / BLOCK_BYTES) * BLOCK_BYTES;
@@ -104,7 +126,8 @@ function layOut(fixed: number, length: number, space: NonceSpace): Layout {
   const midstate = before > 0 ? before - 1 : undefined;
   const inner = Array.from({ length: innerCount }, (_, i) => length - innerCount + i);
   const outer = Array.from({ length: length - innerCount }, (_, i) => i).filter((i) => i !== midstate);
-  const midstates = midstate === undefined ? 1 : space.midstateAlphabet.length;
+  const heads = midstate === undefined ? headsAlike(finalBlock, alikeFrom) : [0];
+  const midstates = midstate === undefined ? heads.length : space.midstateAlphabet.length;
   const words = space.alphabet.length ** innerCount;
   const word = innerCount === 0 ? 0 : Math.floor(lastByte / 4);
   const preparation = inFinal > innerCount ? PREPARATION_ROUNDS : MIDSTATE_ROUNDS;
@@ -118,6 +141,7 @@ function layOut(fixed: number, length: number, space: NonceSpace): Layout {
     inner,
     word,
     shift: innerCount === 0 ? 0 : 8 * (3 - (lastByte % 4)),
+    heads,
     midstates,
     words,
     nonces: space.alphabet.length ** outer.length * midstates * words,
@@ -130,17 +154,23 @@ function layOut(fixed: number, length: number, space: NonceSpace): Layout {
  *
  * @param headLength bytes that are hashed before the nonce
  * @param prefixLength characters (ASCII) that the nonce begins with
+ * @param alikeFrom for each head that may be tried, the byte from which on it is like the first; 0 for the first
  * @throws RangeError if the prefix is longer than a nonce may be
  */
-export function planLayout(headLength: number, prefixLength: number, space = NONCE_SPACE): Layout {
+export function planLayout(
+  headLength: number,
+  prefixLength: number,
+  space = NONCE_SPACE,
+  alikeFrom: readonly number[] = [0],
+): Layout {
   if (prefixLength > space.limit)
     throw new RangeError(
       `A nonce has at most ${space.limit} characters: its prefix cannot have ${prefixLength}.`,
     );
   const fixed = headLength + prefixLength;
-  let best = layOut(fixed, 0, space);
+  let best = layOut(fixed, 0, space, alikeFrom);
   for (let length = 1; length <= space.limit - prefixLength; length++) {
-    const layout = layOut(fixed, length, space);
+    const layout = layOut(fixed, length, space, alikeFrom);
     if (layout.cost < best.cost || (layout.cost === best.cost && layout.nonces > best.nonces)) best = layout;
   }
   return best;
@@ -166,7 +196,8 @@ export function innerWords(layout: Layout): Uint32Array {
  * The characters of a nonce after its prefix.
  *
  * @param counter the outer characters, as indices into the alphabet, slowest first
- * @param midstate index of the midstate character in its alphabet; not looked at if the layout has none
+ * @param midstate index of the midstate character in its alphabet; not looked at if the layout has none (then the
+ *   midstates are of {@link Layout.heads})
  * @param word index of the inner characters in {@link innerWords}
  */
 export function nonceCharacters(

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 
 import { MAX_MINED_NONCE_LENGTH } from '../../shared/block.ts';
 import { NONCE_ALPHABET } from '../../shared/mining-wire.ts';
-import type { Kernel, Search, SearchJob, SearchSlice } from './kernel.ts';
+import type { Hit, Kernel, Search, SearchJob, SearchSlice } from './kernel.ts';
 
 /** Characters that are counted through behind the prefix: 2^48 nonces, years of work for this kernel. */
 const COUNTED = 8;
@@ -39,12 +39,12 @@ class ReferenceSearch implements Search {
   }
 
   run(nonces: number): SearchSlice {
-    const found: string[] = [];
+    const found: Hit[] = [];
     let tried = 0;
     while (!this.#exhausted && tried < Math.max(1, nonces)) {
       tried++;
       if (hash('sha256', this.#preimage, 'hex').endsWith(this.#zeros)) {
-        found.push(this.#preimage.toString('latin1', this.#headLength));
+        found.push({ head: 0, nonce: this.#preimage.toString('latin1', this.#headLength) });
       }
       this.#advance();
     }

@@ -8,8 +8,8 @@
 import { hash as digest } from 'node:crypto';
 
 import { trailingZeros } from '../../shared/block.ts';
-import type { Search, SearchJob, SearchSlice } from './kernel.ts';
-import { innerWords, nonceCharacters, NONCE_SPACE, planLayout } from './layout.ts';
+import type { Hit, Search, SearchJob, SearchSlice } from './kernel.ts';
+import { innerWords, MAX_MIDSTATES, nonceCharacters, NONCE_SPACE, planLayout } from './layout.ts';
 import type { Layout, NonceSpace } from './layout.ts';
 import { BLOCK_BYTES, blockWords, compress, initialState, runRounds } from './sha256.ts';
 
@@ -39,9 +39,9 @@ export const BLOCK = 16;
  */
 export const MIDSTATES = 32;
 export const MIDSTATE_STRIDE = 16;
-/** Most midstates in use. Kernels work them in groups, so there is room to fill up the last group. */
-export const MAX_MIDSTATES = 66;
-/** Kernels work midstates in groups of at most so many, one for each stream. */
+/**
+ * Kernels work midstates in groups of at most so many, one for each stream; there is room to fill up the last group.
+ */
 export const MAX_STREAMS = 6;
 
 /** Where hits are: pairs of a word's index in the table and a midstate's index. */
@@ -98,11 +98,19 @@ const owners = new WeakMap<Scanner, ScanSearch>();
 /** Which table of words a scanner's memory holds. */
 const tables = new WeakMap<Scanner, string>();
 
+/** The byte from which on `other` is like `head`, which is as long. */
+function alikeFrom(head: Uint8Array, other: Uint8Array): number {
+  let from = head.length;
+  while (from > 0 && other[from - 1] === head[from - 1]) from--;
+  return from;
+}
+
 /** A search that works by scans. Several may share a scanner and take turns. */
 export class ScanSearch implements Search {
   readonly layout: Layout;
   readonly #scanner: Scanner;
   readonly #difficulty: number;
+  readonly #heads: readonly Uint8Array[];
   readonly #prefix: string;
   readonly #tableKey: string;
   /** All that is hashed, padded: the current outer characters, any midstate character, zeros for inner ones. */
@@ -122,17 +130,27 @@ export class ScanSearch implements Search {
   /**
    * @param job `difficulty` may be 0 as well, which finds every nonce; for tests
    * @param space what nonces are made of
-   * @throws RangeError if the difficulty is not an integer from 0 to 64, or the prefix is too long or not ASCII
+   * @throws RangeError if the difficulty is not an integer from 0 to 64, the prefix is too long or not ASCII, or the
+   *   heads have different lengths
    */
   constructor(scanner: Scanner, job: SearchJob, space: NonceSpace = NONCE_SPACE) {
-    const { head, noncePrefix, difficulty } = job;
+    const { head, otherHeads = [], noncePrefix, difficulty } = job;
     if (!Number.isInteger(difficulty) || difficulty < 0 || difficulty > 64)
       throw new RangeError(`A difficulty is an integer from 1 to 64, not ${difficulty}.`);
     if (!/^[\x20-\x7e]*$/.test(noncePrefix)) throw new RangeError('A nonce prefix is printable ASCII.');
     if (space.alphabet.length ** 3 > MAX_WORDS || space.midstateAlphabet.length > MAX_MIDSTATES)
       throw new RangeError('The alphabets are too large for a kernel.');
-    const layout = planLayout(head.length, noncePrefix.length, space);
+    if (otherHeads.some(({ length }) => length !== head.length))
+      throw new RangeError('Heads that are tried together have the same length.');
+    const heads = [head, ...otherHeads];
+    const layout = planLayout(
+      head.length,
+      noncePrefix.length,
+      space,
+      heads.map((other) => alikeFrom(head, other)),
+    );
     this.#scanner = scanner;
+    this.#heads = heads;
     this.layout = layout;
     this.#difficulty = difficulty;
     this.#prefix = noncePrefix;
@@ -152,7 +170,8 @@ export class ScanSearch implements Search {
     for (const place of layout.outer) this.#text[this.#start + place] = space.alphabet.charCodeAt(0);
 
     this.#fixedState = initialState();
-    this.#fixedBytes = Math.min(Math.floor(this.#start / BLOCK_BYTES) * BLOCK_BYTES, layout.finalBlock);
+    const changesFrom = layout.heads.length > 1 ? 0 : this.#start;
+    this.#fixedBytes = Math.min(Math.floor(changesFrom / BLOCK_BYTES) * BLOCK_BYTES, layout.finalBlock);
     for (let at = 0; at < this.#fixedBytes; at += BLOCK_BYTES)
       compress(this.#fixedState, blockWords(this.#text, at));
     this.#midstates = new Uint32Array(8 * layout.midstates);
@@ -160,7 +179,7 @@ export class ScanSearch implements Search {
   }
 
   run(nonces: number): SearchSlice {
-    const found: string[] = [];
+    const found: Hit[] = [];
     let tried = 0;
     if (owners.get(this.#scanner) !== this) this.#fillMemory();
     const { midstates, words } = this.layout;
@@ -198,11 +217,17 @@ export class ScanSearch implements Search {
     this.#exhausted = true;
   }
 
-  /** Computes the midstates for the outer characters before the final block. */
+  /** A head by its index as {@link Hit} has it. */
+  #head(index: number): Uint8Array {
+    return this.#heads[index] ?? new Uint8Array();
+  }
+
+  /** Computes the midstates for the outer characters before the final block, or for the heads. */
   #computeMidstates(): void {
-    const { finalBlock, midstate, midstates, space } = this.layout;
+    const { finalBlock, heads, midstate, midstates, space } = this.layout;
     for (let i = 0; i < midstates; i++) {
       if (midstate !== undefined) this.#text[this.#start + midstate] = space.midstateAlphabet.charCodeAt(i);
+      else this.#text.set(this.#head(heads[i] ?? 0));
       const state = this.#fixedState.slice();
       for (let at = this.#fixedBytes; at < finalBlock; at += BLOCK_BYTES)
         compress(state, blockWords(this.#text, at));
@@ -243,7 +268,7 @@ export class ScanSearch implements Search {
    * verifies every nonce. What it can't see is tested here, but a nonce that has not even the 8 digits goes through:
    * the worker must learn that the kernel is wrong.
    */
-  #collectHits(found: string[]): void {
+  #collectHits(found: Hit[]): void {
     const count = this.#answer(PARAMETER.hits);
     if (count > MAX_HITS) throw new KernelFault(this.#scanner.name, 'found more than it can have found');
     for (let i = 0; i < count; i++) {
@@ -252,16 +277,16 @@ export class ScanSearch implements Search {
       // What fills up the last step of words or the last group of midstates is no nonce of its own.
       if (word >= this.layout.words || midstate >= this.layout.midstates) continue;
       const nonce = this.#prefix + nonceCharacters(this.layout, this.#counter, midstate, word);
-      const zeros = this.#difficulty > DIGITS_TESTED ? this.#zeros(nonce) : this.#difficulty;
-      if (zeros >= this.#difficulty || zeros < DIGITS_TESTED) found.push(nonce);
+      // Where a character makes the midstates, there is only the first head.
+      const hit = { head: this.layout.heads[midstate] ?? 0, nonce };
+      const zeros = this.#difficulty > DIGITS_TESTED ? this.#zeros(hit) : this.#difficulty;
+      if (zeros >= this.#difficulty || zeros < DIGITS_TESTED) found.push(hit);
     }
   }
 
-  /** How many zeros the hash of the text with this nonce ends in, by node:crypto. */
-  #zeros(nonce: string): number {
-    const headLength = this.#start - this.#prefix.length;
-    const text = Buffer.from(this.#text.subarray(0, headLength + nonce.length));
-    text.write(nonce, headLength, 'latin1');
+  /** How many zeros the hash that a hit stands for ends in, by node:crypto. */
+  #zeros({ head, nonce }: Hit): number {
+    const text = Buffer.concat([this.#head(head), Buffer.from(nonce, 'latin1')]);
     return trailingZeros(digest('sha256', text, 'hex'));
   }
 }

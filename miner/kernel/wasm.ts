@@ -19,11 +19,11 @@
 import { assemble, call, FunctionWriter, i32, i32x4, loopWhile, repeatWhile, when } from './assembler.ts';
 import type { Code, Type, Variable } from './assembler.ts';
 import type { Kernel } from './kernel.ts';
+import { MAX_MIDSTATES } from './layout.ts';
 import {
   BLOCK,
   HITS,
   MAX_HITS,
-  MAX_MIDSTATES,
   MEMORY_WORDS,
   MIDSTATE_STRIDE,
   MIDSTATES,

@@ -176,7 +176,7 @@ export class Reporter {
       case 'waiting':
         this.#once(
           'waiting',
-          'waiting for a peer that has a chain (start with --genesis to found a network of your own)',
+          'waiting for a peer that has a chain (name one with --join, or found a network of your own with --genesis)',
         );
         break;
     }

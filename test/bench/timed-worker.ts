@@ -1,4 +1,4 @@
-/** The miner's worker, telling when each of its tasks began and ended; for workers.bench.ts. */
+/** The miner's worker, telling when each of its tasks began and ended; for benchmarks. */
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 
 import run from '../../miner/search.ts';
@@ -13,6 +13,7 @@ export default function timedRun(task: SearchTask): SearchReport {
   channel.postMessage({
     thread: threadId,
     epoch: task.epoch,
+    head: task.head,
     begun,
     ended: process.hrtime.bigint(),
   } satisfies TaskTimes);

@@ -25,8 +25,8 @@ import { BroadcastChannel } from 'node:worker_threads';
 
 import { chooseKernel } from '../../miner/kernel/registry.ts';
 import { MiningPool } from '../../miner/pool.ts';
-import { median } from './figures.ts';
-import { TIMES_CHANNEL, type TaskTimes } from './task-times.ts';
+import { median, quantile } from './figures.ts';
+import { TIMES_CHANNEL, firstStarts, latest, milliseconds, type TaskTimes } from './task-times.ts';
 
 /** What is compared: 0 is normal; 10 is what people give to work in the background. */
 const PRIORITIES = [0, 10];
@@ -83,30 +83,15 @@ function noFigures(): Figures {
   return { abandoned: [], begun: [], mainLags: [], peerLags: [], rates: [] };
 }
 
-/** The value below which a share of all lies. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] ?? NaN;
-}
-
-function milliseconds(nanoseconds: bigint): number {
-  return Number(nanoseconds) / 1e6;
-}
-
 /** @param switches the work of the first one has epoch 1, and so on */
 function addSwitches(figures: Figures, switches: readonly Switch[], times: readonly TaskTimes[]): void {
   switches.forEach(({ tip, taken }, index) => {
     for (const { epoch, begun, ended } of times)
       if (epoch === index && begun < taken && ended > taken)
         figures.abandoned.push(milliseconds(ended - taken));
-    const first = new Map<number, bigint>();
-    for (const { thread, epoch, begun } of times) {
-      const earlier = first.get(thread);
-      if (epoch === index + 1 && (earlier === undefined || begun < earlier)) first.set(thread, begun);
-    }
+    const starts = firstStarts(times.filter(({ epoch }) => epoch === index + 1));
     // Before the first one the workers were not even started.
-    const last = [...first.values()].reduce((one, other) => (one > other ? one : other), 0n);
-    if (index > 0 && first.size > 0) figures.begun.push(milliseconds(last - tip));
+    if (index > 0 && starts.length > 0) figures.begun.push(milliseconds(latest(starts) - tip));
   });
 }
 

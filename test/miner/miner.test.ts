@@ -105,7 +105,7 @@ const FULL = {
 /** The pool finds a block for the work it has. */
 function find(work = pool.work): void {
   if (!work) throw new Error('there is no work');
-  pool.emit('found', work, 'nonce', HASH);
+  pool.emit('found', work, 'nonce', HASH, 0);
 }
 
 describe('work', () => {
@@ -116,13 +116,24 @@ describe('work', () => {
     expect(miner.stats()).toMatchObject({ state: 'mining', difficulty: 4, tried: 5, shares: 4 });
   });
 
+  it('has the messages in every order, and a block those of its head', () => {
+    const orders = ['abc', 'bac', 'acb', 'cab', 'bca', 'cba'].map((order) => order.split(''));
+    client.emit('job', job({ ...FULL, messages: ['a', 'b', 'c'] }), true);
+    const { work } = pool;
+    const heads = orders.map((messages) => preimageHead({ messages, minedBy: 'peer', timestamp: 99 }, HASH));
+    expect([work?.head, ...(work?.otherHeads ?? [])]).toEqual(heads);
+    if (!work) throw new Error('there is no work');
+    pool.emit('found', work, 'nonce', HASH, 4);
+    expect(client.submitted).toMatchObject([{ messages: ['b', 'c', 'a'] }]);
+  });
+
   it('is completed where the job says nothing: name, difficulty, message, time, nonces', () => {
     client.emit('job', job({}), false);
     expect(pool.work).toMatchObject({
       noncePrefix: 'AAA',
       difficulty: 5,
       minedBy: 'fallback',
-      messages: ['gossip-miner'],
+      orders: [['gossip-miner']],
       timestamp: SECONDS,
     });
     expect(miner.stats().difficulty).toBe(5);

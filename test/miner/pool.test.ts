@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { messageOrders } from '../../miner/orders.ts';
 import { MiningPool, type PoolOptions, type PoolWork } from '../../miner/pool.ts';
 import { hashBlock, preimageHead, trailingZeros } from '../../shared/block.ts';
 import { until } from '../mining/helpers.ts';
@@ -18,6 +19,7 @@ interface Found {
   readonly work: PoolWork;
   readonly nonce: string;
   readonly hash: string;
+  readonly head: number;
 }
 
 let found: Found[] = [];
@@ -38,7 +40,7 @@ afterEach(async () => {
 function start(options: Partial<PoolOptions> = {}): MiningPool<PoolWork> {
   const pool = new MiningPool<PoolWork>({ processes: 2, kernel: 'reference', worker: WORKER, ...options });
   pools.push(pool);
-  pool.on('found', (work, nonce, hash) => found.push({ work, nonce, hash }));
+  pool.on('found', (work, nonce, hash, head) => found.push({ work, nonce, hash, head }));
   pool.on('trouble', (message) => trouble.push(message));
   pool.on('failed', (error) => {
     failed = error;
@@ -80,6 +82,24 @@ describe('a pool', () => {
       expect(trailingZeros(pool.stats().bestHash)).toBeGreaterThanOrEqual(3);
     },
   );
+
+  it('says with which head a nonce was found', async () => {
+    const messages = ['first', 'the second one', 'third', 'number four', 'the last'];
+    const orders = messageOrders(messages);
+    // The first block holds the hash of the block below, the second the messages, the third the nonce.
+    const parts = { ...BLOCK, minedBy: 'x'.repeat(128 - 64 - 8 - messages.join('').length) };
+    const [head = new Uint8Array(), ...otherHeads] = orders.map((order) =>
+      preimageHead({ ...parts, messages: order }, PREVIOUS),
+    );
+    const pool = start({ kernel: 'wasm' });
+    pool.setWork({ head, otherHeads, noncePrefix: 'xyz', difficulty: 3 });
+    await until(
+      'blocks are found with several heads',
+      () => new Set(found.map(({ head }) => head)).size >= 3,
+    );
+    for (const { nonce, hash, head } of found)
+      expect(hashBlock({ ...parts, messages: orders[head] ?? [], nonce }, PREVIOUS)).toBe(hash);
+  });
 
   it('tells of hashes that are almost good enough', async () => {
     const pool = start({ kernel: 'auto' });
@@ -341,7 +361,10 @@ describe('a worker that crashes', () => {
   });
 
   it.each([
-    ['found a nonce that is none', "{ run: () => ({ tried: 1, found: ['lie'], exhausted: false }) }"],
+    [
+      'found a nonce that is none',
+      "{ run: () => ({ tried: 1, found: [{ head: 0, nonce: 'lie' }], exhausted: false }) }",
+    ],
     ['did not go on', '{ run: fail }'],
     ['did not go on', 'fail()'],
   ])('is not all that is watched: a kernel that %s is replaced too (%s)', async (problem, search) => {

@@ -6,6 +6,7 @@ import { referenceKernel } from '../../miner/kernel/reference.ts';
 import { chooseKernel, KERNEL_CHOICES } from '../../miner/kernel/registry.ts';
 import { UserError } from '../../shared/errors.ts';
 import { NONCE_ALPHABET } from '../../shared/mining-wire.ts';
+import { noncesOf } from './kernel/suite.ts';
 
 function zeros(head: Uint8Array, nonce: string): number {
   const hash = createHash('sha256').update(head).update(nonce).digest('hex');
@@ -23,7 +24,7 @@ describe('the reference kernel', () => {
     for (let exhausted = false; !exhausted;) {
       const slice = search.run(1000);
       tried += slice.tried;
-      found.push(...slice.found);
+      found.push(...noncesOf(slice));
       exhausted = slice.exhausted;
     }
     const characters = NONCE_ALPHABET.split('');
@@ -43,7 +44,8 @@ describe('the reference kernel', () => {
           const noncePrefix = 'p'.repeat(length);
           const { found, tried } = referenceKernel.search({ head, noncePrefix, difficulty }).run(500);
           expect(tried).toBe(Math.min(500, 64 ** Math.min(8, 38 - length)));
-          for (const nonce of found) {
+          for (const { head: index, nonce } of found) {
+            expect(index).toBe(0);
             expect(nonce.startsWith(noncePrefix)).toBe(true);
             expect(nonce.length).toBeLessThanOrEqual(38);
             expect(zeros(head, nonce)).toBeGreaterThanOrEqual(difficulty);

@@ -13,7 +13,7 @@ import { referenceKernel } from '../../../miner/kernel/reference.ts';
 import { HITS, MEMORY_WORDS, PARAMETER, ScanSearch, type Scanner } from '../../../miner/kernel/scan.ts';
 import { hasSimd, wasmScanner } from '../../../miner/kernel/wasm.ts';
 import { messageOf } from '../../../shared/errors.ts';
-import { headOf, MINED } from './suite.ts';
+import { headOf, MINED, noncesOf } from './suite.ts';
 
 /** Hex digits in the hash's last word. */
 const DIGITS = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -58,7 +58,7 @@ describe.each([...scanners])('%s', (_, scanner) => {
       const { found } = search.run(NONCES);
       const all = hitsOf(scanner, search.layout);
       expect(all.length).toBe(found.length);
-      const lastWords = found.map((nonce) => lastWord(head, nonce));
+      const lastWords = found.map(({ nonce }) => lastWord(head, nonce));
       const next = scanner.memory[PARAMETER.next] ?? 0;
       expect(next).toBeLessThan(search.layout.words);
       for (const mask of MASKS) {
@@ -96,8 +96,8 @@ test('the reference kernel finds nonces of 8 zeros, and not at 9', () => {
   )) {
     const head = Buffer.alloc(headLength, 'gossip ');
     const noncePrefix = nonce.slice(0, -2);
-    const found = [zeros, zeros + 1].map(
-      (difficulty) => referenceKernel.search({ head, noncePrefix, difficulty }).run(64 * 64).found,
+    const found = [zeros, zeros + 1].map((difficulty) =>
+      noncesOf(referenceKernel.search({ head, noncePrefix, difficulty }).run(64 * 64)),
     );
     expect(found).toEqual([[nonce], []]);
   }

@@ -59,6 +59,33 @@ describe('the plan', () => {
     }
   });
 
+  test('takes midstates from heads that are alike in the final block, where that is cheaper', () => {
+    // 24 orders of messages that differ in the first 64 bytes only, and others that differ up to the nonce.
+    const plan = (r: number, alike: number): Layout =>
+      planLayout(640 + r, 6, NONCE_SPACE, [0, ...new Array<number>(alike - 1).fill(64), 640 + r, 640 + r]);
+    for (let r = 0; r < 64; r++) {
+      const one = plan(r, 1);
+      const many = plan(r, 24);
+      expect(many.cost).toBeLessThanOrEqual(one.cost);
+      // Behind the boundary there is no room for the nonce, or so much that straddling it is as cheap.
+      const straddles = many.midstate !== undefined;
+      expect([r, straddles]).toEqual([r, one.midstates > 1 && r >= 44 && r < 58]);
+      expect([r, many.heads.length]).toEqual([r, straddles ? 1 : 24]);
+      expect(many.midstates).toBe(straddles ? 66 : 24);
+    }
+    for (const [alike, taken] of [
+      [1, 1],
+      [2, 1],
+      [3, 3],
+      [5, 3],
+      [6, 6],
+      [66, 66],
+      [100, 66],
+    ] as const)
+      // prettier-ignore
+      expect(plan(10, alike).heads).toEqual(Array.from({ length: taken }, (_, i) => i));
+  });
+
   test('knows the cheaper of two layouts', () => {
     const cost = (r: number): number => planLayout(640 + r, 0).cost;
     expect(cost(63)).toBeLessThan(cost(40));

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from 'vitest';
 
+import { MAX_MIDSTATES } from '../../../miner/kernel/layout.ts';
 import { loadNativeScans, nativeScanner } from '../../../miner/kernel/native.ts';
 import type { NativeScan } from '../../../miner/kernel/native.ts';
 import {
   BLOCK,
   HITS,
   MAX_HITS,
-  MAX_MIDSTATES,
   MAX_WORDS,
   MEMORY_WORDS,
   PARAMETER,

@@ -10,7 +10,7 @@ import {
 } from '../../../miner/kernel/scan.ts';
 import type { Scanner } from '../../../miner/kernel/scan.ts';
 import { selfTest } from '../../../miner/kernel/self-test.ts';
-import { headOf, zerosOf } from './suite.ts';
+import { headOf, noncesOf, zerosOf } from './suite.ts';
 
 /** A scanner that tries nothing and answers what it is told to, after what a good one would. */
 function liar(answer: (memory: Uint32Array, to: number) => void): Scanner {
@@ -35,7 +35,7 @@ describe('a scanner that is wrong', () => {
   });
 
   test.each([8, 9, 64])('cannot hide a false hit from the worker, at difficulty %i', (difficulty) => {
-    const [nonce, ...more] = new ScanSearch(falseHit, { ...job, difficulty }).run(1).found;
+    const [nonce, ...more] = noncesOf(new ScanSearch(falseHit, { ...job, difficulty }).run(1));
     expect(more).toEqual([]);
     expect(zerosOf(job.head, nonce ?? '')).toBeLessThan(8);
   });
@@ -82,6 +82,10 @@ describe('a search', () => {
       expect(() => new ScanSearch(scanner, { ...job, difficulty })).toThrow(RangeError);
     for (const noncePrefix of ['é', 'tab\t', 'x'.repeat(39)])
       expect(() => new ScanSearch(scanner, { ...job, noncePrefix, difficulty: 1 })).toThrow(RangeError);
+    for (const length of [0, 92, 94]) {
+      const otherHeads = [headOf(length)];
+      expect(() => new ScanSearch(scanner, { ...job, otherHeads, difficulty: 1 })).toThrow(RangeError);
+    }
     const space = { limit: 38, alphabet: '0'.repeat(65), midstateAlphabet: '0' };
     expect(() => new ScanSearch(scanner, { ...job, difficulty: 1 }, space)).toThrow(RangeError);
   });

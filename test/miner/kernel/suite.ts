@@ -1,13 +1,16 @@
 /** What every scanner must do: the same tests for WebAssembly and native code. */
 import { hash } from 'node:crypto';
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { trailingZeros } from '../../../shared/block.ts';
+import { preimageHead, trailingZeros } from '../../../shared/block.ts';
+import type { Hit, SearchSlice } from '../../../miner/kernel/kernel.ts';
 import type { NonceSpace } from '../../../miner/kernel/layout.ts';
 import { HITS, PARAMETER, ScanSearch } from '../../../miner/kernel/scan.ts';
 import type { Scanner } from '../../../miner/kernel/scan.ts';
 import { selfTest } from '../../../miner/kernel/self-test.ts';
+import { messageOrders } from '../../../miner/orders.ts';
 
 /** Lengths of heads, one for each place in a block. */
 const everyRemainder = Array.from({ length: 64 }, (_, r) => r);
@@ -24,6 +27,36 @@ export function zerosOf(head: Uint8Array, nonce: string): number {
   return trailingZeros(hash('sha256', Buffer.concat([head, Buffer.from(nonce)]), 'hex'));
 }
 
+/** The nonces that one slice of a search found. */
+export function noncesOf({ found }: SearchSlice): string[] {
+  return found.map(({ nonce }) => nonce);
+}
+
+/** A hit in one text. */
+function hitText({ head, nonce }: Hit): string {
+  return `${head} ${nonce}`;
+}
+
+/** What is hashed for a hit. */
+function textOf(heads: readonly Uint8Array[], { head, nonce }: Hit): Buffer {
+  return Buffer.concat([heads[head] ?? new Uint8Array(), Buffer.from(nonce)]);
+}
+
+const letter = fc.constantFrom('a', 'b', 'c', 'Z');
+
+/** The heads of a block with random messages, for each of their orders one. */
+const randomHeads = fc
+  .record({
+    messages: fc.array(fc.string({ unit: letter, maxLength: 19 }), { minLength: 1, maxLength: 8 }),
+    minedBy: fc.string({ unit: letter, maxLength: 64 }),
+    previousHash: fc.constantFrom('', 'ab'.repeat(32)),
+  })
+  .map(({ messages, minedBy, previousHash }) =>
+    messageOrders(messages).map((order) =>
+      preimageHead({ messages: order, minedBy, timestamp: 1_700_000_000 }, previousHash),
+    ),
+  );
+
 /** A space small enough to be searched to its end. */
 export function smallSpace(limit: number, alphabet = 'ab', midstateAlphabet = 'xyz.~'): NonceSpace {
   return { limit, alphabet, midstateAlphabet };
@@ -36,7 +69,7 @@ function triedNonces(
   slices: readonly number[],
 ): string[] {
   const search = new ScanSearch(scanner, { ...job, difficulty: 0 });
-  return slices.flatMap((nonces) => search.run(nonces).found);
+  return slices.flatMap((nonces) => noncesOf(search.run(nonces)));
 }
 
 /** Nonces of 8 and 9 zeros, for heads of so many bytes: word 0 and word 8 with many midstates, and a single one. */
@@ -64,7 +97,7 @@ export function testScanner(name: string, scanner: Scanner): void {
             const slice = search.run(nonces);
             expect(slice.tried).toBeGreaterThan(0);
             tried += slice.tried;
-            found.push(...slice.found);
+            found.push(...noncesOf(slice));
             exhausted = slice.exhausted;
           }
           expect(tried).toBe(search.layout.nonces);
@@ -87,10 +120,57 @@ export function testScanner(name: string, scanner: Scanner): void {
           const search = new ScanSearch(scanner, { ...job, difficulty });
           const results = slices.map((nonces) => search.run(nonces));
           expect(results.reduce((sum, result) => sum + result.tried, 0)).toBe(tried.length);
-          expect(results.flatMap(({ found }) => found).toSorted()).toEqual(
+          expect(results.flatMap(noncesOf).toSorted()).toEqual(
             tried.filter((_, i) => (zeros[i] ?? 0) >= difficulty).toSorted(),
           );
         }
+      }
+    });
+
+    test('tries every nonce with every head exactly once, and finds what the oracle finds, for random messages', () => {
+      fc.assert(
+        fc.property(randomHeads, fc.string({ unit: letter, maxLength: 8 }), (heads, noncePrefix) => {
+          const [head = new Uint8Array(), ...otherHeads] = heads;
+          const job = { head, otherHeads, noncePrefix };
+          const slices = [1, 700, 900];
+          const searchAll = new ScanSearch(scanner, { ...job, difficulty: 0 });
+          const all = slices.map((nonces) => searchAll.run(nonces));
+          const tried = all.flatMap(({ found }) => found);
+          expect(all.reduce((sum, slice) => sum + slice.tried, 0)).toBe(tried.length);
+          expect(new Set(tried.map(hitText)).size).toBe(tried.length);
+          // Also as what is hashed: different heads never make the same text.
+          const texts = tried.map((hit) => textOf(heads, hit));
+          expect(new Set(texts.map((text) => text.toString('hex'))).size).toBe(tried.length);
+          expect(tried.every(({ nonce }) => nonce.startsWith(noncePrefix))).toBe(true);
+          const zeros = texts.map((text) => trailingZeros(hash('sha256', text, 'hex')));
+          for (const difficulty of [1, 2]) {
+            const search = new ScanSearch(scanner, { ...job, difficulty });
+            expect(slices.flatMap((nonces) => search.run(nonces).found.map(hitText)).toSorted()).toEqual(
+              tried
+                .filter((_, i) => (zeros[i] ?? 0) >= difficulty)
+                .map(hitText)
+                .toSorted(),
+            );
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    test('tries all heads with all nonces of a small space, wherever the final block begins', () => {
+      for (const r of everyRemainder) {
+        const head = headOf(128 + r);
+        const otherHeads = [1, 2, 3, 4, 5, 6].map((i) => head.with(i, (head[i] ?? 0) ^ 1));
+        const search = new ScanSearch(
+          scanner,
+          { head, otherHeads, noncePrefix: '', difficulty: 0 },
+          smallSpace(5),
+        );
+        const { layout } = search;
+        expect(layout.midstate === undefined ? layout.heads : [0, 1, 2, 3, 4, 5]).toEqual([0, 1, 2, 3, 4, 5]);
+        const { found, tried, exhausted } = search.run(layout.nonces);
+        expect([tried, exhausted]).toEqual([layout.nonces, true]);
+        expect(new Set(found.map(hitText)).size).toBe(tried);
       }
     });
 
@@ -133,9 +213,8 @@ export function testScanner(name: string, scanner: Scanner): void {
         // With few other letters than its own, the nonce is among the first.
         const letters = [...new Set(nonce + 'abcdefghijkl')].slice(0, 12).join('');
         const space = { limit: 38, alphabet: letters, midstateAlphabet: letters };
-        const found = [zeros, zeros + 1].map(
-          (difficulty) =>
-            new ScanSearch(scanner, { head, noncePrefix: '', difficulty }, space).run(600_000).found,
+        const found = [zeros, zeros + 1].map((difficulty) =>
+          noncesOf(new ScanSearch(scanner, { head, noncePrefix: '', difficulty }, space).run(600_000)),
         );
         expect(found).toEqual([[nonce], []]);
       }

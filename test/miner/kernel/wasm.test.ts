@@ -14,7 +14,7 @@ test('the kernel mines', () => {
   const head = headOf(180);
   const { found } = kernel.search({ head, noncePrefix: 'me', difficulty: 3 }).run(50_000);
   expect(found.length).toBeGreaterThan(0);
-  for (const nonce of found) expect(zerosOf(head, nonce)).toBeGreaterThanOrEqual(3);
+  for (const { nonce } of found) expect(zerosOf(head, nonce)).toBeGreaterThanOrEqual(3);
 });
 
 test('the assembler writes numbers of every size, calls, loops and stores', () => {
