@@ -526,16 +526,7 @@ describe.concurrent('in a network', () => {
   it(
     'catches up when a block far ahead is announced',
     async (context) => {
-      const { lab, addClassPeer } = newLab(context);
-      const other = await addClassPeer({ chain: CHAIN.slice(0, 5) });
-      // Its own rounds are too far apart to explain the catching up.
-      const peer = await lab.startPeer({
-        difficulty: DIFFICULTY,
-        join: [other],
-        extra: ['--consensus-interval', '3600'],
-      });
-      await expectChain(lab, peer, CHAIN.slice(0, 5));
-      other.chain = CHAIN;
+      const { lab, other, peer } = await behind(context);
       const tip = CHAIN.at(-1);
       await eventually('it caught up', async () => {
         if (tip !== undefined) other.announce(tip, [peer]);
@@ -549,15 +540,7 @@ describe.concurrent('in a network', () => {
   it(
     'starts a consensus when told to',
     async (context) => {
-      const { lab, addClassPeer } = newLab(context);
-      const other = await addClassPeer({ chain: CHAIN.slice(0, 5) });
-      const peer = await lab.startPeer({
-        difficulty: DIFFICULTY,
-        join: [other],
-        extra: ['--consensus-interval', '3600'],
-      });
-      await expectChain(lab, peer, CHAIN.slice(0, 5));
-      other.chain = CHAIN;
+      const { lab, peer } = await behind(context);
       const asker = await lab.asker();
       await eventually('it moved', async () => {
         asker.send(peer.port, { type: 'CONSENSUS' });
@@ -896,4 +879,18 @@ describe('odd datagrams', () => {
 /** The six fields of a block, all with one value. */
 function noBlockFields(value: unknown): object {
   return { hash: value, height: value, messages: value, minedBy: value, nonce: value, timestamp: value };
+}
+/** A peer that took five blocks from a class peer, which has the whole chain by now. */
+async function behind(context: TestContext): Promise<{ lab: Lab; other: ClassPeer; peer: Peer }> {
+  const { lab, addClassPeer } = newLab(context);
+  const other = await addClassPeer({ chain: CHAIN.slice(0, 5) });
+  const peer = await lab.startPeer({
+    difficulty: DIFFICULTY,
+    join: [other],
+    // Its own rounds are too far apart to explain a catching up.
+    extra: ['--consensus-interval', '3600'],
+  });
+  await expectChain(lab, peer, CHAIN.slice(0, 5));
+  other.chain = CHAIN;
+  return { lab, other, peer };
 }
