@@ -13,8 +13,16 @@ import type { EngineEvent } from '../../peer/engines/engine.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { seededRandom } from './random.ts';
 
+/** A datagram: a message as it is encoded, a raw text or raw bytes. */
+export type Datagram = PowMessage | string | Uint8Array;
+
+export function toBytes(what: Datagram): Uint8Array {
+  if (typeof what === 'string') return Buffer.from(what);
+  return what instanceof Uint8Array ? what : powCodec.encode(what);
+}
+
 /** Sends a message, a raw text or raw bytes as from a scripted peer; `port` stands for another socket of its own. */
-export type Send = (to: Address, what: PowMessage | string | Uint8Array, port?: number) => void;
+export type Send = (to: Address, what: Datagram, port?: number) => void;
 
 /** A scripted peer. */
 export type Script = (message: PowMessage, from: Address, send: Send) => void;
@@ -267,13 +275,7 @@ export class VirtualNetwork {
   private sender(self: Address): Send {
     return (to, what, port) => {
       const from = port === undefined ? self : { host: self.host, port };
-      const bytes =
-        typeof what === 'string'
-          ? Buffer.from(what)
-          : what instanceof Uint8Array
-            ? what
-            : powCodec.encode(what);
-      this.deliver(from, to, bytes);
+      this.deliver(from, to, toBytes(what));
     };
   }
 

@@ -8,7 +8,7 @@ import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
 import { PowEngine } from '../../../peer/engines/pow/pow.ts';
 import type { EngineEvent } from '../../../peer/engines/engine.ts';
 import type { MemoryStore } from '../../../peer/storage/memory.ts';
-import { storeWith } from '../../support/virtual-network.ts';
+import { storeWith, toBytes, type Datagram } from '../../support/virtual-network.ts';
 
 export const SELF: Address = { host: '10.0.0.1', port: 8784 };
 
@@ -78,14 +78,8 @@ export class Rig {
   }
 
   /** Lets a datagram arrive, through the codec; answers with what is sent because of it. */
-  receive(what: PowMessage | string | Uint8Array, from: Address): Sent[] {
-    const bytes =
-      typeof what === 'string'
-        ? Buffer.from(what)
-        : what instanceof Uint8Array
-          ? what
-          : powCodec.encode(what);
-    const { message, fault } = powCodec.decode(bytes);
+  receive(what: Datagram, from: Address): Sent[] {
+    const { message, fault } = powCodec.decode(toBytes(what));
     if (message === undefined) this.step({ type: 'malformed', now: this.now, from, fault });
     else this.step({ type: 'message', now: this.now, from, message });
     return this.sent();
