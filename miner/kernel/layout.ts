@@ -107,6 +107,8 @@ const SCHEDULE_ROUNDS = 29;
 const PREPARATION_ROUNDS = 1500;
 /** The same where the next outer characters stand before the final block, so that the midstate is computed anew. */
 const MIDSTATE_ROUNDS = 12_000;
+/** Beginning another search where this one has no nonces left costs as much as so many rounds; half a millisecond. */
+const SEARCH_ROUNDS = 6_000_000;
 
 /** The first head and those that are like it from the final block on, as many as kernels gain by. */
 function headsAlike(finalBlock: number, alikeFrom: readonly number[]): number[] {
@@ -130,6 +132,7 @@ function layOut(fixed: number, length: number, space: NonceSpace, alikeFrom: rea
   const midstates = midstate === undefined ? heads.length : space.midstateAlphabet.length;
   const words = space.alphabet.length ** innerCount;
   const word = innerCount === 0 ? 0 : Math.floor(lastByte / 4);
+  const nonces = space.alphabet.length ** outer.length * midstates * words;
   const preparation = inFinal > innerCount ? PREPARATION_ROUNDS : MIDSTATE_ROUNDS;
   return {
     space,
@@ -144,8 +147,8 @@ function layOut(fixed: number, length: number, space: NonceSpace, alikeFrom: rea
     heads,
     midstates,
     words,
-    nonces: space.alphabet.length ** outer.length * midstates * words,
-    cost: ROUNDS_AROUND - word + SCHEDULE_ROUNDS / midstates + preparation / words,
+    nonces,
+    cost: ROUNDS_AROUND - word + SCHEDULE_ROUNDS / midstates + preparation / words + SEARCH_ROUNDS / nonces,
   };
 }
 
