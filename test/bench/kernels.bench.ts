@@ -3,6 +3,9 @@
  *
  *     npm run build && node dist/test/bench/kernels.bench.js [seconds per row, default 1]
  *
+ * The last column compares a layout whose midstates are the orders of a block's messages with the one that serves a
+ * single order, which the miner had to take otherwise.
+ *
  * Rates are by processor time, so that other programs disturb them little. The clock is measured between the slices
  * with a chain of multiplications that wait for each other, 3 cycles each on the processors of the last ten years.
  */
@@ -16,6 +19,7 @@ import { loadNativeScans, nativeScanner } from '../../miner/kernel/native.ts';
 import { referenceKernel } from '../../miner/kernel/reference.ts';
 import { ScanSearch } from '../../miner/kernel/scan.ts';
 import { hasSimd, instantiateModule, wasmScanner } from '../../miner/kernel/wasm.ts';
+import { messageOrders } from '../../miner/orders.ts';
 import { messageOf } from '../../shared/errors.ts';
 
 const seconds = Number(process.argv[2] ?? 1);
@@ -129,22 +133,35 @@ function headLengths(): number[] {
   );
 }
 
-const print = (...columns: [string, string, string, string, string, string]): void => {
-  const [kernel, ...numbers] = columns;
+/** Heads of so many bytes, one for each order of four messages that stand before the final block. */
+function headsOfOrders(length: number): Uint8Array[] {
+  const orders = messageOrders(['one', 'two', 'three', 'four']);
+  return orders.map((order) => Buffer.alloc(length).fill(order.join(''), 0, 15));
+}
+
+const print = (...columns: string[]): void => {
+  const [kernel = '', ...numbers] = columns;
   console.log(kernel.padEnd(26) + numbers.map((number) => number.padStart(14)).join(''));
 };
 
-const head = new Uint8Array(150);
-const reference = referenceKernel.search({ head, noncePrefix: PREFIX, difficulty: DIFFICULTY });
+const reference = referenceKernel.search({
+  head: new Uint8Array(150), noncePrefix: PREFIX, difficulty: DIFFICULTY });
 const referenceRate = measure((nonces) => reference.run(nonces).tried);
 
-const printRate = (kernel: string, word: string, midstates: string, { rate, cycles }: Rate): void => {
+const printRate = (
+  kernel: string,
+  word: string,
+  midstates: string,
+  { rate, cycles }: Rate,
+  oneOrder?: Rate,
+): void => {
   const ratio = rate / referenceRate.rate;
-  print(kernel, word, midstates, (rate / 1e6).toFixed(2), cycles.toFixed(1), ratio.toFixed(1));
+  const gain = oneOrder === undefined ? '' : (rate / oneOrder.rate).toFixed(2);
+  print(kernel, word, midstates, (rate / 1e6).toFixed(2), cycles.toFixed(1), ratio.toFixed(1), gain);
 };
 
 console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}`);
-print('kernel', 'word', 'midstates', 'MH/s', 'cycles/nonce', 'ratio');
+print('kernel', 'word', 'midstates', 'MH/s', 'cycles/nonce', 'ratio', 'to one order');
 printRate('createHash, by fields', '', '', measure(hashFieldByField()));
 printRate('reference', '', '', referenceRate);
 
@@ -157,9 +174,15 @@ try {
 }
 for (const [name, scanner] of scanners) {
   for (const length of headLengths()) {
-    const job = { head: new Uint8Array(length), noncePrefix: PREFIX, difficulty: DIFFICULTY };
+    const [head = new Uint8Array(), ...otherHeads] = headsOfOrders(length);
+    const job = { head, noncePrefix: PREFIX, difficulty: DIFFICULTY };
     const search = new ScanSearch(scanner, job);
     const rate = measure((nonces) => search.run(nonces).tried);
     printRate(name, `${search.layout.word}`, `${search.layout.midstates}`, rate);
+    const orders = new ScanSearch(scanner, { ...job, otherHeads });
+    if (orders.layout.heads.length === 1) continue;
+    const ordersRate = measure((nonces) => orders.run(nonces).tried);
+    const { word, midstates } = orders.layout;
+    printRate(`${name}, by orders`, `${word}`, `${midstates}`, ordersRate, rate);
   }
 }

@@ -91,6 +91,24 @@ describe('node miner, for our peer', () => {
     await until('the server notices', () => server.miners().length === 0);
   });
 
+  it('puts the messages into the order that it found a nonce for', async () => {
+    // The hash of the block below, the name and the messages fill two of SHA-256's blocks; a nonce of 38 characters
+    // stays within the third.
+    const messages = ['first', 'second one', 'third', 'number four', 'the last'];
+    const minedBy = 'x'.repeat(128 - 64 - messages.join('').length);
+    const { server, port, chain } = await startServer({ ...workAt(1, messages, 2), minedBy });
+    startMiner(port, '--kernel', 'wasm');
+    const reordered = (): Block[] => chain.filter((block) => block.messages.join() !== messages.join());
+    await until('blocks of other orders are mined', () => reordered().length >= 3);
+    let below = { height: 0, hash: workAt(1).previousHash };
+    for (const block of chain) {
+      expect(verifyBlock(block, below, 2)).toBeUndefined();
+      expect(block.messages.toSorted()).toEqual(messages.toSorted());
+      below = block;
+    }
+    expect(server.miners()).toMatchObject([{ rejected: 0 }]);
+  });
+
   it('leaves work that is stale at once', async () => {
     // Nobody finds 30 zeros: only new work ends this.
     const { server, port, chain } = await startServer(workAt(1, ['hello'], 30));
