@@ -24,10 +24,10 @@
  * before the final one, the final block is the same. Four different messages make 24 midstates.
  *
  *          blocks before                           final block
- *     … ──────────────────────────┐┌──────────────────────────────────────────────┐
- *     … messages in any order ‖ he ││ ad ‖ prefix ‖ outer ‖ I I I 0x80 │ … │ length │
- *     … ──────────────────────────┘└──────────────────────────────────────────────┘
- *                                                         └─ word p ─┘
+ *     … ──────────────────────────┐┌───────────────────────────────────────────────┐
+ *     … messages, any order ‖ he  ││ ad ‖ prefix ‖ outer ‖ I I I 0x80 │ … │ length │
+ *     … ──────────────────────────┘└───────────────────────────────────────────────┘
+ *                                                        └─ word p ─┘
  *
  * Even where the nonce could straddle the boundary, this may be cheaper: word p is a late one. Of the messages this
  * file knows nothing; it is told from which byte on heads are alike. With too few of them there is one midstate only.

@@ -145,7 +145,10 @@ const print = (...columns: string[]): void => {
 };
 
 const reference = referenceKernel.search({
-  head: new Uint8Array(150), noncePrefix: PREFIX, difficulty: DIFFICULTY });
+  head: new Uint8Array(150),
+  noncePrefix: PREFIX,
+  difficulty: DIFFICULTY,
+});
 const referenceRate = measure((nonces) => reference.run(nonces).tried);
 
 const printRate = (

@@ -189,6 +189,28 @@ describe('node miner, for a seed’s peer', () => {
     expect(miner?.received.every((object) => !('type' in object))).toBe(true);
   });
 
+  it('hands in the messages in the order that it found a nonce for', async () => {
+    const below = 'ab'.repeat(32);
+    const messages = ['first', 'second one', 'third', 'number four', 'the last'];
+    const minedBy = 'x'.repeat(128 - 64 - messages.join('').length);
+    let height = 1;
+    const peer = await ScriptedPeer.start((miner) => {
+      miner.send({ height, previous_hash: below, messages, minedBy, difficulty: 2 });
+    });
+    servers.push(peer);
+    startMiner(peer.port, '--kernel', 'wasm');
+    await until('it connects', () => peer.miners.length === 1);
+    const orders = new Set<string>();
+    while (orders.size < 3) {
+      const block = readBlock(await peer.miners[0]?.next());
+      if (typeof block === 'string') throw new Error(block);
+      expect(verifyBlock(block, { height: height - 1, hash: below }, 2)).toBeUndefined();
+      expect(block.messages.toSorted()).toEqual(messages.toSorted());
+      orders.add(block.messages.join());
+      peer.miners[0]?.send({ height: ++height, previous_hash: below, messages, minedBy, difficulty: 2 });
+    }
+  });
+
   it('survives garbage of every kind', async () => {
     const garbage = ['\u0000\u0001', '[[[[', `{"a":${'{'.repeat(100)}`, `{"a":"${'x'.repeat(20_000)}`, ''];
     const peer = await ScriptedPeer.start((miner) => {
