@@ -86,6 +86,13 @@ describe('the plan', () => {
       expect(plan(10, alike).heads).toEqual(Array.from({ length: taken }, (_, i) => i));
   });
 
+  test('takes no head that is different in the final block', () => {
+    for (let r = 0; r < 28; r++) {
+      expect(planLayout(640 + r, 0, NONCE_SPACE, [0, 640, 640]).heads).toEqual([0, 1, 2]);
+      expect(planLayout(640 + r, 0, NONCE_SPACE, [0, 640, 641]).heads).toEqual([0]);
+    }
+  });
+
   test('knows the cheaper of two layouts', () => {
     const cost = (r: number): number => planLayout(640 + r, 0).cost;
     expect(cost(63)).toBeLessThan(cost(40));
