@@ -21,7 +21,8 @@ export type SubmitResult =
 /**
  * Whether miners search fast on a block with so many bytes before the nonce: their fast kernels let the nonce straddle
  * the boundary of two of SHA-256's blocks of 64 bytes (see `miner/kernel/layout.ts`), and with at most 38 characters,
- * the first of them the miner's own, it reaches one only from these places. Elsewhere a nonce costs half as much again;
+ * the first of them the miner's own, it reaches one only from these places. Elsewhere a nonce
+ * costs half as much again, unless the order of several messages makes up for it;
  * and at every fourth place preparations cost a percent, because the last word has room for two characters only.
  */
 export function suitsMiners(headLength: number): boolean {
