@@ -76,7 +76,7 @@ const SLICE = 0.02;
 const CLOCK_DRIFT = 0.1;
 /** Length of the pool's tasks in milliseconds: what is not answered yet at an end is not counted. */
 const TASK_TIME = 5;
-/** A previous hash as any other. */
+/** What the jobs stand on; which hash it is makes no difference to the kernels. */
 const PREVIOUS_HASH = `${'ab'.repeat(28)}00000000`;
 
 /** A stretch of searching on one thread. */

@@ -32,7 +32,7 @@ export type Timestamp = number | bigint;
 export interface Block {
   /** Position in the chain; the genesis has 0. */
   readonly height: number;
-  /** Who mined it: any text. */
+  /** Who mined it; the network sets no limit to this text. */
   readonly minedBy: string;
   /** 1 to 10 messages of at most 20 code points. */
   readonly messages: readonly string[];

@@ -45,7 +45,7 @@ export const MINING_STREAM_LIMITS: StreamLimits = { objectBytes: 16_384, depth: 
 export const MAX_JOB_BYTES = 4096;
 /** Longest miner's name that is read, in UTF-16 units: it must fit into a job together with ten messages. */
 const MAX_NAME_LENGTH = 256;
-/** Longest id of a job, in characters: any counter or random id fits. */
+/** Longest id of a job, in characters; a counter or a random id fits. */
 const MAX_JOB_ID_LENGTH = 64;
 /** Longest name of a miner's program: it is shown in a table. */
 export const MAX_AGENT_LENGTH = 32;

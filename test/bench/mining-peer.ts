@@ -12,7 +12,7 @@ import type { WorkTemplate } from '../../shared/work.ts';
 const LOOPBACK = '127.0.0.1';
 /** Milliseconds between two jobs for the same work: far shorter than a peer's, so that what a job costs is seen. */
 const TICK = 1000;
-/** Shortest and longest time from a tip to the next, in milliseconds: any part of a task may have passed by then. */
+/** Shortest and longest time from a tip to the next, in milliseconds, so that a tip falls into every part of a task. */
 const PAUSE = { least: 40, most: 160 };
 
 /** A tip that the peer had. */

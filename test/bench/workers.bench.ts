@@ -32,7 +32,7 @@ import { TIMES_CHANNEL, firstStarts, latest, milliseconds, type TaskTimes } from
 const PRIORITIES = [0, 10];
 /** Period of the timers whose lag is measured, in milliseconds. */
 const PERIOD = 5;
-/** Shortest and longest time to the next tip, in milliseconds: any part of a task may have passed by then. */
+/** Shortest and longest time to the next tip, in milliseconds, so that a tip falls into every part of a task. */
 const TIP = { least: 20, most: 120 };
 
 /** Keeps how late a timer is. */

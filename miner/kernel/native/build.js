@@ -20,7 +20,7 @@ const flags = ['-std=c11', '-O3', '-fPIC', '-fvisibility=hidden', '-shared', ...
 
 /**
  * Tries one compiler.
- * @param {string[]} command the compiler, with its own arguments if it has any
+ * @param {string[]} command the compiler and the arguments that were given with it
  * @returns {string | undefined} what went wrong
  */
 function compile([program = '', ...given]) {

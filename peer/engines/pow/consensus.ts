@@ -110,7 +110,7 @@ export class Consensus {
     return this.finishedOnce ? 'waiting' : 'joining';
   }
 
-  /** Whether there is something to mine on: a chain, or leave to found one where nobody has any. */
+  /** Whether miners have work: there is a chain, or we may found one because nobody has one. */
   get ready(): boolean {
     const { chain, config } = this.context;
     if (!this.finishedOnce) return false;
