@@ -1,5 +1,7 @@
 /** Collections that never outgrow their bound: what is oldest gives way. */
 
+import type { Gauge } from './engine.ts';
+
 /** Remembers the last so many keys that were added. */
 export class RecentSet {
   private readonly keys = new Set<string>();
@@ -11,6 +13,10 @@ export class RecentSet {
 
   get size(): number {
     return this.keys.size;
+  }
+
+  measure(name: string, tell: Gauge): void {
+    tell(name, this.keys.size, this.limit);
   }
 
   has(key: string): boolean {
@@ -37,6 +43,10 @@ export class RecentMap<V> {
 
   get size(): number {
     return this.entries.size;
+  }
+
+  measure(name: string, tell: Gauge): void {
+    tell(name, this.entries.size, this.limit);
   }
 
   get(key: string): V | undefined {
@@ -76,6 +86,10 @@ export class RateLimit {
     this.buckets = new RecentMap(options.maxKeys);
     this.perSecond = options.perSecond;
     this.burst = options.burst;
+  }
+
+  measure(name: string, tell: Gauge): void {
+    this.buckets.measure(name, tell);
   }
 
   /**

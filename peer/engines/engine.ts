@@ -42,7 +42,12 @@ export type Effect<Message, Result, Notice> =
 export interface Engine<Message, Request, Result, Notice> {
   /** Takes one event and says what is to be done, in order. Bounded: a few milliseconds of work at most. */
   step(event: EngineEvent<Message, Request>): readonly Effect<Message, Result, Notice>[];
+  /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
+  measure(tell: Gauge): void;
 }
+
+/** Is told the size of something that is bounded, and the bound. */
+export type Gauge = (name: string, size: number, limit: number) => void;
 
 /** What a decoder makes of bytes from the network: a message, or the rule that they break. */
 export type Decoded<Message> =

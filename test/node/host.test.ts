@@ -56,6 +56,10 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
     });
   }
 
+  measure(): void {
+    // It has nothing to grow.
+  }
+
   step(event: Event): Effects {
     this.events.push(event);
     this.#wake();

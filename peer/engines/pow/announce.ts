@@ -3,6 +3,7 @@ import { addressKey, type Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
 import { RecentMap, RecentSet } from '../bounded.ts';
+import type { Gauge } from '../engine.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
 import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
@@ -29,6 +30,11 @@ export class Announcements {
     this.context = context;
     this.words = words;
     this.consensus = consensus;
+  }
+
+  measure(tell: Gauge): void {
+    this.seen.measure('blocks seen', tell);
+    this.early.measure('early blocks', tell);
   }
 
   onAnnounce(block: Block, from: Address): void {

@@ -11,6 +11,7 @@ import { blockToJson, verifyBlock, type Block, type BlockFault } from '../../../
 import { UserError } from '../../../shared/errors.ts';
 import { isJsonObject, parseJson } from '../../../shared/json.ts';
 import type { StoreView, StoreWrite } from '../../storage/store.ts';
+import type { Gauge } from '../engine.ts';
 
 /** Where the record lies. */
 const RECORD_KEY = 'chain';
@@ -24,6 +25,9 @@ const FORMAT = 1;
 export const STAGE_BATCH = 4096;
 /** A staged chain no longer than this is written straight over ours, so that everyday reorganisations add no segment. */
 const IN_PLACE_LIMIT = 1024;
+
+/** Which rule a block breaks on top of the one before it, as {@link verifyBlock} says it. */
+export type BlockRule = typeof verifyBlock;
 
 /** The blocks of `branch` from height `from` on, up to where the next segment begins. */
 interface Segment {
@@ -81,6 +85,7 @@ export class Chain {
   /** The lowest difficulty at which any of our blocks was verified. */
   private verifiedAt: number;
   private readonly view: StoreView;
+  private readonly rule: BlockRule;
   private segments: readonly Segment[] = [];
   private nextBranch = 0;
   private garbage: readonly Range[] = [];
@@ -88,10 +93,12 @@ export class Chain {
 
   /**
    * @param difficulty the zeros that a hash must end in; every block of the chain is held to it
+   * @param rule what makes a block valid; the network's rule, but for simulations
    * @throws UserError if the store holds something else than a chain, or one of a lower difficulty
    */
-  constructor(view: StoreView, difficulty: number) {
+  constructor(view: StoreView, difficulty: number, rule: BlockRule = verifyBlock) {
     this.view = view;
+    this.rule = rule;
     this.difficulty = difficulty;
     this.verifiedAt = difficulty;
     const text = view.get(RECORD_KEY);
@@ -110,6 +117,11 @@ export class Chain {
     this.garbage = record.garbage;
     this.tip = this.block(record.height - 1) ?? null;
     if (this.height > 0 && this.tip === null) throw damaged(`block ${this.height - 1} is missing`);
+  }
+
+  measure(tell: Gauge): void {
+    tell('segments of the chain', this.segments.length, this.height + 1);
+    tell('staged blocks not yet written', this.staging?.pending.length ?? 0, STAGE_BATCH);
   }
 
   /** The block at `height`, or undefined if the chain does not reach it. */
@@ -135,7 +147,7 @@ export class Chain {
 
   /** Which rule `block` would break as our next one. */
   faultOf(block: Block): BlockFault | undefined {
-    return verifyBlock(block, this.tip, this.difficulty);
+    return this.rule(block, this.tip, this.difficulty);
   }
 
   /** Puts a block, verified with {@link faultOf}, on top. */
@@ -184,7 +196,7 @@ export class Chain {
   stage(block: Block): BlockFault | StoreWrite[] {
     const { staging } = this;
     if (staging === null) throw new Error('no chain is being staged');
-    const fault = verifyBlock(block, staging.last, this.difficulty);
+    const fault = this.rule(block, staging.last, this.difficulty);
     if (fault !== undefined) return fault;
     staging.last = block;
     if (staging.forkPoint === block.height - 1 && this.block(block.height)?.hash === block.hash) {

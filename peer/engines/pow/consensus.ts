@@ -8,6 +8,7 @@
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
 import { RecentMap } from '../bounded.ts';
+import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import type { ChainClaim, PowNotice, PowStatus } from './interface.ts';
 import {
@@ -20,6 +21,7 @@ import {
   MAX_CANDIDATES,
   MAX_FAILURES_PER_HOST,
   MAX_FALSE_CHAINS,
+  MAX_PEERS,
   MAX_SOURCES,
   STATS_RETRY,
   STATS_ROUNDS,
@@ -108,6 +110,22 @@ export class Consensus {
     if (state.phase === 'asking') return 'asking';
     if (this.context.chain.height > 0) return 'following';
     return this.finishedOnce ? 'waiting' : 'joining';
+  }
+
+  measure(tell: Gauge): void {
+    const { state } = this;
+    const most = MAX_PEERS + this.context.config.join.length;
+    tell('failed hosts', this.failures.size, most);
+    this.falseChains.measure('false chains', tell);
+    for (const blamed of this.falseChains.values())
+      tell('claimants of a false chain', blamed.size, MAX_BLAMED);
+    if (state.phase === 'asking') {
+      tell('peers asked for STATS', state.asked.size, most);
+      tell('answers to STATS', state.answers.size, state.asked.size);
+    } else if (state.phase === 'syncing') {
+      tell('candidates', state.others.length, MAX_CANDIDATES);
+      state.sync.measure(tell);
+    }
   }
 
   /** Whether miners have work: there is a chain, or we may found one because nobody has one. */

@@ -11,6 +11,7 @@
  */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
+import type { Gauge } from '../engine.ts';
 import {
   BACK_OFF,
   CHUNK,
@@ -113,6 +114,17 @@ export class Download {
     return this.sources.filter(({ shed }) => shed === undefined);
   }
 
+  measure(tell: Gauge): void {
+    tell('blocks that wait for a gap to close', this.received.size, MAX_AHEAD);
+    tell('heights to be asked again', this.again.length, MAX_AHEAD);
+    for (const { inFlight, lapsed, unfit, refused } of this.sources) {
+      tell('requests under way', inFlight.size, MAX_WINDOW);
+      tell('requests not answered in time', lapsed.size, MAX_WINDOW);
+      tell('heights answered falsely', unfit.size, MAX_AHEAD);
+      tell('heights refused', refused.size, MAX_AHEAD);
+    }
+  }
+
   /** What to ask now: again what was not answered in time, then what is next. Call it at every tick. */
   poll(now: number): BlockRequest[] {
     for (const source of this.sources) if (source.shed === undefined) this.expire(source, now);
@@ -169,6 +181,7 @@ export class Download {
     const [height] = source.inFlight.keys();
     if (height === undefined) return;
     source.inFlight.delete(height);
+    if (source.refused.size >= MAX_AHEAD) forgetBelow(source.refused, this.next);
     source.refused.add(height);
     this.askAgain([height]);
     if (++source.refusals >= MAX_REFUSALS) this.shed(source, 'refused');
@@ -324,6 +337,11 @@ export class Download {
     );
     return possible.find(({ inFlight }) => inFlight.has(height));
   }
+}
+
+/** Drops what is no longer of interest. */
+function forgetBelow(heights: Set<number>, next: number): void {
+  for (const height of heights) if (height < next) heights.delete(height);
 }
 
 function newSource(address: Address): Source {

@@ -2,6 +2,7 @@
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import { RateLimit } from '../bounded.ts';
+import type { Gauge } from '../engine.ts';
 import { parseStored } from './chain.ts';
 import type { Context } from './context.ts';
 import {
@@ -27,6 +28,11 @@ export class ServingLimit {
     burst: SERVE_UNVERIFIED_BURST,
     maxKeys: MAX_RATED_HOSTS,
   });
+
+  measure(tell: Gauge): void {
+    this.known.measure('rates of answers to known hosts', tell);
+    this.unknown.measure('rates of answers to unknown hosts', tell);
+  }
 
   /** Whether one more answer may go to `from`; counts it if not. */
   allows(context: Context, from: Address): boolean {

@@ -1,6 +1,7 @@
 /** GOSSIP and GOSSIP_REPLY: saying that we are there, and hearing who else is. */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { RateLimit, RecentSet } from '../bounded.ts';
+import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import {
   ALL_FORWARDS_BURST,
@@ -52,6 +53,12 @@ export class GossipProtocol {
   constructor(context: Context, onPeer: () => void) {
     this.context = context;
     this.onPeer = onPeer;
+  }
+
+  measure(tell: Gauge): void {
+    this.seen.measure('gossip ids', tell);
+    this.replies.measure('rates of gossip replies', tell);
+    this.forwards.measure('rates of gossip forwards', tell);
   }
 
   /** Greets the network, now and then every gossip interval, and drops who has been silent. */

@@ -1,5 +1,6 @@
 /** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
 import { addressKey, type Address } from '../../../shared/address.ts';
+import type { Gauge } from '../engine.ts';
 import type { ChainClaim, PeerView } from './interface.ts';
 import {
   MAX_PEERS,
@@ -46,6 +47,12 @@ export class PeerTable {
 
   get size(): number {
     return this.peers.size;
+  }
+
+  measure(tell: Gauge): void {
+    tell('peers', this.peers.size, MAX_PEERS);
+    tell('unverified peers', this.peers.size - this.verified, MAX_UNVERIFIED_PEERS);
+    tell('hosts of peers', this.verifiedPerHost.size, this.verified);
   }
 
   get(address: Address): Peer | undefined {

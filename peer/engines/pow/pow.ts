@@ -6,10 +6,10 @@ import type { StoreView } from '../../storage/store.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
-import type { Engine, EngineEvent } from '../engine.ts';
+import type { Engine, EngineEvent, Gauge } from '../engine.ts';
 import { Random } from '../random.ts';
 import { Announcements } from './announce.ts';
-import { Chain } from './chain.ts';
+import { Chain, type BlockRule } from './chain.ts';
 import { Consensus, CONSENSUS_TIMER, STATS_TIMER } from './consensus.ts';
 import { Context, type PowEffect } from './context.ts';
 import { onGetBlock, ServingLimit } from './get-block.ts';
@@ -38,10 +38,11 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
   /**
    * @param modules.view what the node has stored, read for the chain we left off with
    * @param modules.entropy at least 16 random bytes
+   * @param modules.rule another rule of what makes a block valid: for simulations only
    * @throws UserError if what is stored is not a chain of this difficulty
    */
-  constructor(config: PowConfig, modules: { view: StoreView; entropy: Uint8Array }) {
-    const chain = new Chain(modules.view, config.difficulty);
+  constructor(config: PowConfig, modules: { view: StoreView; entropy: Uint8Array; rule?: BlockRule }) {
+    const chain = new Chain(modules.view, config.difficulty, modules.rule);
     const peers = new PeerTable(config.self, config.selfHosts);
     this.context = new Context({ config, chain, peers, random: new Random(modules.entropy) });
     this.consensus = new Consensus(this.context, this.words, (startedAt) => {
@@ -82,6 +83,17 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     this.tellWork();
     if (context.chain.hasGarbage) context.goOn();
     return context.takeEffects();
+  }
+
+  measure(tell: Gauge): void {
+    const { peers, chain } = this.context;
+    peers.measure(tell);
+    chain.measure(tell);
+    this.words.measure(tell);
+    this.serving.measure(tell);
+    this.gossip.measure(tell);
+    this.announcements.measure(tell);
+    this.consensus.measure(tell);
   }
 
   /** The state, as shown to people. */

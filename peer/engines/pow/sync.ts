@@ -3,7 +3,8 @@
  * every block, and only then adopt it as a whole. Our own chain stays as it is until that moment.
  */
 import type { Address } from '../../../shared/address.ts';
-import { BLOCK_RULES, type Block, type BlockFault } from '../../../shared/block.ts';
+import { BLOCK_RULES, MAX_MESSAGES, type Block, type BlockFault } from '../../../shared/block.ts';
+import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import { Download, type BlockRequest, type Delivery, type Source } from './download.ts';
 import { ForkSearch } from './fork-search.ts';
@@ -12,6 +13,7 @@ import {
   DOWNLOAD_TICK,
   MAX_ORPHANED_BLOCKS,
   MAX_SINGLE_ATTEMPTS,
+  MAX_SOURCES,
   MAX_STAGED_MESSAGES,
   MAX_STALL,
   MAX_SYNC_TIME,
@@ -91,6 +93,15 @@ export class ChainSync {
 
   get phase(): 'searching' | 'downloading' {
     return this.download === undefined ? 'searching' : 'downloading';
+  }
+
+  measure(tell: Gauge): void {
+    tell('sources', this.target.sources.length, MAX_SOURCES);
+    tell('rejected blocks', this.rejections.length, 2 * MAX_SOURCES);
+    tell('liars', this.liars.size, MAX_SOURCES);
+    tell('messages of staged blocks', this.messages.size, MAX_STAGED_MESSAGES + MAX_MESSAGES);
+    this.download?.measure(tell);
+    this.whole?.measure(tell);
   }
 
   begin(): void {

@@ -2,6 +2,7 @@
 import type { Address } from '../../../shared/address.ts';
 import { isMineableWord, MAX_MESSAGES, type Block } from '../../../shared/block.ts';
 import { RateLimit } from '../bounded.ts';
+import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import { MAX_RATED_HOSTS, MAX_WORDS, WORDS_BURST, WORDS_PER_SECOND } from './limits.ts';
 import type { NewWord } from './messages.ts';
@@ -26,6 +27,11 @@ export class WordQueue {
 
   get waiting(): readonly string[] {
     return [...this.words];
+  }
+
+  measure(tell: Gauge): void {
+    tell('words', this.words.size, MAX_WORDS);
+    this.rate.measure('rates of words', tell);
   }
 
   /** The words of the next block. */

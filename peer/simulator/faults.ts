@@ -1,0 +1,183 @@
+/** When the network falls apart, nodes crash and nodes leave: everything that goes wrong besides single datagrams. */
+import type { Chance } from './chance.ts';
+import type { Network } from './network.ts';
+import type { SimNode } from './node.ts';
+import type { EngineTypes } from './subject.ts';
+
+/** How a partition cuts the network; `swizzle` clogs nodes one by one and lets go of them in another order. */
+const PARTITION_KINDS = ['symmetric', 'one-way', 'isolate one', 'swizzle'] as const;
+
+/** Milliseconds in an hour and a second. */
+const HOUR = 3_600_000;
+const SECOND = 1_000;
+/** How long it takes, on average, until a new node takes the place of one that left, in milliseconds. */
+const REPLACEMENT_DELAY = 10_000;
+/** Spans kept for the report: more can't be told apart in a plot. */
+const MAX_SPANS = 2_000;
+
+/** A fault, and from when to when it lasted, in microseconds. */
+interface Span {
+  readonly kind: string;
+  readonly from: number;
+  to: number;
+  readonly nodes: readonly number[];
+}
+
+/** What the schedule does to the simulated network. */
+interface Victim<T extends EngineTypes> {
+  readonly nodes: readonly SimNode<T>[];
+  setting(name: string): number;
+  chance(label: string): Chance;
+  now(): number;
+  after(delay: number, run: () => void): void;
+  start(node: SimNode<T>): void;
+  crash(node: SimNode<T>): void;
+  doom(node: SimNode<T>): void;
+  replace(node: SimNode<T>, after: number): void;
+}
+
+export class FaultSchedule<T extends EngineTypes> {
+  partitions = 0;
+  crashes = 0;
+  readonly spans: Span[] = [];
+  private readonly victim: Victim<T>;
+  private readonly network: Network;
+  private readonly lasting: readonly SimNode<T>[];
+  /** Takes down the walls that stand. */
+  private readonly walls = new Set<() => void>();
+  private readonly downSpans = new Map<SimNode<T>, Span>();
+  private over = false;
+  private readonly downTimes: Chance;
+
+  /** @param lasting nodes that never leave for good */
+  constructor(victim: Victim<T>, network: Network, lasting: readonly SimNode<T>[]) {
+    this.victim = victim;
+    this.network = network;
+    this.lasting = lasting;
+    this.downTimes = victim.chance('time down');
+  }
+
+  /** Lets faults come until `end`, in microseconds since the start. */
+  begin(end: number): void {
+    const { victim } = this;
+    const slow = victim.nodes.filter(({ service }) => service > 0).map(({ index }) => index);
+    if (slow.length > 0) this.spans.push({ kind: 'slow', from: 0, to: end, nodes: slow });
+    this.often('partitions', (chance) => {
+      this.partition(chance);
+    });
+    this.often('crashes', (chance) => {
+      const up = victim.nodes.filter((node) => node.up && !node.doomed);
+      if (up.length === 0) return;
+      const node = chance.pick(up);
+      if (chance.happens(0.5)) victim.doom(node);
+      else victim.crash(node);
+    });
+    this.often('churn', (chance) => {
+      const leaving = victim.nodes.filter((node) => node.honest && node.up && !this.lasting.includes(node));
+      if (leaving.length === 0) return;
+      const node = chance.pick(leaving);
+      this.span('replaced', [node.index], this.now);
+      victim.replace(node, chance.exponential(REPLACEMENT_DELAY));
+    });
+  }
+
+  /** A node has crashed: says when it starts again. */
+  onCrash(node: SimNode<T>): void {
+    this.crashes++;
+    node.crashes++;
+    if (this.over) return;
+    const span = this.span('down', [node.index]);
+    this.downSpans.set(node, span);
+    const { life } = node;
+    this.victim.after(this.downTimes.exponential(this.victim.setting('down') * SECOND), () => {
+      span.to = this.now;
+      if (!this.over && node.life === life) this.victim.start(node);
+    });
+  }
+
+  /** No more faults: walls fall, and nothing is held back. Who is down is the simulation's to start. */
+  end(): void {
+    this.over = true;
+    for (const fall of [...this.walls]) fall();
+    this.network.unclogAll();
+    for (const span of this.downSpans.values()) span.to = Math.min(span.to, this.now);
+    for (const node of this.victim.nodes) node.service = 0;
+  }
+
+  /** The time in microseconds. */
+  private get now(): number {
+    return this.victim.now() * 1000;
+  }
+
+  private span(kind: string, nodes: readonly number[], to = Infinity): Span {
+    const span = { kind, from: this.now, to, nodes };
+    if (this.spans.length < MAX_SPANS) this.spans.push(span);
+    return span;
+  }
+
+  /** Does something as often as a setting says, at times that are independent of each other. */
+  private often(setting: string, run: (chance: Chance) => void): void {
+    const { victim } = this;
+    const perHour = victim.setting(setting);
+    if (perHour <= 0) return;
+    const chance = victim.chance(setting);
+    const next = (): void => {
+      victim.after(chance.exponential(HOUR / perHour), () => {
+        if (this.over) return;
+        run(chance);
+        next();
+      });
+    };
+    next();
+  }
+
+  private partition(chance: Chance): void {
+    const { victim } = this;
+    const { nodes } = victim;
+    if (nodes.length < 2) return;
+    this.partitions++;
+    const length = chance.exponential(victim.setting('partition-length') * SECOND);
+    const kind = chance.pick(PARTITION_KINDS);
+    const size = kind === 'isolate one' ? 1 : chance.integer(1, nodes.length - 1);
+    const inside = chance.sample(nodes, size).map(({ index }) => index);
+    if (kind === 'swizzle') {
+      this.swizzle(chance, inside, length);
+      return;
+    }
+    const span = this.span(kind, inside);
+    const pairs = inside.flatMap((one) =>
+      nodes
+        .filter(({ index }) => !inside.includes(index))
+        .flatMap(({ index: other }): (readonly [number, number])[] =>
+          kind === 'one-way'
+            ? [[one, other]]
+            : [
+                [one, other],
+                [other, one],
+              ],
+        ),
+    );
+    this.network.wall(pairs, true);
+    const fall = (): void => {
+      if (!this.walls.delete(fall)) return;
+      this.network.wall(pairs, false);
+      span.to = this.now;
+    };
+    this.walls.add(fall);
+    victim.after(length, fall);
+  }
+
+  /** Some nodes stop hearing anything, one after the other, and hear it all, late, in another order. */
+  private swizzle(chance: Chance, inside: readonly number[], length: number): void {
+    for (const site of inside) {
+      const from = chance.between(0, length / 2);
+      const to = chance.between(length / 2, length);
+      this.victim.after(from, () => {
+        if (this.over) return;
+        const end = this.now + (to - from) * 1000;
+        this.network.clog(site, end);
+        this.span('clogged', [site], end);
+      });
+    }
+  }
+}

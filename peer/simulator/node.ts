@@ -1,0 +1,126 @@
+import type { Address } from '../../shared/address.ts';
+import type { Corruption, EngineOf, EngineTypes, SimulatedNode } from './subject.ts';
+import { SimulatedStore } from './store.ts';
+
+/** What the clocks of all nodes show at the start, in milliseconds since 1970: a moment in November 2023. */
+const EPOCH = 1_700_000_000_000;
+
+/** Something that is to happen at some time. */
+export type Occurrence<T extends EngineTypes> =
+  /** A datagram arrives. */
+  | {
+      readonly kind: 'delivery';
+      readonly node: SimNode<T>;
+      readonly from: Address;
+      readonly payload: T['message'] | Uint8Array;
+    }
+  | NodeTimer<T>
+  | { readonly kind: 'continue'; readonly node: SimNode<T>; readonly life: number }
+  /** A slow node is free again. */
+  | { readonly kind: 'wake'; readonly node: SimNode<T>; readonly life: number }
+  /** A fault, a miner, a user: whatever is no engine's business. */
+  | { readonly kind: 'call'; readonly run: () => void };
+
+/** A timer that an engine set. */
+export interface NodeTimer<T extends EngineTypes> {
+  readonly kind: 'timer';
+  readonly node: SimNode<T>;
+  readonly name: string;
+  /** When it runs out by the node's own clock: the engine is never told an earlier time. */
+  readonly localDue: number;
+}
+
+/** A clock that is wrong, and goes too fast or too slow. */
+export class NodeClock {
+  /** Its own milliseconds in a true one. */
+  readonly rate: number;
+  private readonly skew: number;
+
+  /** @param skew in milliseconds */
+  constructor(skew: number, rate: number) {
+    this.skew = skew;
+    this.rate = rate;
+  }
+
+  /** @param now in microseconds since the start; the answer is in milliseconds since 1970 */
+  read(now: number): number {
+    return EPOCH + this.skew + (now / 1000) * this.rate;
+  }
+}
+
+/** A node of the simulated network: an engine with its store, its clock and its timers. */
+export class SimNode<T extends EngineTypes> implements SimulatedNode {
+  readonly index: number;
+  address: Address;
+  /** The kind of a Byzantine node. */
+  readonly kind: string | undefined;
+  readonly store = new SimulatedStore();
+  clock = new NodeClock(0, 1);
+  /** Time in microseconds that it takes for each event; 0 for a node that is not slow. */
+  service = 0;
+  engine: EngineOf<T> | undefined;
+  corruption: Corruption<T> | undefined;
+  /** Counts starts and stops: what belongs to an earlier life is passed over. */
+  life = 0;
+  /** Counts the nodes that had this index before. */
+  generation = 0;
+  doomed = false;
+  readonly timers = new Map<string, NodeTimer<T>>();
+  readonly inbox: (Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' })[] = [];
+  busyUntil = 0;
+  continuing = false;
+  /** The last time that the engine was told, in milliseconds. */
+  told = 0;
+  steps = 0;
+  requests = 0;
+  private answer: { readonly id: number; readonly result: T['result'] } | undefined;
+  sent = 0;
+  received = 0;
+  crashes = 0;
+
+  constructor(index: number, address: Address, kind: string | undefined) {
+    this.index = index;
+    this.address = address;
+    this.kind = kind;
+  }
+
+  get honest(): boolean {
+    return this.kind === undefined;
+  }
+
+  get up(): boolean {
+    return this.engine !== undefined;
+  }
+
+  /**
+   * The time for an event by its own clock: as a host tells it, never before an earlier one's.
+   *
+   * @param now in microseconds since the start
+   * @param least in milliseconds of its own clock
+   */
+  time(now: number, least = 0): number {
+    return Math.max(this.told, least, this.clock.read(now));
+  }
+
+  /** Its engine has answered a request. */
+  onAnswer(id: number, result: T['result']): void {
+    this.answer = { id, result };
+  }
+
+  /** The answer to that request, undefined if there is none. */
+  answerTo(id: number): T['result'] | undefined {
+    return this.answer?.id === id ? this.answer.result : undefined;
+  }
+
+  /** Everything that is not in the store is gone. */
+  stop(): void {
+    this.life++;
+    this.engine = undefined;
+    this.corruption = undefined;
+    this.timers.clear();
+    this.inbox.length = 0;
+    this.continuing = false;
+    this.doomed = false;
+    this.answer = undefined;
+  }
+}

@@ -1,0 +1,464 @@
+/** The proof-of-work engine in the simulator: its miners, its users, what must hold, and how it reports. */
+import type { Address } from '../../../shared/address.ts';
+import { blockToJson, verifyBlock, type Block } from '../../../shared/block.ts';
+import type { WorkTemplate } from '../../../shared/work.ts';
+import { Chain } from '../../engines/pow/chain.ts';
+import { powCodec } from '../../engines/pow/codec.ts';
+import type { PowConfig, PowNotice } from '../../engines/pow/interface.ts';
+import type { PowMessage } from '../../engines/pow/messages.ts';
+import { PowEngine } from '../../engines/pow/pow.ts';
+import { MemoryStore } from '../../storage/memory.ts';
+import type { StoreView } from '../../storage/store.ts';
+import type { Chance } from '../chance.ts';
+import { distribution, type Distribution, type Figure, type NodeRow } from '../report.ts';
+import type { SettingSpec } from '../settings.ts';
+import type {
+  Body,
+  Corruption,
+  LivenessGoal,
+  SimulatedNode,
+  Subject,
+  SubjectRun,
+  World,
+} from '../subject.ts';
+import { ACTORS, type ActorKind } from './actors.ts';
+import { Prospector } from './mining.ts';
+import { verifyStub } from './stub.ts';
+import type { PowTypes } from './types.ts';
+import { verifier, type Verify } from './verifier.ts';
+import { CHECKERS, NodeWatch, VerifiedBlocks } from './watch.ts';
+
+/** Milliseconds in a second and an hour. */
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+/** From the miner to its peer, on average, in milliseconds. */
+const MINER_LATENCY = 2;
+/** What is mined, at the least, before words are given up: so many times the mean time that each of them takes. */
+const WORD_PATIENCE = 60;
+/** When the first blocks of the network were mined, in seconds since 1970: before the simulation began. */
+const FIRST_TIMESTAMP = 1_699_000_000;
+/** Share of the nodes that start with the whole chain, where there is one; the others have lost a part of it. */
+const COMPLETE_SHARE = 0.5;
+
+const settings = {
+  'block-interval': {
+    description: 'mean time between two blocks of the whole network',
+    unit: 's',
+    bounds: { least: 0.01, most: 86_400 },
+    whole: false,
+    initial: 10,
+    mixed: { least: 2, most: 60 },
+  },
+  miners: {
+    description: 'nodes that mine',
+    unit: '%',
+    bounds: { least: 1, most: 100 },
+    whole: false,
+    initial: 100,
+    mixed: { least: 20, most: 100 },
+  },
+  difficulty: {
+    description: 'zeros that a hash must end in',
+    unit: '',
+    bounds: { least: 1, most: 4 },
+    whole: true,
+    initial: 1,
+    mixed: { least: 1, most: 2 },
+  },
+  stub: {
+    description: 'whether blocks have stand-ins for hashes, which cost nothing (1), or real ones (0)',
+    unit: '',
+    bounds: { least: 0, most: 1 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 0, most: 1 },
+  },
+  words: {
+    description: 'words that users submit',
+    unit: 'an hour',
+    bounds: { least: 0, most: 100_000 },
+    whole: false,
+    initial: 60,
+    mixed: { least: 0, most: 300 },
+  },
+  'start-blocks': {
+    description: 'length of the chain that the network starts with; half of the nodes lack a part of it',
+    unit: '',
+    bounds: { least: 0, most: 100_000 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 0, most: 300 },
+  },
+  'consensus-interval': {
+    description: 'how often a node asks all others which chain they have',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 300,
+    mixed: { least: 30, most: 300 },
+  },
+  'gossip-interval': {
+    description: 'how often a node tells others that it is there',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 30,
+    mixed: { least: 10, most: 30 },
+  },
+  'peer-timeout': {
+    description: 'after how much silence a peer is dropped',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 60,
+    mixed: { least: 60, most: 120 },
+  },
+} as const satisfies Record<string, SettingSpec>;
+
+/** A word that a node has taken. */
+interface Submission {
+  readonly word: string;
+  readonly node: SimulatedNode;
+  /** A word waits in memory: it goes with the life in which it was taken. */
+  readonly life: number;
+}
+
+class PowRun implements SubjectRun<PowTypes> {
+  readonly goals: readonly LivenessGoal[];
+  private readonly world: World<PowTypes>;
+  private readonly prospector: Prospector;
+  private readonly stub: boolean;
+  private readonly chance: Chance;
+  private readonly watches: readonly NodeWatch[];
+  private readonly engines: (PowEngine | undefined)[] = [];
+  private readonly templates: (WorkTemplate | null)[] = [];
+  private readonly lives: number[] = [];
+  private readonly miners: readonly SimulatedNode[];
+  private readonly submissions: Submission[] = [];
+  private readonly minedAt = new Map<string, number>();
+  private readonly arrivals: number[] = [];
+  private readonly reorgs: number[] = [];
+  private readonly reorgsOf: number[] = [];
+  private readonly messagesOf = new Map<string, readonly string[]>();
+  private readonly tally = { accepted: 0, stale: 0, rejected: 0 };
+  /** For every block that was made its height and what it stands on. */
+  private readonly made = new Map<string, string>();
+  /** Blocks mined at each height. */
+  private readonly siblings = new Map<number, number>();
+  private mode: 'mining' | 'resting' | 'finishing' = 'mining';
+
+  constructor(world: World<PowTypes>) {
+    this.world = world;
+    this.chance = world.chance('mining');
+    this.stub = world.setting('stub') >= 1;
+    this.prospector = new Prospector(this.stub);
+    const blocks = new VerifiedBlocks(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
+    this.watches = world.nodes.map(
+      (node) =>
+        new NodeWatch(node, world, blocks, (hash) => {
+          this.onArrival(hash);
+        }),
+    );
+    const share = world.setting('miners') / 100;
+    const { nodes } = world;
+    const willing = nodes.filter(({ honest }) => !honest || this.chance.happens(share));
+    const [first] = nodes;
+    this.miners = willing.some(({ honest }) => honest) || first === undefined ? willing : [first, ...willing];
+    this.foundChain();
+    const period = world.setting('consensus-interval') * SECOND * (1 + world.setting('drift') * 1e-6);
+    const interval = world.setting('block-interval') * SECOND;
+    this.goals = [
+      {
+        checker: 'two consensus periods after healing all honest nodes have the same tip',
+        limit: 2 * period,
+        missing: () => this.disagreement(),
+      },
+      {
+        checker: 'every word that was submitted and has not gone with a crash is in the chain of all',
+        limit: 4 * period + WORD_PATIENCE * interval * this.miners.length,
+        begin: () => {
+          this.mode = 'finishing';
+          this.mineOn();
+        },
+        missing: () => this.missingWords(),
+      },
+    ];
+    this.mineOn();
+    this.submitWords();
+  }
+
+  engine(node: SimulatedNode, { view, entropy }: { view: StoreView; entropy: Uint8Array }): PowEngine {
+    const config = this.configOf(node);
+    const engine = new PowEngine(config, { view, entropy, ...(this.stub && { rule: verifyStub }) });
+    this.engines[node.index] = engine;
+    return engine;
+  }
+
+  corrupt(kind: string, body: Body<PowTypes>): Corruption<PowTypes> {
+    return ACTORS[kind as ActorKind].corrupt(body, {
+      difficulty: this.world.setting('difficulty'),
+      find: (template) => this.find(body.node, template),
+      engine: () => this.engines[body.node.index],
+      chain: () => this.chainOf(body.node),
+    });
+  }
+
+  onStart(node: SimulatedNode): void {
+    this.templates[node.index] = null;
+    this.lives[node.index] = (this.lives[node.index] ?? 0) + 1;
+    if (node.honest) this.watches[node.index]?.onStart();
+  }
+
+  onReplaced(node: SimulatedNode): void {
+    this.lives[node.index] = (this.lives[node.index] ?? 0) + 1;
+    this.watches[node.index]?.onReplaced();
+  }
+
+  onNotice(node: SimulatedNode, notice: PowNotice): void {
+    if (notice.kind === 'work') this.templates[node.index] = notice.template;
+    if (!node.honest) return;
+    this.watches[node.index]?.onNotice(notice);
+    if (notice.kind === 'chain-adopted' && notice.depth > 0) {
+      this.reorgs.push(notice.depth);
+      this.reorgsOf[node.index] = (this.reorgsOf[node.index] ?? 0) + 1;
+    }
+  }
+
+  onMessage(node: SimulatedNode, message: PowMessage, from: Address): void {
+    this.watches[node.index]?.onMessage(message, from);
+  }
+
+  onSend(node: SimulatedNode, message: PowMessage): void {
+    this.watches[node.index]?.onSend(message);
+  }
+
+  onStore(node: SimulatedNode): void {
+    this.watches[node.index]?.look();
+  }
+
+  onHealed(): void {
+    this.mode = 'resting';
+  }
+
+  progress(node: SimulatedNode): number {
+    return this.engines[node.index]?.status().height ?? 0;
+  }
+
+  figures(): { figures: Figure[]; distributions: Distribution[] } {
+    const { tally } = this;
+    const height = Math.max(0, ...this.watches.map(({ hashes }) => hashes.length));
+    const forks = [...this.siblings.values()].filter((count) => count > 1).length;
+    const mined = this.minedAt.size;
+    const figure = (title: string, value: number, unit = ''): Figure => ({ title, value, unit });
+    return {
+      figures: [
+        figure('height', height),
+        figure('blocks mined', mined),
+        figure('blocks not in the longest chain', this.orphans()),
+        figure('found too late', tally.stale),
+        figure('heights with more than one block', forks),
+        figure('reorganisations', this.reorgs.length),
+        figure('words submitted', this.submissions.length),
+      ],
+      distributions: [
+        distribution('a block to reach a node', 'ms', this.arrivals),
+        distribution('depth of reorganisations', 'blocks', this.reorgs),
+      ],
+    };
+  }
+
+  describe(node: SimulatedNode): NodeRow {
+    const status = this.engines[node.index]?.status();
+    return {
+      height: status?.height ?? 0,
+      tip: status?.hash?.slice(0, 8) ?? 'none',
+      peers: status?.peers.length ?? 0,
+      offenders: status?.peers.filter(({ offences }) => offences > 0).length ?? 0,
+      reorgs: this.reorgsOf[node.index] ?? 0,
+    };
+  }
+
+  private configOf(node: SimulatedNode): PowConfig {
+    const { world } = this;
+    const known = world.nodes.filter(({ honest }) => honest).slice(0, 3);
+    return {
+      self: node.address,
+      selfHosts: [],
+      name: `node ${node.index}`,
+      difficulty: world.setting('difficulty'),
+      join: known.filter((other) => other !== node).map(({ address }) => address),
+      consensusInterval: world.setting('consensus-interval') * SECOND,
+      gossipInterval: world.setting('gossip-interval') * SECOND,
+      peerTimeout: world.setting('peer-timeout') * SECOND,
+      minedBy: node.address.host,
+      idleWord: 'idle',
+      genesis: known.includes(node),
+    };
+  }
+
+  /** The stub's second verifier: a block is valid if it was made by one of the miners, just so. */
+  private ledger(): Verify {
+    return (json, previousHash, height) =>
+      this.made.get(json) === `${height} ${previousHash}` ? undefined : 'nobody mined such a block';
+  }
+
+  private find(node: SimulatedNode, template: WorkTemplate): Block {
+    const block = this.prospector.find(template, Math.floor(this.world.localNow(node) / SECOND));
+    this.enter(block, template.previousHash);
+    this.minedAt.set(block.hash, this.world.now());
+    return block;
+  }
+
+  private enter(block: Block, previousHash: string): void {
+    if (this.stub) this.made.set(blockToJson(block), `${block.height} ${previousHash}`);
+    this.messagesOf.set(block.hash, block.messages);
+    this.siblings.set(block.height, (this.siblings.get(block.height) ?? 0) + 1);
+  }
+
+  /** The chain that the network starts with: some nodes have all of it, others a part or nothing. */
+  private foundChain(): void {
+    const { world } = this;
+    const length = world.setting('start-blocks');
+    const difficulty = world.setting('difficulty');
+    const chain: Block[] = [];
+    for (let height = 0; height < length; height++) {
+      const previousHash = chain.at(-1)?.hash ?? '';
+      const template = { height, previousHash, messages: ['before'], minedBy: 'founder', difficulty };
+      const block = this.prospector.find(template, FIRST_TIMESTAMP + height);
+      this.enter(block, previousHash);
+      chain.push(block);
+    }
+    if (length === 0) return;
+    const chance = world.chance('who has which part of the first chain');
+    for (const node of world.nodes) {
+      const store = new MemoryStore();
+      const own = new Chain(store, difficulty, this.stub ? verifyStub : verifyBlock);
+      const count = node.index === 0 || chance.happens(COMPLETE_SHARE) ? length : chance.below(length);
+      for (const block of chain.slice(0, count)) store.write(own.append(block));
+      const entries = [...store.entries()].map(([key, value]) => ({ type: 'put', key, value }) as const);
+      world.preload(node, entries);
+    }
+  }
+
+  private chainOf(node: SimulatedNode): Chain {
+    return new Chain(node.store, this.world.setting('difficulty'), this.stub ? verifyStub : verifyBlock);
+  }
+
+  /** Somebody finds the next block, sooner or later: a Poisson process over all miners. */
+  private mineOn(): void {
+    const { world, chance } = this;
+    if (this.mode === 'resting') return;
+    const { mode } = this;
+    world.after(chance.exponential(world.setting('block-interval') * SECOND), () => {
+      if (this.mode !== mode) return;
+      // While words are only waited for, those who have some mine.
+      const willing =
+        mode === 'mining'
+          ? this.miners
+          : this.miners.filter((node) => (this.engines[node.index]?.status().words.length ?? 0) > 0);
+      if (willing.length > 0) this.mine(chance.pick(willing));
+      this.mineOn();
+    });
+  }
+
+  private mine(node: SimulatedNode): void {
+    const template = this.templates[node.index];
+    if (!node.up || template === undefined || template === null) return;
+    const block = this.find(node, template);
+    const life = this.lives[node.index];
+    this.world.after(this.chance.exponential(MINER_LATENCY), () => {
+      if (this.lives[node.index] !== life) return;
+      const result = this.world.request(node, { kind: 'submit-block', block });
+      if (result === undefined) return;
+      this.tally[result.status]++;
+      if (result.status === 'accepted' && node.honest) this.watches[node.index]?.onAccepted(block);
+    });
+  }
+
+  private submitWords(): void {
+    const { world } = this;
+    const perHour = world.setting('words');
+    if (perHour === 0) return;
+    const chance = world.chance('words');
+    const next = (): void => {
+      world.after(chance.exponential(HOUR / perHour), () => {
+        if (this.mode !== 'mining') return;
+        const able = this.miners.filter((node) => node.honest && node.up);
+        if (able.length > 0) this.submitWord(chance.pick(able));
+        next();
+      });
+    };
+    next();
+  }
+
+  private submitWord(node: SimulatedNode): void {
+    const word = `word ${this.submissions.length}`;
+    const life = this.lives[node.index] ?? 0;
+    const result = this.world.request(node, { kind: 'submit-word', word });
+    if (result?.status === 'accepted') this.submissions.push({ word, node, life });
+  }
+
+  private onArrival(hash: string): void {
+    const at = this.minedAt.get(hash);
+    if (at !== undefined) this.arrivals.push(Math.round((this.world.now() - at) * 1000) / 1000);
+  }
+
+  private get honest(): readonly SimulatedNode[] {
+    return this.world.nodes.filter(({ honest }) => honest);
+  }
+
+  /** Which honest nodes have which tip, if not all have the same. */
+  private disagreement(): string | undefined {
+    const holders = new Map<string, number[]>();
+    for (const { index } of this.honest) {
+      const watch = this.watches[index];
+      const tip = `${watch?.tip?.slice(0, 12) ?? 'none'} at ${watch?.hashes.length ?? 0}`;
+      holders.set(tip, [...(holders.get(tip) ?? []), index]);
+    }
+    if (holders.size <= 1) return undefined;
+    return [...holders].map(([tip, nodes]) => `nodes ${nodes.join(', ')} have ${tip}`).join('; ');
+  }
+
+  private missingWords(): string | undefined {
+    const disagreement = this.disagreement();
+    if (disagreement !== undefined) return disagreement;
+    const [first] = this.honest;
+    const counts = new Map<string, number>();
+    for (const hash of (first && this.watches[first.index])?.hashes ?? []) {
+      for (const word of this.messagesOf.get(hash) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    const doubled = this.submissions.find(({ word }) => (counts.get(word) ?? 0) > 1);
+    if (doubled !== undefined) {
+      this.world.violate(CHECKERS.words, doubled.node, `"${doubled.word}" is in the chain twice`);
+    }
+    const missing = this.submissions.filter(
+      ({ word, node, life }) => this.lives[node.index] === life && !counts.has(word),
+    );
+    if (missing.length === 0) return undefined;
+    return `${missing.length} words are missing: ${missing
+      .slice(0, 5)
+      .map(({ word, node }) => `"${word}" of node ${node.index}`)
+      .join(', ')}`;
+  }
+
+  /** Mined blocks that are not in the longest chain. */
+  private orphans(): number {
+    const longest = this.watches.reduce<readonly string[]>(
+      (best, { hashes }) => (hashes.length > best.length ? hashes : best),
+      [],
+    );
+    const inChain = new Set(longest);
+    return [...this.minedAt.keys()].filter((hash) => !inChain.has(hash)).length;
+  }
+}
+
+export const powSubject: Subject<PowTypes> = {
+  name: 'pow',
+  title: 'proof of work, the class network',
+  codec: powCodec,
+  settings,
+  byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),
+  checkers: Object.values(CHECKERS),
+  progressName: 'height',
+  begin: (world) => new PowRun(world),
+};

@@ -1,0 +1,11 @@
+import type { PowNotice, PowRequest, PowResult } from '../../engines/pow/interface.ts';
+import type { PowMessage } from '../../engines/pow/messages.ts';
+import type { EngineTypes } from '../subject.ts';
+
+/** The types of the proof-of-work engine. */
+export interface PowTypes extends EngineTypes {
+  message: PowMessage;
+  request: PowRequest;
+  result: PowResult;
+  notice: PowNotice;
+}

@@ -1,0 +1,79 @@
+/**
+ * A second opinion on blocks and on what a node has stored, written from the rule and the layout alone: it shares no
+ * code with the engine, so that a fault of the one is not also a fault of the other.
+ */
+import { createHash } from 'node:crypto';
+
+import type { StoreView } from '../../storage/store.ts';
+
+/** What is read of a stored block: the fields of the network, the timestamp exact. */
+interface ReadBlock {
+  readonly height: number;
+  readonly minedBy: string;
+  readonly messages: readonly string[];
+  readonly nonce: string;
+  readonly timestamp: bigint;
+  readonly hash: string;
+}
+
+/** Says what is wrong with a stored block on top of the one with `previousHash`, undefined if nothing is. */
+export type Verify = (json: string, previousHash: string, height: number) => string | undefined;
+
+/** The network's rule: the source is the assignment, as in `shared/block.ts`. */
+export function verifier(difficulty: number): Verify {
+  const zeros = '0'.repeat(difficulty);
+  return (json, previousHash, height) => {
+    const block = read(json);
+    if (block.height !== height) return `a block says it is at height ${block.height}`;
+    if (!block.hash.endsWith(zeros)) return 'a hash has too few zeros';
+    if (block.messages.length < 1 || block.messages.length > 10) return 'not 1 to 10 messages';
+    if (block.messages.some((message) => codePoints(message) > 20)) return 'a message is too long';
+    if (codePoints(block.nonce) >= 40) return 'a nonce is too long';
+    const time = Buffer.alloc(8);
+    time.writeBigUInt64BE(block.timestamp);
+    const parts = [height === 0 ? '' : previousHash, block.minedBy, ...block.messages, time, block.nonce];
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest('hex') === block.hash ? undefined : 'a hash is wrong';
+  };
+}
+
+function codePoints(text: string): number {
+  return Array.from(text).length;
+}
+
+/** A stored block; the timestamp stands last and may be too long for a number. */
+function read(json: string): ReadBlock {
+  const [, timestamp = '0'] = /"timestamp":(\d+)\}$/.exec(json) ?? [];
+  const fields = JSON.parse(json) as Omit<ReadBlock, 'timestamp'>;
+  return { ...fields, timestamp: BigInt(timestamp) };
+}
+
+/** The hash of a stored block: the first of its fields. */
+export function storedHash(json: string): string {
+  return json.slice('{"hash":"'.length, '{"hash":"'.length + 64);
+}
+
+/** How the stored chain is laid out: which branch holds the blocks from which height on. */
+export interface Layout {
+  readonly height: number;
+  readonly segments: readonly { readonly branch: number; readonly from: number }[];
+  /** The segments as text, to see whether they have changed. */
+  readonly text: string;
+}
+
+/** What the record in a store says of its chain; an empty chain if there is no record. */
+export function readLayout(store: StoreView): Layout {
+  const record = store.get('chain');
+  if (record === undefined) return { height: 0, segments: [], text: '' };
+  const { height, segments } = JSON.parse(record) as Omit<Layout, 'text'>;
+  return { height, segments, text: JSON.stringify(segments) };
+}
+
+/** The JSON of a block of that chain, undefined if it is missing. */
+export function readStored(store: StoreView, { segments }: Layout, height: number): string | undefined {
+  const holder = segments.findLast(({ from }) => from <= height);
+  if (holder === undefined) return undefined;
+  const branch = holder.branch.toString(36).padStart(4, '0');
+  return store.get(`b/${branch}/${height.toString(36).padStart(6, '0')}`);
+}

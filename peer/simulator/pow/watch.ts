@@ -1,0 +1,198 @@
+/** What must hold of a proof-of-work node, whatever happens to it: one watch for each honest node. */
+import { addressKey, type Address } from '../../../shared/address.ts';
+import type { Block } from '../../../shared/block.ts';
+import { RecentSet } from '../../engines/bounded.ts';
+import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
+import type { PowMessage } from '../../engines/pow/messages.ts';
+import type { SimulatedNode, World } from '../subject.ts';
+import type { PowTypes } from './types.ts';
+import { readLayout, readStored, storedHash, type Verify } from './verifier.ts';
+
+/** The checkers, each by the sentence that it holds the node to. */
+export const CHECKERS = {
+  valid: 'every stored chain is valid, by a second verifier',
+  better: 'a chain gives way only to a better one',
+  kept: 'no acknowledged block is lost',
+  told: 'nothing is told before it is stored',
+  once: 'nothing is passed on twice',
+  liars: 'a chain proved false is not tried again with the same liars',
+  words: 'no word is in the chain more often than it was submitted',
+} as const;
+
+/** Ids and hashes remembered as passed on: more than a node itself remembers. */
+const MAX_PASSED_ON = 10_000;
+
+/** Blocks that were verified before, with the hash they stand on: shared by all watches of a run. */
+export class VerifiedBlocks {
+  private readonly previous = new Map<string, string>();
+  private readonly verify: Verify;
+
+  constructor(verify: Verify) {
+    this.verify = verify;
+  }
+
+  /** What is wrong with a stored block, undefined if nothing is. */
+  fault(json: string, previousHash: string, height: number): string | undefined {
+    if (this.previous.get(json) === previousHash) return undefined;
+    const fault = this.verify(json, previousHash, height);
+    if (fault === undefined) this.previous.set(json, previousHash);
+    return fault;
+  }
+}
+
+/** Told of every block that a node has in its chain for the first time. */
+export type OnBlock = (hash: string) => void;
+
+export class NodeWatch {
+  /** The hashes of the chain that was last seen in the store. */
+  readonly hashes: string[] = [];
+  private readonly node: SimulatedNode;
+  private readonly world: World<PowTypes>;
+  private readonly blocks: VerifiedBlocks;
+  private readonly onBlock: OnBlock;
+  private segments = '';
+  /** What was claimed by whom since the last consensus began. */
+  private readonly claims = new Map<string, ChainClaim>();
+  private readonly met = new Set<string>();
+  private passedOn = new RecentSet(MAX_PASSED_ON);
+  private blamed = new Set<string>();
+
+  constructor(node: SimulatedNode, world: World<PowTypes>, blocks: VerifiedBlocks, onBlock: OnBlock) {
+    this.node = node;
+    this.world = world;
+    this.blocks = blocks;
+    this.onBlock = onBlock;
+  }
+
+  get tip(): string | undefined {
+    return this.hashes.at(-1);
+  }
+
+  /** The node has started: its memory is empty, its store must not be. */
+  onStart(): void {
+    this.passedOn = new RecentSet(MAX_PASSED_ON);
+    this.blamed = new Set();
+    this.look(true);
+  }
+
+  /** The node has left; another one, with an empty store, has its place. */
+  onReplaced(): void {
+    this.hashes.length = 0;
+    this.segments = '';
+    this.met.clear();
+    this.claims.clear();
+  }
+
+  onMessage(message: PowMessage, from: Address): void {
+    if (message.type !== 'STATS_REPLY' || message.hash === null) return;
+    this.claims.set(addressKey(from), { height: message.height, hash: message.hash });
+  }
+
+  onNotice(notice: PowNotice): void {
+    if (notice.kind === 'consensus-started') {
+      this.claims.clear();
+    } else if (notice.kind === 'false-chain') {
+      const { target, claimedBy } = notice;
+      const lies = claimedBy.map((address) => `${target.height}:${target.hash} ${addressKey(address)}`);
+      if (lies.length > 0 && lies.every((lie) => this.blamed.has(lie))) {
+        this.violate('liars', `once more proved false: ${lies.join(', ')}`);
+      }
+      for (const lie of lies) this.blamed.add(lie);
+    }
+  }
+
+  onSend(message: PowMessage): void {
+    switch (message.type) {
+      case 'STATS_REPLY':
+        if (message.height !== this.hashes.length || (message.hash ?? undefined) !== this.tip) {
+          this.violate('told', `it says ${message.height} blocks, the store has ${this.hashes.length}`);
+        }
+        break;
+      case 'GET_BLOCK_REPLY':
+        if (message.block !== null) this.mustHave(message.block, 'told', 'it serves');
+        break;
+      case 'ANNOUNCE':
+        this.mustHave(message.block, 'told', 'it announces');
+        this.mustBeFirst(message.block.hash);
+        break;
+      case 'GOSSIP':
+        // To newcomers and in each round a node sends GOSSIPs of its own, each with a new id.
+        if (message.id !== undefined) this.mustBeFirst(message.id);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** A miner was told that its block is in the chain. */
+  onAccepted(block: Block): void {
+    this.mustHave(block, 'kept', 'it accepted');
+  }
+
+  /**
+   * Looks at what is stored now.
+   *
+   * @param all whether everything is to be looked at, rather than what lies above the last look
+   */
+  look(all = false): void {
+    const { hashes, node } = this;
+    const layout = readLayout(node.store);
+    const { height } = layout;
+    const old = { height: hashes.length, tip: this.tip };
+    let from = height;
+    if (all || layout.text !== this.segments) {
+      from = 0;
+    } else {
+      while (from > 0 && (from > old.height || this.hashOf(layout, from - 1) !== hashes[from - 1])) from--;
+    }
+    this.segments = layout.text;
+    for (let at = from; at < height; at++) {
+      const json = readStored(node.store, layout, at);
+      const fault =
+        json === undefined ? 'a block is missing' : this.blocks.fault(json, hashes[at - 1] ?? '', at);
+      if (fault !== undefined || json === undefined) {
+        this.violate('valid', `${fault} at height ${at} of ${height}`);
+        return;
+      }
+      const hash = storedHash(json);
+      if (at < old.height && hashes[at] === hash) continue;
+      hashes[at] = hash;
+      if (this.met.has(hash)) continue;
+      this.met.add(hash);
+      this.onBlock(hash);
+    }
+    hashes.length = height;
+    if (!this.isBetter(old)) {
+      this.violate('better', `${old.height} blocks, ${old.tip}, gave way to ${height}, ${this.tip}`);
+    }
+  }
+
+  private hashOf(layout: ReturnType<typeof readLayout>, height: number): string | undefined {
+    const json = readStored(this.node.store, layout, height);
+    return json === undefined ? undefined : storedHash(json);
+  }
+
+  /** Whether what is there now may take the place of what was there. */
+  private isBetter(old: { height: number; tip: string | undefined }): boolean {
+    const { height, tip } = { height: this.hashes.length, tip: this.tip };
+    if (old.tip === undefined || height > old.height) return true;
+    if (height < old.height) return false;
+    if (tip === old.tip) return true;
+    // The majority wins, ourselves counted, then the lower hash. Not every claim that was heard was also counted, so
+    // the other chain is given all of its claims and ours none but our own.
+    const votes = [...this.claims.values()].filter(({ hash }) => hash === tip).length;
+    return votes > 1 || (votes === 1 && (tip ?? '') < old.tip);
+  }
+
+  private mustHave({ height, hash }: Block, checker: keyof typeof CHECKERS, what: string): void {
+    if (this.hashes[height] !== hash) this.violate(checker, `${what} ${hash} at height ${height}`);
+  }
+
+  private mustBeFirst(id: string): void {
+    if (!this.passedOn.add(id)) this.violate('once', id);
+  }
+
+  private violate(checker: keyof typeof CHECKERS, detail: string): void {
+    this.world.violate(CHECKERS[checker], this.node, detail);
+  }
+}

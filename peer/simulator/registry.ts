@@ -1,0 +1,42 @@
+/** The engines that can be simulated: one line for each. */
+import { powSubject } from './pow/subject.ts';
+import type { RunReport } from './report.ts';
+import { draw, type Plan, type SettingSpec } from './settings.ts';
+import { Simulation, type SimulationHooks } from './simulation.ts';
+import type { EngineTypes, Subject } from './subject.ts';
+
+/** A simulation that is under way. */
+export interface RunningSimulation {
+  /** How much of the time with faults is over, from 0 to 1. */
+  readonly progress: number;
+  /** Events handled so far. */
+  readonly events: number;
+  /** Handles up to so many events; says whether the run is over. */
+  advance(most: number): boolean;
+  report(): RunReport;
+}
+
+/** An engine as the simulator offers it, its types left behind. */
+export interface SimulatedEngine {
+  readonly name: string;
+  readonly title: string;
+  readonly settings: Readonly<Record<string, SettingSpec>>;
+  /** Kinds of Byzantine nodes, each with what it does. */
+  readonly byzantine: Readonly<Record<string, string>>;
+  /** Sets up the run of one seed. */
+  simulate(seed: number, plan: Plan, hooks?: SimulationHooks): RunningSimulation;
+}
+
+function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
+  const { name, title, settings, byzantine } = subject;
+  return {
+    name,
+    title,
+    settings,
+    byzantine,
+    simulate: (seed, plan, hooks) =>
+      new Simulation(subject, seed, draw(seed, plan, settings, Object.keys(byzantine)), hooks),
+  };
+}
+
+export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject)];

@@ -1,0 +1,129 @@
+/** What a simulation tells at its end: plain data, fit for JSON, the same for the same seed. */
+import type { DropReason } from './network.ts';
+import type { Drawn } from './settings.ts';
+
+/** One number with its name. */
+export interface Figure {
+  readonly title: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** How something that was measured often is spread. */
+export interface Distribution {
+  readonly title: string;
+  readonly unit: string;
+  readonly count: number;
+  readonly least: number;
+  readonly median: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly most: number;
+}
+
+/** Columns of one node, in the order in which they are shown. */
+export type NodeRow = Readonly<Record<string, string | number>>;
+
+/** Something that does not hold although it must. */
+export interface Violation {
+  readonly checker: string;
+  readonly kind: 'safety' | 'liveness';
+  /** Simulated seconds since the start. */
+  readonly at: number;
+  /** Index of the node; null if it is nobody's in particular. */
+  readonly node: number | null;
+  readonly detail: string;
+}
+
+/** One checker and what it found. `reached` is when a goal was reached, in simulated seconds after healing. */
+export interface Verdict {
+  readonly checker: string;
+  readonly kind: 'safety' | 'liveness';
+  readonly result: 'held' | 'violated' | 'not reached';
+  readonly reached?: number;
+}
+
+/** A fault and how long it lasted, in simulated seconds since the start. */
+export interface FaultSpan {
+  readonly kind: string;
+  readonly from: number;
+  readonly to: number;
+  /** Whom it hit. */
+  readonly nodes: readonly number[];
+}
+
+/** How far each node had got, over time. */
+export interface Timeline {
+  /** Simulated seconds of the samples. */
+  readonly seconds: readonly number[];
+  /** For each node, its progress at each of them. */
+  readonly progress: readonly (readonly number[])[];
+  readonly faults: readonly FaultSpan[];
+  /** When everything healed, in simulated seconds. */
+  readonly healedAt: number;
+}
+
+export interface RunReport {
+  readonly engine: string;
+  readonly progressName: string;
+  readonly seed: number;
+  readonly settings: Drawn;
+  readonly violations: readonly Violation[];
+  readonly verdicts: readonly Verdict[];
+  /** Events handled: messages, timers, continuations, requests, faults. */
+  readonly events: number;
+  readonly simulatedSeconds: number;
+  readonly network: {
+    readonly sent: number;
+    readonly delivered: number;
+    readonly malformed: number;
+    readonly duplicated: number;
+    readonly reordered: number;
+    readonly heldBack: number;
+    readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+    readonly byType: Readonly<Record<string, { readonly sent: number; readonly delivered: number }>>;
+  };
+  readonly faults: {
+    readonly partitions: number;
+    readonly crashes: number;
+    /** Of these, in the midst of carrying out a step. */
+    readonly crashesMidStep: number;
+    readonly lostWrites: number;
+    readonly tornWrites: number;
+    readonly replaced: number;
+  };
+  readonly figures: readonly Figure[];
+  readonly distributions: readonly Distribution[];
+  readonly nodes: readonly NodeRow[];
+  readonly timeline: Timeline | null;
+  /** Digest of everything that happened, 16 hex digits. */
+  readonly digest: string;
+}
+
+/** Whether every checker held. */
+export function passed(report: Pick<RunReport, 'violations'>): boolean {
+  return report.violations.length === 0;
+}
+
+/** Faults that messages met: lost, doubled, reordered, held back, stopped by a partition. */
+export function messageFaults({ network }: Pick<RunReport, 'network'>): number {
+  const { loss = 0, partition = 0, bandwidth = 0, clogged = 0 } = network.dropped;
+  return loss + partition + bandwidth + clogged + network.duplicated + network.reordered + network.heldBack;
+}
+
+/** Describes how numbers are spread; all zero if there are none. */
+export function distribution(title: string, unit: string, values: readonly number[]): Distribution {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (part: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
+  return {
+    title,
+    unit,
+    count: sorted.length,
+    least: at(0),
+    median: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+    most: at(1),
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * What a simulation can be told: every setting is a number or a range, from which each seed draws its own. One table
+ * says what there is; the command line, the draw and the report are made from it.
+ */
+import { Chance } from './chance.ts';
+import { LATENCY_SHAPES, type LatencyShape } from './network.ts';
+
+/** From `least` to `most`, both possible; equal for a fixed number. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** One numeric setting. */
+export interface SettingSpec {
+  readonly description: string;
+  /** What it counts, as shown to people; an empty text for a plain number. */
+  readonly unit: string;
+  /** What may be asked for. */
+  readonly bounds: Range;
+  readonly whole: boolean;
+  readonly initial: number;
+  /** What `--faults mixed` draws from, where it is not given. */
+  readonly mixed?: Range;
+  /** Whether `--faults mixed` leaves it out (at 0) in two seeds of five: each kind of fault is to be met alone too. */
+  readonly fault?: boolean;
+}
+
+const share = (mixed: Range | undefined, description: string): SettingSpec => ({
+  description,
+  unit: '%',
+  bounds: { least: 0, most: 100 },
+  whole: false,
+  initial: 0,
+  ...(mixed && { mixed }),
+  fault: true,
+});
+
+const rate = (mixed: Range, description: string, most = 3_600): SettingSpec => ({
+  description,
+  unit: 'an hour',
+  bounds: { least: 0, most },
+  whole: false,
+  initial: 0,
+  mixed,
+  fault: true,
+});
+
+/** What every engine's simulation can be told, by the name of the option. */
+export const SETTINGS = {
+  nodes: {
+    description: 'nodes in the network, Byzantine ones included',
+    unit: '',
+    bounds: { least: 1, most: 200 },
+    whole: true,
+    initial: 7,
+    mixed: { least: 3, most: 10 },
+  },
+  hours: {
+    description:
+      'simulated time in which faults happen; after it everything heals and the network must agree',
+    unit: 'h',
+    bounds: { least: 0.01, most: 8_760 },
+    whole: false,
+    initial: 1,
+  },
+  latency: {
+    description: 'mean time that a datagram takes',
+    unit: 'ms',
+    bounds: { least: 0, most: 10_000 },
+    whole: false,
+    initial: 50,
+    mixed: { least: 1, most: 500 },
+  },
+  loss: share({ least: 0, most: 30 }, 'datagrams lost'),
+  duplicate: share({ least: 0, most: 50 }, 'datagrams that arrive twice'),
+  reorder: share({ least: 0, most: 50 }, 'datagrams held up so that later ones overtake them'),
+  bandwidth: {
+    description: 'what a node can send; 0 for no limit',
+    unit: 'kB/s',
+    bounds: { least: 0, most: 1_000_000 },
+    whole: false,
+    initial: 0,
+    mixed: { least: 20, most: 1_000 },
+    fault: true,
+  },
+  partitions: rate({ least: 1, most: 30 }, 'partitions of the network'),
+  'partition-length': {
+    description: 'mean time until a partition heals',
+    unit: 's',
+    bounds: { least: 1, most: 100_000 },
+    whole: false,
+    initial: 120,
+    mixed: { least: 10, most: 600 },
+  },
+  crashes: rate({ least: 1, most: 40 }, 'crashes, half of them in the midst of a step'),
+  down: {
+    description: 'mean time until a crashed node starts again',
+    unit: 's',
+    bounds: { least: 0.001, most: 100_000 },
+    whole: false,
+    initial: 30,
+    mixed: { least: 0.1, most: 300 },
+  },
+  churn: rate({ least: 1, most: 10 }, 'nodes that leave for good, replaced by new ones'),
+  skew: {
+    description: 'by how much the clock of a node is wrong, at most',
+    unit: 'ms',
+    bounds: { least: 0, most: 86_400_000 },
+    whole: false,
+    initial: 0,
+    mixed: { least: 0, most: 2_000 },
+    fault: true,
+  },
+  drift: {
+    description: 'by how much the clock of a node is too fast or too slow, at most',
+    unit: 'ppm',
+    bounds: { least: 0, most: 100_000 },
+    whole: false,
+    initial: 0,
+    mixed: { least: 0, most: 10_000 },
+    fault: true,
+  },
+  slow: share({ least: 5, most: 50 }, 'nodes that are slow'),
+  'slow-by': {
+    description: 'time that a slow node takes for each event',
+    unit: 'ms',
+    bounds: { least: 0, most: 10_000 },
+    whole: false,
+    initial: 5,
+    mixed: { least: 0.1, most: 20 },
+  },
+  codec: {
+    description: 'whether messages are encoded and decoded on their way (1) or handed over as they are (0)',
+    unit: '',
+    bounds: { least: 0, most: 1 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 0, most: 1 },
+  },
+} as const satisfies Record<string, SettingSpec>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** What the user asked for: ranges for some of the settings; the rest is as the menu says. */
+export interface Plan {
+  /** `mixed` has every seed draw its own mixture of faults, `none` leaves out what is not asked for. */
+  readonly faults: 'none' | 'mixed';
+  /** By the name of the setting, the engine's own included. */
+  readonly ranges: Readonly<Record<string, Range>>;
+  /** Undefined: exponential, or any where faults are mixed. */
+  readonly shape?: LatencyShape;
+  /** How many Byzantine nodes, of whatever kinds; undefined leaves it to the menu. */
+  readonly byzantine?: Range;
+  /** Byzantine nodes asked for by kind. */
+  readonly byzantineKinds: readonly string[];
+}
+
+/** The settings that one seed has drawn. */
+export interface Drawn {
+  readonly values: Readonly<Record<string, number>>;
+  readonly shape: LatencyShape;
+  /** A kind for each Byzantine node. */
+  readonly byzantine: readonly string[];
+}
+
+/** Share of the seeds in which `--faults mixed` draws a kind of fault at all. */
+const FAULT_SHARE = 0.6;
+
+/**
+ * Draws the settings of one seed: always the same for the same seed and plan.
+ *
+ * @param own the engine's own settings
+ * @param kinds the engine's kinds of Byzantine nodes
+ */
+export function draw(
+  seed: number,
+  plan: Plan,
+  own: Readonly<Record<string, SettingSpec>>,
+  kinds: readonly string[],
+): Drawn {
+  const values: Record<string, number> = {};
+  for (const [name, spec] of Object.entries<SettingSpec>({ ...SETTINGS, ...own })) {
+    const chance = new Chance(seed, `setting ${name}`);
+    const asked = plan.ranges[name];
+    if (asked !== undefined) values[name] = drawFrom(asked, spec, chance);
+    else if (plan.faults === 'none' || spec.mixed === undefined) values[name] = spec.initial;
+    else if (spec.fault === true && !chance.happens(FAULT_SHARE)) values[name] = 0;
+    else values[name] = drawFrom(spec.mixed, spec, chance);
+  }
+  const chance = new Chance(seed, 'setting byzantine');
+  const mixed = plan.faults === 'mixed';
+  const nodes = values['nodes'] ?? 0;
+  const most = Math.floor((nodes - 1) / 3);
+  const count =
+    plan.byzantine !== undefined
+      ? chance.integer(plan.byzantine.least, plan.byzantine.most)
+      : mixed && plan.byzantineKinds.length === 0 && chance.happens(FAULT_SHARE)
+        ? chance.integer(0, most)
+        : 0;
+  const drawn = Array.from({ length: kinds.length > 0 ? count : 0 }, () => chance.pick(kinds));
+  return {
+    values,
+    shape: plan.shape ?? (mixed ? chance.pick(LATENCY_SHAPES) : 'exponential'),
+    // At least one node is honest: there would be nothing to look at.
+    byzantine: [...plan.byzantineKinds, ...drawn].slice(0, Math.max(0, nodes - 1)),
+  };
+}
+
+function drawFrom({ least, most }: Range, { whole }: SettingSpec, chance: Chance): number {
+  if (least === most) return least;
+  return whole ? chance.integer(least, most) : chance.between(least, most);
+}

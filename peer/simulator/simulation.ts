@@ -1,0 +1,749 @@
+/**
+ * A whole network of engines in one process, on one virtual clock, with every fault there is. Nothing in it reads a
+ * clock or draws randomness but from the seed, so a run replays exactly.
+ *
+ * First comes a phase with faults, in which what must never happen is watched for; then everything heals and what must
+ * happen in the end is waited for. Time is counted in whole microseconds.
+ */
+import { addressKey, type Address } from '../../shared/address.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Effect, EngineEvent } from '../engines/engine.ts';
+import type { StoreWrite } from '../storage/store.ts';
+import { Chance } from './chance.ts';
+import { FaultSchedule } from './faults.ts';
+import { healed, Network, type DropReason } from './network.ts';
+import { NodeClock, SimNode, type Occurrence } from './node.ts';
+import { EventQueue } from './queue.ts';
+import { type FaultSpan, type RunReport, type Verdict, type Violation } from './report.ts';
+import type { Drawn } from './settings.ts';
+import type {
+  Body,
+  EngineTypes,
+  LivenessGoal,
+  SimulatedNode,
+  Subject,
+  SubjectRun,
+  World,
+} from './subject.ts';
+import { Digest, type TraceWriter } from './trace.ts';
+
+/** Microseconds in a millisecond, a second and an hour. */
+const MS = 1_000;
+const SECOND = 1_000_000;
+const HOUR = 3_600 * SECOND;
+/** Time that passes before an engine that asked to continue does, as verifying a slice of blocks takes. */
+const CONTINUE_DELAY = 500;
+/** Time in which all nodes start. */
+const START_SPREAD = 5_000 * MS;
+/** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
+const WELL_KNOWN = 3;
+/** What waits for a slow node, as in the buffer of a socket; more is dropped. */
+const MAX_INBOX = 1_000;
+/** Longest datagram that UDP can carry, in bytes. */
+const MAX_UDP = 65_507;
+/** Every so many steps of a node its tables are looked at: they do not shrink by themselves. */
+const GAUGE_INTERVAL = 16;
+/** Events at one and the same microsecond after which a run is called stuck. */
+const MAX_SIMULTANEOUS = 2_000_000;
+/** How often goals are looked at, and how many samples a timeline has. */
+const GOAL_INTERVAL = SECOND;
+const SAMPLES = 400;
+
+/** The checkers that every engine is under. */
+export const COMMON_CHECKERS = [
+  'no step throws',
+  'engine time never goes back',
+  'every table within its bound',
+  'time goes on',
+] as const;
+
+/** What a run can tell while it runs. */
+export interface SimulationHooks {
+  /** Told of every event. */
+  readonly trace?: TraceWriter;
+  /** Whether a timeline is to be kept for the report. */
+  readonly timeline?: boolean;
+}
+
+/** A node can be found under its address, or under any port of a host that it has taken hold of. */
+interface Host<T extends EngineTypes> {
+  readonly ports: Map<number, SimNode<T>>;
+  any: SimNode<T> | undefined;
+}
+
+interface TypeCounter {
+  readonly code: number;
+  sent: number;
+  delivered: number;
+}
+
+type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request']>;
+type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice']>;
+type Payload<T extends EngineTypes> = T['message'] | Uint8Array;
+
+export class Simulation<T extends EngineTypes> implements World<T> {
+  readonly seed: number;
+  readonly nodes: SimNode<T>[] = [];
+  /** Events handled so far. */
+  events = 0;
+  private readonly subject: Subject<T>;
+  private readonly drawn: Drawn;
+  private readonly hooks: SimulationHooks;
+  private readonly queue = new EventQueue<Occurrence<T>>();
+  private readonly network: Network;
+  private readonly faults: FaultSchedule<T>;
+  private readonly hosts = new Map<string, Host<T>>();
+  private readonly types = new Map<string, TypeCounter>();
+  private readonly dropped = new Map<DropReason, number>();
+  private readonly digest = new Digest();
+  private readonly run: SubjectRun<T>;
+  private readonly crashChance: Chance;
+  private readonly codec: boolean;
+  private readonly violations: Violation[] = [];
+  private readonly reached = new Map<string, number>();
+  private readonly samples = { seconds: [] as number[], progress: [] as number[][] };
+  private readonly faultEnd: number;
+  private goal = -1;
+  private goalDue = Infinity;
+  private healedAt = Infinity;
+  private finished = false;
+  private simultaneous = 0;
+  private delivered = 0;
+  private sent = 0;
+  private malformed = 0;
+  private midStep = 0;
+  private replaced = 0;
+  private readonly fates = { lost: 0, torn: 0, kept: 0 };
+
+  constructor(subject: Subject<T>, seed: number, drawn: Drawn, hooks: SimulationHooks = {}) {
+    this.subject = subject;
+    this.seed = seed;
+    this.drawn = drawn;
+    this.hooks = hooks;
+    this.codec = this.setting('codec') >= 1;
+    this.faultEnd = Math.round(this.setting('hours') * HOUR);
+    this.crashChance = this.chance('crashes in the midst of a step');
+    const count = this.setting('nodes');
+    this.network = new Network(
+      count,
+      {
+        latency: this.setting('latency'),
+        shape: drawn.shape,
+        loss: this.setting('loss') / 100,
+        duplicate: this.setting('duplicate') / 100,
+        reorder: this.setting('reorder') / 100,
+        bandwidth: this.setting('bandwidth'),
+      },
+      this.chance('network'),
+    );
+    this.digest.text(JSON.stringify([subject.name, seed, drawn]));
+    const clocks = this.chance('clocks');
+    const slowness = this.chance('slow nodes');
+    for (let index = 0; index < count; index++) {
+      const place = index - (count - drawn.byzantine.length);
+      const node = new SimNode<T>(index, nodeAddress(index, 0), drawn.byzantine[place]);
+      node.clock = new NodeClock(
+        clocks.between(-1, 1) * this.setting('skew'),
+        1 + clocks.between(-1, 1) * this.setting('drift') * 1e-6,
+      );
+      node.service = slowness.happens(this.setting('slow') / 100) ? this.setting('slow-by') * MS : 0;
+      this.nodes.push(node);
+      this.settle(node);
+    }
+    this.run = subject.begin(this);
+    this.faults = new FaultSchedule(this, this.network, this.wellKnown);
+    const start = this.chance('start');
+    for (const node of this.nodes) {
+      this.call(start.between(0, START_SPREAD), () => {
+        this.start(node);
+      });
+    }
+    this.faults.begin(this.faultEnd);
+    this.call(this.faultEnd, () => {
+      this.heal();
+    });
+    if (hooks.timeline === true) this.sample();
+  }
+
+  /** How much of the time with faults is over, from 0 to 1. */
+  get progress(): number {
+    return Math.min(1, this.queue.time / this.faultEnd);
+  }
+
+  /** Nodes that are known to everybody from the start. */
+  get wellKnown(): readonly SimNode<T>[] {
+    return this.nodes.filter(({ honest }) => honest).slice(0, WELL_KNOWN);
+  }
+
+  setting(name: string): number {
+    const value = this.drawn.values[name];
+    if (value === undefined) throw new Error(`there is no setting "${name}"`);
+    return value;
+  }
+
+  now(): number {
+    return this.queue.time / MS;
+  }
+
+  localNow(node: SimulatedNode): number {
+    return this.own(node).clock.read(this.queue.time);
+  }
+
+  chance(label: string): Chance {
+    return new Chance(this.seed, label);
+  }
+
+  after(delay: number, run: () => void): void {
+    this.call(this.queue.time + Math.round(delay * MS), run);
+  }
+
+  preload(node: SimulatedNode, writes: readonly StoreWrite[]): void {
+    this.own(node).store.write(writes);
+  }
+
+  violate(checker: string, node: SimulatedNode | undefined, detail: string): void {
+    const goal = this.goal >= 0 && this.run.goals[this.goal]?.checker === checker;
+    this.violations.push({
+      checker,
+      kind: goal ? 'liveness' : 'safety',
+      at: this.queue.time / SECOND,
+      node: node?.index ?? null,
+      detail,
+    });
+    this.finished = true;
+  }
+
+  /**
+   * Handles up to so many events.
+   *
+   * @returns whether the run is over
+   */
+  advance(most: number): boolean {
+    const { queue } = this;
+    for (let left = most; left > 0 && !this.finished; left--) {
+      const before = queue.time;
+      const next = queue.pop();
+      if (next === undefined) {
+        this.finished = true;
+        break;
+      }
+      if (queue.time > before) this.simultaneous = 0;
+      else if (++this.simultaneous > MAX_SIMULTANEOUS) {
+        this.violate('time goes on', undefined, `${MAX_SIMULTANEOUS} events at the same moment`);
+      }
+      this.events++;
+      this.occur(next);
+    }
+    return this.finished;
+  }
+
+  /** Runs to the end. */
+  finish(): RunReport {
+    while (!this.advance(100_000));
+    return this.report();
+  }
+
+  request(node: SimulatedNode, request: T['request']): T['result'] | undefined {
+    const own = this.own(node);
+    if (own.engine === undefined) return undefined;
+    this.digest.number(7);
+    this.trace(own, 'request', { request });
+    const id = ++own.requests;
+    this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
+    return own.answerTo(id);
+  }
+
+  /** Stops a node at once, as a power cut would; it starts again when the fault schedule says so. */
+  crash(node: SimNode<T>): void {
+    if (!node.up) return;
+    this.digest.number(8);
+    this.trace(node, 'crashed');
+    node.stop();
+    this.faults.onCrash(node);
+  }
+
+  /** Has a node crash in the midst of the next step in which it does anything. */
+  doom(node: SimNode<T>): void {
+    node.doomed = true;
+  }
+
+  /** Starts a node with what its store holds. */
+  start(node: SimNode<T>): void {
+    if (node.up) return;
+    this.digest.number(9);
+    this.trace(node, 'started');
+    const entropy = this.chance(`entropy of node ${node.index} in life ${node.life}`).bytes(16);
+    try {
+      node.engine = this.run.engine(node, { view: node.store, entropy });
+    } catch (error) {
+      this.violate('no step throws', node, `starting: ${messageOf(error)}`);
+      return;
+    }
+    if (node.kind !== undefined) node.corruption = this.run.corrupt(node.kind, this.body(node));
+    this.run.onStart(node);
+    this.step(node, { type: 'started', now: node.time(this.queue.time) });
+  }
+
+  /** A node leaves for good, and a new one, with nothing in its store and another address, takes its place. */
+  replace(node: SimNode<T>, after: number): void {
+    this.replaced++;
+    this.trace(node, 'left');
+    node.stop();
+    this.hosts.delete(node.address.host);
+    node.store.wipe();
+    node.address = nodeAddress(node.index, ++node.generation);
+    this.settle(node);
+    this.run.onReplaced(node);
+    this.after(after, () => {
+      this.start(node);
+    });
+  }
+
+  /** What is told at the end. */
+  report(): RunReport {
+    const { run, network } = this;
+    const { figures, distributions } = run.figures();
+    return {
+      engine: this.subject.name,
+      progressName: this.subject.progressName,
+      seed: this.seed,
+      settings: this.drawn,
+      violations: this.violations,
+      verdicts: this.verdicts(),
+      events: this.events,
+      simulatedSeconds: this.queue.time / SECOND,
+      network: {
+        sent: this.sent,
+        delivered: this.delivered,
+        malformed: this.malformed,
+        duplicated: network.faults.duplicated,
+        reordered: network.faults.reordered,
+        heldBack: network.faults.clogged,
+        dropped: Object.fromEntries(this.dropped),
+        byType: Object.fromEntries(
+          [...this.types].map(([type, { sent, delivered }]) => [type, { sent, delivered }]),
+        ),
+      },
+      faults: {
+        partitions: this.faults.partitions,
+        crashes: this.faults.crashes,
+        crashesMidStep: this.midStep,
+        lostWrites: this.fates.lost,
+        tornWrites: this.fates.torn,
+        replaced: this.replaced,
+      },
+      figures,
+      distributions,
+      nodes: this.nodes.map((node) => ({
+        node: node.index,
+        role: node.kind ?? (node.service > 0 ? 'slow' : 'honest'),
+        sent: node.sent,
+        received: node.received,
+        crashes: node.crashes,
+        ...run.describe(node),
+      })),
+      timeline:
+        this.hooks.timeline === true
+          ? {
+              ...this.samples,
+              faults: this.spans(),
+              healedAt: Math.min(this.healedAt, this.queue.time) / SECOND,
+            }
+          : null,
+      digest: this.digest.hex,
+    };
+  }
+
+  private spans(): FaultSpan[] {
+    return this.faults.spans.map(({ kind, from, to, nodes }) => ({
+      kind,
+      from: from / SECOND,
+      to: Math.min(to, this.queue.time) / SECOND,
+      nodes,
+    }));
+  }
+
+  private verdicts(): Verdict[] {
+    const violated = new Set(this.violations.map(({ checker }) => checker));
+    const safety = [...COMMON_CHECKERS, ...this.subject.checkers].map((checker): Verdict => ({
+      checker,
+      kind: 'safety',
+      result: violated.has(checker) ? 'violated' : 'held',
+    }));
+    const liveness = this.run.goals.map(({ checker }): Verdict => {
+      const reached = this.reached.get(checker);
+      if (reached !== undefined) return { checker, kind: 'liveness', result: 'held', reached };
+      return { checker, kind: 'liveness', result: violated.has(checker) ? 'violated' : 'not reached' };
+    });
+    return [...safety, ...liveness];
+  }
+
+  private call(at: number, run: () => void): void {
+    this.queue.push(Math.round(at), { kind: 'call', run });
+  }
+
+  /** Makes a node reachable under its address. */
+  private settle(node: SimNode<T>): void {
+    this.hosts.set(node.address.host, { ports: new Map([[node.address.port, node]]), any: undefined });
+  }
+
+  /** The node behind what a subject was given: always one of ours. */
+  private own({ index }: SimulatedNode): SimNode<T> {
+    const node = this.nodes[index];
+    if (node === undefined) throw new Error(`there is no node ${index}`);
+    return node;
+  }
+
+  private trace(node: SimNode<T>, what: string, details: Record<string, unknown> = {}): void {
+    this.hooks.trace?.({ t: this.queue.time / SECOND, node: node.index, what, ...details });
+  }
+
+  private occur(next: Occurrence<T>): void {
+    switch (next.kind) {
+      case 'call':
+        next.run();
+        break;
+      case 'wake':
+        if (next.node.life === next.life) this.wake(next.node);
+        break;
+      default: {
+        const { node } = next;
+        if (node.service === 0) this.handle(next);
+        else this.enqueue(node, next);
+      }
+    }
+  }
+
+  /** A slow node takes one thing after the other. */
+  private enqueue(node: SimNode<T>, next: Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' }): void {
+    if (node.busyUntil <= this.queue.time && node.inbox.length === 0) {
+      node.busyUntil = this.queue.time + Math.round(node.service);
+      this.handle(next);
+    } else if (next.kind === 'delivery' && node.inbox.length >= MAX_INBOX) {
+      this.drop('inbox full');
+    } else {
+      node.inbox.push(next);
+      if (node.inbox.length === 1) this.queue.push(node.busyUntil, { kind: 'wake', node, life: node.life });
+    }
+  }
+
+  private wake(node: SimNode<T>): void {
+    const next = node.inbox.shift();
+    if (next === undefined) return;
+    node.busyUntil = this.queue.time + Math.round(node.service);
+    if (node.inbox.length > 0) this.queue.push(node.busyUntil, { kind: 'wake', node, life: node.life });
+    this.handle(next);
+  }
+
+  private handle(next: Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' }): void {
+    const { node } = next;
+    if (next.kind === 'delivery') {
+      this.deliver(node, next.from, next.payload);
+    } else if (next.kind === 'continue') {
+      if (next.life !== node.life) return;
+      node.continuing = false;
+      this.digest.number(3);
+      this.trace(node, 'continue');
+      this.step(node, { type: 'continue', now: node.time(this.queue.time) });
+    } else {
+      if (node.timers.get(next.name) !== next) return;
+      node.timers.delete(next.name);
+      this.digest.number(4);
+      this.trace(node, 'timer', { timer: next.name });
+      this.step(node, { type: 'timer', now: node.time(this.queue.time, next.localDue), timer: next.name });
+    }
+  }
+
+  private deliver(node: SimNode<T>, from: Address, payload: Payload<T>): void {
+    if (!node.up) {
+      this.drop('node down');
+      return;
+    }
+    let message: T['message'];
+    if (payload instanceof Uint8Array) {
+      const decoded = this.subject.codec.decode(payload);
+      if (decoded.fault !== undefined) {
+        this.malformed++;
+        this.digest.number(2);
+        this.trace(node, 'malformed', { from: addressKey(from), fault: decoded.fault });
+        const now = node.time(this.queue.time);
+        this.step(node, { type: 'malformed', now, from, fault: decoded.fault });
+        return;
+      }
+      message = decoded.message;
+    } else {
+      message = payload;
+    }
+    this.delivered++;
+    node.received++;
+    const counter = this.counter(message.type);
+    counter.delivered++;
+    this.digest.number(1);
+    this.digest.number(counter.code);
+    if (this.hooks.trace !== undefined) this.trace(node, message.type, { from: addressKey(from), message });
+    if (node.honest) this.run.onMessage(node, message, from);
+    else if (node.corruption?.onReceive?.(message, from) === false) return;
+    this.step(node, { type: 'message', now: node.time(this.queue.time), from, message });
+  }
+
+  private step(node: SimNode<T>, event: EventOf<T>): void {
+    const { engine, life } = node;
+    if (engine === undefined) return;
+    if (event.now < node.told) this.violate('engine time never goes back', node, `${event.now} ms`);
+    node.told = event.now;
+    this.digest.number(node.index);
+    this.digest.number(this.queue.time);
+    let effects: readonly EffectOf<T>[];
+    try {
+      effects = engine.step(event);
+      if (++node.steps % GAUGE_INTERVAL === 0) this.checkGauges(node);
+    } catch (error) {
+      const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+      this.violate('no step throws', node, `${event.type}: ${stack.split('\n').slice(0, 4).join(' ')}`);
+      return;
+    }
+    if (effects.length === 0) return;
+    // The place before which a crash that is due comes.
+    let crashAt = Infinity;
+    if (node.doomed) {
+      node.doomed = false;
+      crashAt = this.crashChance.below(effects.length);
+      this.midStep++;
+    }
+    let place = 0;
+    for (const effect of effects) {
+      if (place++ === crashAt) {
+        this.crashOver(node, effect);
+        return;
+      }
+      this.carryOut(node, effect);
+      // What is told of it may have ended the run, or the node.
+      if (this.finished || node.life !== life) return;
+    }
+  }
+
+  private checkGauges(node: SimNode<T>): void {
+    node.engine?.measure((name, size, limit) => {
+      if (size > limit) this.violate('every table within its bound', node, `${name}: ${size} of ${limit}`);
+    });
+  }
+
+  private carryOut(node: SimNode<T>, effect: EffectOf<T>): void {
+    switch (effect.type) {
+      case 'send':
+        if (node.honest) this.run.onSend(node, effect.message);
+        this.sendFrom(node, effect.to, effect.message, this.codec);
+        break;
+      case 'broadcast':
+        if (node.honest) this.run.onSend(node, effect.message);
+        this.broadcast(node, effect.to, effect.message);
+        break;
+      case 'timer':
+        this.setTimer(node, effect.timer, effect.after);
+        break;
+      case 'cancel':
+        node.timers.delete(effect.timer);
+        break;
+      case 'store':
+        node.store.write(effect.writes);
+        this.digest.number(effect.writes.length);
+        for (const { key } of effect.writes) this.digest.text(key);
+        this.trace(node, 'stored', { keys: effect.writes.length });
+        if (node.honest) this.run.onStore(node);
+        break;
+      case 'reply':
+        node.onAnswer(effect.id, effect.result);
+        break;
+      case 'notify':
+        this.trace(node, 'notice', { notice: effect.notice });
+        this.run.onNotice(node, effect.notice);
+        break;
+      case 'continue':
+        if (node.continuing) break;
+        node.continuing = true;
+        this.queue.push(this.queue.time + CONTINUE_DELAY, { kind: 'continue', node, life: node.life });
+        break;
+    }
+  }
+
+  /** A node crashes while it carries out an effect: a write may be done, torn or lost, a broadcast be half out. */
+  private crashOver(node: SimNode<T>, effect: EffectOf<T>): void {
+    const chance = this.crashChance;
+    if (effect.type === 'store') {
+      const fate = node.store.crashDuring(effect.writes, chance);
+      this.fates[fate]++;
+      this.digest.text(fate);
+    } else if (effect.type === 'broadcast') {
+      this.broadcast(node, effect.to.slice(0, chance.below(effect.to.length + 1)), effect.message);
+    }
+    this.crash(node);
+  }
+
+  private setTimer(node: SimNode<T>, name: string, after: number): void {
+    const wait = Math.max(0, after);
+    const at = this.queue.time + Math.round((wait * MS) / node.clock.rate);
+    const timer = { kind: 'timer', node, name, localDue: node.told + wait } as const;
+    node.timers.set(name, timer);
+    this.queue.push(at, timer);
+  }
+
+  private broadcast(node: SimNode<T>, to: readonly Address[], message: T['message']): void {
+    if (!this.codec || node.corruption?.onSend !== undefined) {
+      for (const address of to) this.sendFrom(node, address, message, this.codec);
+      return;
+    }
+    const bytes = this.subject.codec.encode(message);
+    for (const address of to) this.transmit(node, node.address, address, bytes, message.type, 0);
+  }
+
+  /** Sends what an engine wants sent, through the hands of a Byzantine node where it is one. */
+  private sendFrom(node: SimNode<T>, to: Address, message: T['message'], codec: boolean): void {
+    const { corruption } = node;
+    if (corruption?.onSend !== undefined) corruption.onSend(to, message);
+    else {
+      const payload = codec ? this.subject.codec.encode(message) : message;
+      this.transmit(node, node.address, to, payload, message.type, 0);
+    }
+  }
+
+  private transmit(
+    node: SimNode<T>,
+    from: Address,
+    to: Address,
+    payload: Payload<T>,
+    type: string,
+    delay: number,
+  ): void {
+    const { network, queue } = this;
+    this.sent++;
+    node.sent++;
+    const counter = this.counter(type);
+    counter.sent++;
+    const target = this.find(to);
+    if (target === undefined) {
+      this.drop('nobody there');
+      return;
+    }
+    const size =
+      payload instanceof Uint8Array
+        ? payload.length
+        : network.settings.bandwidth > 0
+          ? this.subject.codec.encode(payload).length
+          : 0;
+    if (size > MAX_UDP) {
+      this.drop('oversize');
+      return;
+    }
+    const reason = network.send(node.index, target.index, size, queue.time + delay);
+    if (reason !== undefined) {
+      this.drop(reason);
+      return;
+    }
+    for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
+  }
+
+  private find({ host, port }: Address): SimNode<T> | undefined {
+    const entry = this.hosts.get(host);
+    return entry === undefined ? undefined : (entry.ports.get(port) ?? entry.any);
+  }
+
+  private counter(type: string): TypeCounter {
+    let counter = this.types.get(type);
+    if (counter === undefined) {
+      this.types.set(type, (counter = { code: this.types.size, sent: 0, delivered: 0 }));
+    }
+    return counter;
+  }
+
+  private drop(reason: DropReason): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+  }
+
+  private body(node: SimNode<T>): Body<T> {
+    const { life } = node;
+    const chance = this.chance(`Byzantine node ${node.index} in life ${life}`);
+    const after = (delay: number, run: () => void): void => {
+      this.after(delay, () => {
+        if (node.life === life && !this.finished) run();
+      });
+    };
+    return {
+      node,
+      chance,
+      others: () => this.nodes.filter((other) => other !== node),
+      now: () => this.now(),
+      send: (to, payload, { from = node.address, after: delay = 0 } = {}) => {
+        const bytes = payload instanceof Uint8Array;
+        const encoded = bytes || !this.codec ? payload : this.subject.codec.encode(payload);
+        this.transmit(node, from, to, encoded, bytes ? 'bytes' : payload.type, Math.round(delay * MS));
+      },
+      claim: (host) => {
+        const entry = this.hosts.get(host);
+        if (entry === undefined) this.hosts.set(host, { ports: new Map(), any: node });
+        else entry.any ??= node;
+      },
+      after,
+      every: (mean, run) => {
+        const again = (): void => {
+          after(chance.exponential(mean), () => {
+            run();
+            again();
+          });
+        };
+        again();
+      },
+      request: (request) => this.request(node, request),
+    };
+  }
+
+  /** Faults stop, whoever is down starts again, and the first goal is set. */
+  private heal(): void {
+    this.healedAt = this.queue.time;
+    this.network.settings = healed(this.network.settings);
+    this.faults.end();
+    for (const node of this.nodes) {
+      node.doomed = false;
+      this.start(node);
+    }
+    this.run.onHealed();
+    this.nextGoal();
+  }
+
+  private nextGoal(): void {
+    const goal = this.run.goals[++this.goal];
+    if (goal === undefined) {
+      this.finished = true;
+      return;
+    }
+    this.goalDue = this.queue.time + goal.limit * MS;
+    goal.begin?.();
+    this.lookAtGoal(goal);
+  }
+
+  private lookAtGoal(goal: LivenessGoal): void {
+    const missing = goal.missing();
+    if (missing === undefined) {
+      this.reached.set(goal.checker, (this.queue.time - this.healedAt) / SECOND);
+      this.nextGoal();
+    } else if (this.queue.time >= this.goalDue) {
+      this.violate(goal.checker, undefined, missing);
+    } else {
+      this.call(this.queue.time + GOAL_INTERVAL, () => {
+        this.lookAtGoal(goal);
+      });
+    }
+  }
+
+  private sample(): void {
+    this.samples.seconds.push(this.queue.time / SECOND);
+    this.samples.progress.push(this.nodes.map((node) => this.run.progress(node)));
+    this.call(this.queue.time + Math.max(SECOND, this.faultEnd / SAMPLES), () => {
+      this.sample();
+    });
+  }
+}
+
+/** The address of a node; a new one takes the place of one that left, so it has another. */
+function nodeAddress(index: number, generation: number): Address {
+  return { host: `10.${generation % 200}.${Math.floor(index / 200)}.${(index % 200) + 1}`, port: 8784 };
+}

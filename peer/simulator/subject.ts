@@ -1,0 +1,148 @@
+/**
+ * What the simulator has to know of an engine to run a network of it: how to make one, what to ask of it, what must
+ * hold, and how it can be corrupted. Everything else here works with any engine.
+ */
+import type { Address } from '../../shared/address.ts';
+import type { Codec, Engine } from '../engines/engine.ts';
+import type { StoreView, StoreWrite } from '../storage/store.ts';
+import type { Chance } from './chance.ts';
+import type { Distribution, Figure, NodeRow } from './report.ts';
+import type { SettingSpec } from './settings.ts';
+
+/** The types of an engine, in one. */
+export interface EngineTypes {
+  message: { readonly type: string };
+  request: unknown;
+  result: unknown;
+  notice: unknown;
+}
+
+/** An engine of these types. */
+export type EngineOf<T extends EngineTypes> = Engine<T['message'], T['request'], T['result'], T['notice']>;
+
+/** A node as subjects see it. */
+export interface SimulatedNode {
+  readonly index: number;
+  readonly address: Address;
+  /** False for a Byzantine node. */
+  readonly honest: boolean;
+  /** Whether it runs at the moment. */
+  readonly up: boolean;
+  /** What it has stored: also while it is down. */
+  readonly store: StoreView;
+}
+
+/** What a Byzantine node can do. It runs a true engine as well, whose messages pass through its hands. */
+export interface Body<T extends EngineTypes> {
+  readonly node: SimulatedNode;
+  readonly chance: Chance;
+  /** Everybody else at the moment, honest or not. */
+  others(): readonly SimulatedNode[];
+  /** Simulated time in milliseconds since the start. */
+  now(): number;
+  /** Sends a message, or bytes as they are. `from` may be anybody's address; `after` is in milliseconds. */
+  send(
+    to: Address,
+    payload: T['message'] | Uint8Array,
+    how?: { readonly from?: Address; readonly after?: number },
+  ): void;
+  /** Takes hold of an address: what is sent to any port of that host comes to this node. */
+  claim(host: string): void;
+  /** Runs something after so many milliseconds, unless the node is down then. */
+  after(delay: number, run: () => void): void;
+  /** Runs something again and again, at exponentially distributed intervals with that mean. */
+  every(mean: number, run: () => void): void;
+  /** Asks its own engine for something. */
+  request(request: T['request']): T['result'] | undefined;
+}
+
+/** How a Byzantine node behaves. What is left out is as an honest node does it. */
+export interface Corruption<T extends EngineTypes> {
+  /** What becomes of a message that its engine wants to send. */
+  onSend?(to: Address, message: T['message']): void;
+  /** @returns whether its engine gets to see the message */
+  onReceive?(message: T['message'], from: Address): boolean;
+}
+
+/** What a subject can see and do in the simulated world. */
+export interface World<T extends EngineTypes> {
+  readonly seed: number;
+  readonly nodes: readonly SimulatedNode[];
+  /** What this seed has drawn, by the name of the setting. */
+  setting(name: string): number;
+  /** Simulated time in milliseconds since the start. */
+  now(): number;
+  /** What the clock of a node shows, in milliseconds since 1970. */
+  localNow(node: SimulatedNode): number;
+  /** A stream of random numbers of its own. */
+  chance(label: string): Chance;
+  /** Runs something after so many milliseconds. */
+  after(delay: number, run: () => void): void;
+  /** Fills the store of a node before it starts for the first time. */
+  preload(node: SimulatedNode, writes: readonly StoreWrite[]): void;
+  /** Asks an engine for something; undefined if its node is down, or crashes over it. Never from within a notice. */
+  request(node: SimulatedNode, request: T['request']): T['result'] | undefined;
+  /** A checker says that something does not hold that must. The run ends with it. */
+  violate(checker: string, node: SimulatedNode | undefined, detail: string): void;
+}
+
+/** Something that must come true after everything has healed. */
+export interface LivenessGoal {
+  /** The name of the checker, as in "all honest nodes have the same tip". */
+  readonly checker: string;
+  /** How long it may take, in simulated milliseconds. */
+  readonly limit: number;
+  /** Called when it is this goal's turn. */
+  begin?(): void;
+  /** What is still missing, in a few words; undefined once the goal is reached. */
+  missing(): string | undefined;
+}
+
+/** One run of a subject in a world. */
+export interface SubjectRun<T extends EngineTypes> {
+  /** A fresh engine for a node, which has whatever its store holds. */
+  engine(
+    node: SimulatedNode,
+    modules: { readonly view: StoreView; readonly entropy: Uint8Array },
+  ): EngineOf<T>;
+  /** Makes a node Byzantine. Called when it starts, each time. */
+  corrupt(kind: string, body: Body<T>): Corruption<T>;
+  /** A node has started, for the first time or again. */
+  onStart(node: SimulatedNode): void;
+  /** A node has left for good; one with the same index and an empty store will take its place. */
+  onReplaced(node: SimulatedNode): void;
+  onNotice(node: SimulatedNode, notice: T['notice']): void;
+  /** A message is about to reach the engine of an honest node. */
+  onMessage(node: SimulatedNode, message: T['message'], from: Address): void;
+  /** An honest node is about to send a message, to one or to several. */
+  onSend(node: SimulatedNode, message: T['message']): void;
+  /** An honest node has carried out a store effect. */
+  onStore(node: SimulatedNode): void;
+  /** Faults have stopped: what comes now are the goals. */
+  onHealed(): void;
+  /** What must come true after that, in order. */
+  readonly goals: readonly LivenessGoal[];
+  /** How far a node has got: what is drawn over time. */
+  progress(node: SimulatedNode): number;
+  /** What the engine tells of the run as a whole. */
+  figures(): { readonly figures: readonly Figure[]; readonly distributions: readonly Distribution[] };
+  /** What it tells of one node. */
+  describe(node: SimulatedNode): NodeRow;
+}
+
+/** An engine that can be simulated. */
+export interface Subject<T extends EngineTypes> {
+  /** As on the command line. */
+  readonly name: string;
+  readonly title: string;
+  readonly codec: Codec<T['message']>;
+  /** Settings of its own, by option name. */
+  readonly settings: Readonly<Record<string, SettingSpec>>;
+  /** Kinds of Byzantine nodes, each with what it does. */
+  readonly byzantine: Readonly<Record<string, string>>;
+  /** The names of the safety checkers that a run is under, besides those of the simulator itself. */
+  readonly checkers: readonly string[];
+  /** What a node's progress is called: "height". */
+  readonly progressName: string;
+  begin(world: World<T>): SubjectRun<T>;
+}
