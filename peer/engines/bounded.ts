@@ -2,9 +2,15 @@
 
 import type { Gauge } from './engine.ts';
 
-/** Remembers the last so many keys that were added. */
+/**
+ * Remembers the last so many keys that were added. Their order lies in a ring beside the set: to find the oldest in the
+ * set itself, everything deleted before it would be passed over, again and again.
+ */
 export class RecentSet {
   private readonly keys = new Set<string>();
+  private readonly ring: string[] = [];
+  /** Where in the ring the oldest key stands, once the ring is full. */
+  private oldest = 0;
   private readonly limit: number;
 
   constructor(limit: number) {
@@ -27,7 +33,13 @@ export class RecentSet {
   add(key: string): boolean {
     if (this.keys.has(key)) return false;
     this.keys.add(key);
-    if (this.keys.size > this.limit) dropOldest(this.keys);
+    if (this.ring.length < this.limit) {
+      this.ring.push(key);
+    } else {
+      this.keys.delete(this.ring[this.oldest] ?? '');
+      this.ring[this.oldest] = key;
+      this.oldest = (this.oldest + 1) % this.limit;
+    }
     return true;
   }
 }
@@ -57,7 +69,11 @@ export class RecentMap<V> {
   set(key: string, value: V): void {
     this.entries.delete(key);
     this.entries.set(key, value);
-    if (this.entries.size > this.limit) dropOldest(this.entries);
+    if (this.entries.size <= this.limit) return;
+    for (const oldest of this.entries.keys()) {
+      this.entries.delete(oldest);
+      return;
+    }
   }
 
   delete(key: string): void {
@@ -69,23 +85,18 @@ export class RecentMap<V> {
   }
 }
 
-function dropOldest(collection: Set<string> | Map<string, unknown>): void {
-  for (const key of collection.keys()) {
-    collection.delete(key);
-    return;
-  }
-}
-
 /** Token buckets, one for each key: so many at once, then so many a second. Idle longest is forgotten first. */
 export class RateLimit {
   private readonly buckets: RecentMap<{ tokens: number; at: number }>;
   private readonly perSecond: number;
   private readonly burst: number;
+  private readonly crowd: number;
 
   constructor(options: { perSecond: number; burst: number; maxKeys: number }) {
     this.buckets = new RecentMap(options.maxKeys);
     this.perSecond = options.perSecond;
     this.burst = options.burst;
+    this.crowd = options.maxKeys / 2;
   }
 
   measure(name: string, tell: Gauge): void {
@@ -100,8 +111,10 @@ export class RateLimit {
    */
   take(key: string, now: number): boolean {
     let bucket = this.buckets.get(key);
+    const known = bucket !== undefined;
     bucket ??= { tokens: this.burst, at: now };
-    this.buckets.set(key, bucket);
+    // Which key is the youngest matters once the table fills; to keep track of it before would only take time.
+    if (!known || this.buckets.size > this.crowd) this.buckets.set(key, bucket);
     bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.perSecond);
     bucket.at = now;
     if (bucket.tokens < 1) return false;

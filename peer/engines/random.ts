@@ -43,6 +43,18 @@ export class Random {
     return pool.slice(0, chosen);
   }
 
+  /**
+   * The same of those items that pass `test`. Where most of them do it takes a few draws, however many items there are.
+   */
+  sampleWhere<T>(items: readonly T[], count: number, test: (item: T) => boolean): T[] {
+    const chosen: T[] = [];
+    for (let tries = 4 * count; tries > 0 && chosen.length < count && items.length > 2 * count; tries--) {
+      const item = items[this.below(items.length)] as T;
+      if (test(item) && !chosen.includes(item)) chosen.push(item);
+    }
+    return chosen.length === count ? chosen : this.sample(items.filter(test), count);
+  }
+
   /** An id in the form of a UUID (version 4), as implementations of the network expect it. */
   uuid(): string {
     const hex = Array.from({ length: 4 }, () => this.next().toString(16).padStart(8, '0')).join('');

@@ -171,12 +171,10 @@ export class GossipProtocol {
     } else {
       origin.lastForward = context.now;
       const sender = addressKey(from);
-      const others = context.peers.all().filter(({ key }) => key !== origin.key && key !== sender);
-      const verified = others.filter((peer) => peer.verified);
-      const targets = context.random.sample(
-        verified.length >= GOSSIP_FANOUT ? verified : others,
-        GOSSIP_FANOUT,
-      );
+      const { peers, random } = context;
+      const isOther = ({ key }: Peer): boolean => key !== origin.key && key !== sender;
+      let targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, (peer) => peer.verified && isOther(peer));
+      if (targets.length < GOSSIP_FANOUT) targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, isOther);
       context.broadcast(
         targets.map(({ address }) => address),
         message,

@@ -35,7 +35,11 @@ export type Hearing = { readonly peer: Peer; readonly joined: boolean } | { read
 
 /** The table of peers, by `host:port`. */
 export class PeerTable {
-  private readonly peers = new Map<string, Peer>();
+  /** By host and port rather than by key: every datagram is looked up, and keys would have to be put together. */
+  private readonly byHost = new Map<string, Map<number, Peer>>();
+  private count = 0;
+  /** All of them; undefined after a change, until somebody asks for it. */
+  private list: readonly Peer[] | undefined;
   private readonly verifiedPerHost = new Map<string, number>();
   private readonly isSelf: (address: Address) => boolean;
   private verified = 0;
@@ -46,21 +50,21 @@ export class PeerTable {
   }
 
   get size(): number {
-    return this.peers.size;
+    return this.count;
   }
 
   measure(tell: Gauge): void {
-    tell('peers', this.peers.size, MAX_PEERS);
-    tell('unverified peers', this.peers.size - this.verified, MAX_UNVERIFIED_PEERS);
+    tell('peers', this.count, MAX_PEERS);
+    tell('unverified peers', this.count - this.verified, MAX_UNVERIFIED_PEERS);
     tell('hosts of peers', this.verifiedPerHost.size, this.verified);
   }
 
-  get(address: Address): Peer | undefined {
-    return this.peers.get(addressKey(address));
+  get({ host, port }: Address): Peer | undefined {
+    return this.byHost.get(host)?.get(port);
   }
 
-  all(): Peer[] {
-    return [...this.peers.values()];
+  all(): readonly Peer[] {
+    return (this.list ??= [...this.byHost.values()].flatMap((peers) => [...peers.values()]));
   }
 
   /** Whether an address is our own. */
@@ -79,9 +83,8 @@ export class PeerTable {
    * @param from where the news came from: the peer itself if it is its own host
    */
   hear(address: Address, from: Address, name: string, now: number): Hearing {
-    const key = addressKey(address);
     const direct = from.host === address.host;
-    const known = this.peers.get(key);
+    const known = this.get(address);
     if (known !== undefined) {
       known.lastHeard = now;
       if (name !== '') known.name = name;
@@ -93,7 +96,7 @@ export class PeerTable {
       return { refused: 'limit.unverified-peers' };
     }
     const peer: Peer = {
-      key,
+      key: addressKey(address),
       address: { host: address.host, port: address.port },
       name,
       lastHeard: now,
@@ -104,7 +107,11 @@ export class PeerTable {
       lastForward: -Infinity,
       lastReply: -Infinity,
     };
-    this.peers.set(key, peer);
+    const neighbours = this.byHost.get(address.host);
+    if (neighbours === undefined) this.byHost.set(address.host, new Map([[address.port, peer]]));
+    else neighbours.set(address.port, peer);
+    this.count++;
+    this.list = undefined;
     if (direct) this.setVerified(peer);
     return { peer, joined: true };
   }
@@ -180,7 +187,7 @@ export class PeerTable {
     const byIntroducer = new Map<string, Peer[]>();
     let total = 0;
     let onHost = 0;
-    for (const peer of this.peers.values()) {
+    for (const peer of this.all()) {
       if (peer.verified) continue;
       total++;
       if (peer.address.host === host) onHost++;
@@ -199,10 +206,14 @@ export class PeerTable {
   }
 
   private drop(peer: Peer): void {
-    this.peers.delete(peer.key);
+    const { host, port } = peer.address;
+    const neighbours = this.byHost.get(host);
+    neighbours?.delete(port);
+    if (neighbours?.size === 0) this.byHost.delete(host);
+    this.count--;
+    this.list = undefined;
     if (!peer.verified) return;
     this.verified--;
-    const { host } = peer.address;
     const left = (this.verifiedPerHost.get(host) ?? 0) - 1;
     if (left > 0) this.verifiedPerHost.set(host, left);
     else this.verifiedPerHost.delete(host);

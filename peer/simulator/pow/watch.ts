@@ -19,8 +19,8 @@ export const CHECKERS = {
   words: 'no word is in the chain more often than it was submitted',
 } as const;
 
-/** Ids and hashes remembered as passed on: more than a node itself remembers. */
-const MAX_PASSED_ON = 10_000;
+/** Ids and hashes remembered as passed on: those of a minute or two. */
+const MAX_PASSED_ON = 500;
 
 /** Blocks that were verified before, with the hash they stand on: shared by all watches of a run. */
 export class VerifiedBlocks {
