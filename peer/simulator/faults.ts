@@ -12,6 +12,8 @@ const HOUR = 3_600_000;
 const SECOND = 1_000;
 /** How long it takes, on average, until a new node takes the place of one that left, in milliseconds. */
 const REPLACEMENT_DELAY = 10_000;
+/** By how much a clock is set at most, in milliseconds. */
+const MAX_JUMP = 5_000;
 /** Spans kept for the report: more can't be told apart in a plot. */
 const MAX_SPANS = 2_000;
 
@@ -71,6 +73,11 @@ export class FaultSchedule<T extends EngineTypes> {
       const node = chance.pick(up);
       if (chance.happens(0.5)) victim.doom(node);
       else victim.crash(node);
+    });
+    this.often('clock-jumps', (chance) => {
+      const node = chance.pick(victim.nodes);
+      node.clock.jump(chance.between(-MAX_JUMP, MAX_JUMP));
+      this.span('clock set', [node.index], this.now);
     });
     this.often('churn', (chance) => {
       const leaving = victim.nodes.filter((node) => node.honest && node.up && !this.lasting.includes(node));

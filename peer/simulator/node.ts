@@ -34,12 +34,17 @@ export interface NodeTimer<T extends EngineTypes> {
 export class NodeClock {
   /** Its own milliseconds in a true one. */
   readonly rate: number;
-  private readonly skew: number;
+  private skew: number;
 
   /** @param skew in milliseconds */
   constructor(skew: number, rate: number) {
     this.skew = skew;
     this.rate = rate;
+  }
+
+  /** Somebody sets it, by so many milliseconds. */
+  jump(by: number): void {
+    this.skew += by;
   }
 
   /** @param now in microseconds since the start; the answer is in milliseconds since 1970 */

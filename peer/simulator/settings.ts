@@ -121,6 +121,10 @@ export const SETTINGS = {
     mixed: { least: 0, most: 10_000 },
     fault: true,
   },
+  'clock-jumps': rate(
+    { least: 1, most: 20 },
+    'times that a clock is set, by up to five seconds, back or forth',
+  ),
   slow: share({ least: 5, most: 50 }, 'nodes that are slow'),
   'slow-by': {
     description: 'time that a slow node takes for each event',

@@ -26,8 +26,14 @@ export const STAGE_BATCH = 4096;
 /** A staged chain no longer than this is written straight over ours, so that everyday reorganisations add no segment. */
 const IN_PLACE_LIMIT = 1024;
 
-/** Which rule a block breaks on top of the one before it, as {@link verifyBlock} says it. */
-export type BlockRule = typeof verifyBlock;
+/** What a simulation may have otherwise than the network has it. */
+export interface ChainTuning {
+  /** Which rule a block breaks on top of the one before it, as {@link verifyBlock} says it. */
+  readonly rule?: typeof verifyBlock;
+  /** {@link STAGE_BATCH} and {@link IN_PLACE_LIMIT}: small ones bring out in short chains what only long ones meet. */
+  readonly stageBatch?: number;
+  readonly inPlaceLimit?: number;
+}
 
 /** The blocks of `branch` from height `from` on, up to where the next segment begins. */
 interface Segment {
@@ -85,7 +91,9 @@ export class Chain {
   /** The lowest difficulty at which any of our blocks was verified. */
   private verifiedAt: number;
   private readonly view: StoreView;
-  private readonly rule: BlockRule;
+  private readonly rule: typeof verifyBlock;
+  private readonly stageBatch: number;
+  private readonly inPlaceLimit: number;
   private segments: readonly Segment[] = [];
   private nextBranch = 0;
   private garbage: readonly Range[] = [];
@@ -93,12 +101,13 @@ export class Chain {
 
   /**
    * @param difficulty the zeros that a hash must end in; every block of the chain is held to it
-   * @param rule what makes a block valid; the network's rule, but for simulations
    * @throws UserError if the store holds something else than a chain, or one of a lower difficulty
    */
-  constructor(view: StoreView, difficulty: number, rule: BlockRule = verifyBlock) {
+  constructor(view: StoreView, difficulty: number, tuning: ChainTuning = {}) {
     this.view = view;
-    this.rule = rule;
+    this.rule = tuning.rule ?? verifyBlock;
+    this.stageBatch = tuning.stageBatch ?? STAGE_BATCH;
+    this.inPlaceLimit = tuning.inPlaceLimit ?? IN_PLACE_LIMIT;
     this.difficulty = difficulty;
     this.verifiedAt = difficulty;
     const text = view.get(RECORD_KEY);
@@ -121,7 +130,7 @@ export class Chain {
 
   measure(tell: Gauge): void {
     tell('segments of the chain', this.segments.length, this.height + 1);
-    tell('staged blocks not yet written', this.staging?.pending.length ?? 0, STAGE_BATCH);
+    tell('staged blocks not yet written', this.staging?.pending.length ?? 0, this.stageBatch);
   }
 
   /** The block at `height`, or undefined if the chain does not reach it. */
@@ -205,7 +214,7 @@ export class Chain {
       return [];
     }
     staging.pending.push(blockToJson(block));
-    return staging.pending.length >= STAGE_BATCH ? this.flushStaging(staging) : [];
+    return staging.pending.length >= this.stageBatch ? this.flushStaging(staging) : [];
   }
 
   /**
@@ -229,7 +238,7 @@ export class Chain {
       }));
     const inPlace =
       staging.written === 0 &&
-      staging.pending.length <= IN_PLACE_LIMIT &&
+      staging.pending.length <= this.inPlaceLimit &&
       below !== undefined &&
       !this.garbage.some((range) => range.branch === below.branch);
     const writes: StoreWrite[] = [];

@@ -9,7 +9,7 @@ import type { Block } from '../../../shared/block.ts';
 import type { Engine, EngineEvent, Gauge } from '../engine.ts';
 import { Random } from '../random.ts';
 import { Announcements } from './announce.ts';
-import { Chain, type BlockRule } from './chain.ts';
+import { Chain, type ChainTuning } from './chain.ts';
 import { Consensus, CONSENSUS_TIMER, STATS_TIMER } from './consensus.ts';
 import { Context, type PowEffect } from './context.ts';
 import { onGetBlock, ServingLimit } from './get-block.ts';
@@ -38,11 +38,11 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
   /**
    * @param modules.view what the node has stored, read for the chain we left off with
    * @param modules.entropy at least 16 random bytes
-   * @param modules.rule another rule of what makes a block valid: for simulations only
+   * @param modules.tuning what a simulation has otherwise
    * @throws UserError if what is stored is not a chain of this difficulty
    */
-  constructor(config: PowConfig, modules: { view: StoreView; entropy: Uint8Array; rule?: BlockRule }) {
-    const chain = new Chain(modules.view, config.difficulty, modules.rule);
+  constructor(config: PowConfig, modules: { view: StoreView; entropy: Uint8Array; tuning?: ChainTuning }) {
+    const chain = new Chain(modules.view, config.difficulty, modules.tuning);
     const peers = new PeerTable(config.self, config.selfHosts);
     this.context = new Context({ config, chain, peers, random: new Random(modules.entropy) });
     this.consensus = new Consensus(this.context, this.words, (startedAt) => {

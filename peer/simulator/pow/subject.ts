@@ -1,8 +1,8 @@
 /** The proof-of-work engine in the simulator: its miners, its users, what must hold, and how it reports. */
 import type { Address } from '../../../shared/address.ts';
-import { blockToJson, verifyBlock, type Block } from '../../../shared/block.ts';
+import { blockToJson, type Block } from '../../../shared/block.ts';
 import type { WorkTemplate } from '../../../shared/work.ts';
-import { Chain } from '../../engines/pow/chain.ts';
+import { Chain, type ChainTuning } from '../../engines/pow/chain.ts';
 import { powCodec } from '../../engines/pow/codec.ts';
 import type { PowConfig, PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
@@ -87,7 +87,16 @@ const settings = {
     bounds: { least: 0, most: 100_000 },
     whole: true,
     initial: 0,
-    mixed: { least: 0, most: 300 },
+    mixed: { least: 0, most: 500 },
+  },
+  batch: {
+    description: 'blocks of a chain being downloaded that are written at a time; 0 for the usual thousands',
+    unit: '',
+    bounds: { least: 0, most: 100_000 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 1, most: 50 },
+    fault: true,
   },
   'consensus-interval': {
     description: 'how often a node asks all others which chain they have',
@@ -128,6 +137,7 @@ class PowRun implements SubjectRun<PowTypes> {
   private readonly world: World<PowTypes>;
   private readonly prospector: Prospector;
   private readonly stub: boolean;
+  private readonly tuning: ChainTuning;
   private readonly chance: Chance;
   private readonly watches: readonly NodeWatch[];
   private readonly engines: (PowEngine | undefined)[] = [];
@@ -151,6 +161,11 @@ class PowRun implements SubjectRun<PowTypes> {
     this.world = world;
     this.chance = world.chance('mining');
     this.stub = world.setting('stub') >= 1;
+    const batch = world.setting('batch');
+    this.tuning = {
+      ...(this.stub && { rule: verifyStub }),
+      ...(batch > 0 && { stageBatch: batch, inPlaceLimit: Math.floor(batch / 2) }),
+    };
     this.prospector = new Prospector(this.stub);
     const blocks = new VerifiedBlocks(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
     this.watches = world.nodes.map(
@@ -189,7 +204,7 @@ class PowRun implements SubjectRun<PowTypes> {
 
   engine(node: SimulatedNode, { view, entropy }: { view: StoreView; entropy: Uint8Array }): PowEngine {
     const config = this.configOf(node);
-    const engine = new PowEngine(config, { view, entropy, ...(this.stub && { rule: verifyStub }) });
+    const engine = new PowEngine(config, { view, entropy, tuning: this.tuning });
     this.engines[node.index] = engine;
     return engine;
   }
@@ -332,7 +347,7 @@ class PowRun implements SubjectRun<PowTypes> {
     const chance = world.chance('who has which part of the first chain');
     for (const node of world.nodes) {
       const store = new MemoryStore();
-      const own = new Chain(store, difficulty, this.stub ? verifyStub : verifyBlock);
+      const own = new Chain(store, difficulty, this.tuning);
       const count = node.index === 0 || chance.happens(COMPLETE_SHARE) ? length : chance.below(length);
       for (const block of chain.slice(0, count)) store.write(own.append(block));
       const entries = [...store.entries()].map(([key, value]) => ({ type: 'put', key, value }) as const);
@@ -341,7 +356,7 @@ class PowRun implements SubjectRun<PowTypes> {
   }
 
   private chainOf(node: SimulatedNode): Chain {
-    return new Chain(node.store, this.world.setting('difficulty'), this.stub ? verifyStub : verifyBlock);
+    return new Chain(node.store, this.world.setting('difficulty'), this.tuning);
   }
 
   /** Somebody finds the next block, sooner or later: a Poisson process over all miners. */
