@@ -37,6 +37,8 @@ export const STATS_TIMER = 'stats';
 
 /** Rounds without any answer after which we may found a network although we were told of peers to join. */
 const LONELY_ROUNDS = 3;
+/** The same where chains are claimed, but none of them can be had: that may also be a bad day of a good network. */
+const VAIN_ROUNDS = 5;
 
 /** An answer to STATS, and where its sender is to be asked for blocks. */
 interface Answer {
@@ -88,6 +90,8 @@ export class Consensus {
   private finishedOnce = false;
   private metOthers = false;
   private sawClaims = false;
+  /** Consensuses in a row in which no chain that was claimed could be had. */
+  private failedRounds = 0;
   private toldWaiting = false;
   /** How many claims of each host proved false or unavailable in this consensus. */
   private failures = new Map<string, number>();
@@ -134,7 +138,9 @@ export class Consensus {
     if (!this.finishedOnce) return false;
     if (chain.height > 0) return true;
     const lonely = config.join.length === 0 || this.lonelyRounds >= LONELY_ROUNDS;
-    return config.genesis && !this.sawClaims && (this.metOthers || lonely);
+    // Who only promises a chain must not keep a network from being founded.
+    const nothing = !this.sawClaims || this.failedRounds >= VAIN_ROUNDS;
+    return config.genesis && nothing && (this.metOthers || lonely);
   }
 
   start(): void {
@@ -430,6 +436,7 @@ export class Consensus {
       this.catchUpInterval = Math.min(CATCH_UP_MAX_INTERVAL, this.catchUpInterval * 2);
     this.catchingUp = false;
     if (outcome === 'alone') this.lonelyRounds++;
+    this.failedRounds = outcome === 'failed' ? this.failedRounds + 1 : 0;
     const searching = outcome === 'failed' || chain.height === 0 || (outcome === 'alone' && !this.metOthers);
     this.retryInterval = searching ? this.retryInterval * 2 : JOIN_RETRY;
     context.notify({ kind: 'consensus-finished', outcome, answers, height: chain.height });

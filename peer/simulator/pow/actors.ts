@@ -36,6 +36,8 @@ interface Actor {
 const SECOND = 1_000;
 /** Mean time between two datagrams of a node that floods, in milliseconds. */
 const FLOOD_INTERVAL = 100;
+/** The same for one whose every datagram has others tell each other of it. */
+const GOSSIP_INTERVAL = 500;
 /** Blocks of the chain that nobody else has. */
 const OTHER_CHAIN = 30;
 /** Addresses that an eclipsing node invents. */
@@ -209,7 +211,7 @@ export const ACTORS = {
       for (const host of hosts) body.claim(host);
       const hash = forgedHash(body.chance, difficulty);
       let count = 0;
-      body.every(FLOOD_INTERVAL, () => {
+      body.every(GOSSIP_INTERVAL, () => {
         const { chance } = body;
         const self = { host: chance.pick(hosts), port: chance.integer(8_000, 8_100) };
         const id = `eclipse ${body.node.index} ${body.now()} ${count++}`;

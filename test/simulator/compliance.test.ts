@@ -1,0 +1,98 @@
+/**
+ * What every engine must pass before it is taken: the same checks over all engines of the registry, so that a new one
+ * is under them from its first day.
+ */
+import { describe, expect, it } from 'vitest';
+
+import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/registry.ts';
+import { passed, type RunReport } from '../../peer/simulator/report.ts';
+import type { Plan } from '../../peer/simulator/settings.ts';
+
+/** Runs one seed to its end. */
+function run(
+  engine: SimulatedEngine,
+  seed: number,
+  asked: Readonly<Record<string, number>>,
+  plan: Partial<Plan> = {},
+): RunReport {
+  const ranges = Object.fromEntries(
+    Object.entries(asked).map(([name, value]) => [name, { least: value, most: value }]),
+  );
+  const simulation = engine.simulate(seed, { faults: 'none', ranges, byzantineKinds: [], ...plan });
+  while (!simulation.advance(100_000));
+  return simulation.report();
+}
+
+/** Fails with what was violated and how to see it again. */
+function expectHeld(report: RunReport): void {
+  const { engine, seed, settings, violations } = report;
+  if (!passed(report)) throw new Error(JSON.stringify({ engine, seed, violations, settings }, null, 2));
+  expect(report.verdicts.every(({ result }) => result === 'held')).toBe(true);
+}
+
+describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
+  it('replays a seed exactly, and no other seed is the same', () => {
+    const [one, again, other] = [7, 7, 8].map((seed) =>
+      run(engine, seed, { hours: 0.1 }, { faults: 'mixed' }),
+    );
+    expect(again).toEqual(one);
+    expect(other?.digest).not.toBe(one?.digest);
+  });
+
+  it('agrees, and gets something done, where nothing goes wrong', () => {
+    for (const nodes of [1, 2, 4, 7, 20]) {
+      const report = run(engine, nodes, { nodes, hours: 0.1 });
+      expectHeld(report);
+      const progress = report.nodes.map((node) => node[report.progressName]);
+      expect(new Set(progress).size).toBe(1);
+      expect(Number(progress[0])).toBeGreaterThan(5);
+    }
+  });
+
+  it('agrees after losses, duplicates, reordering and a narrow line', () => {
+    const asked = { hours: 0.2, loss: 30, duplicate: 50, reorder: 50, bandwidth: 20, latency: 200 };
+    for (const shape of ['exponential', 'heavy-tailed', 'uniform', 'fixed'] as const) {
+      const report = run(engine, 1, asked, { shape });
+      expectHeld(report);
+      expect(report.network.dropped.loss).toBeGreaterThan(100);
+      expect(report.network.duplicated).toBeGreaterThan(100);
+      expect(report.network.reordered).toBeGreaterThan(100);
+    }
+  });
+
+  it('agrees after partitions of every kind', () => {
+    const report = run(engine, 3, { hours: 1, partitions: 40, 'partition-length': 120 });
+    expectHeld(report);
+    expect(report.faults.partitions).toBeGreaterThan(20);
+    expect(report.network.dropped.partition).toBeGreaterThan(100);
+    expect(report.network.heldBack).toBeGreaterThan(10);
+  });
+
+  it('keeps what it promised through crashes between any two effects', () => {
+    const report = run(engine, 4, { hours: 1, crashes: 400, down: 5 });
+    expectHeld(report);
+    expect(report.faults.crashes).toBeGreaterThan(200);
+    expect(report.faults.crashesMidStep).toBeGreaterThan(100);
+  });
+
+  it('lets nodes leave for good and new ones come, with nothing and at other addresses', () => {
+    const report = run(engine, 5, { hours: 1, churn: 30 });
+    expectHeld(report);
+    expect(report.faults.replaced).toBeGreaterThan(10);
+  });
+
+  it('lives with wrong clocks and slow nodes', () => {
+    const asked = { hours: 0.3, skew: 2_000, drift: 10_000, 'clock-jumps': 60, slow: 50, 'slow-by': 20 };
+    expectHeld(run(engine, 6, asked));
+  });
+
+  it.each(Object.keys(engine.byzantine))('is not moved by two nodes of the kind "%s"', (kind) => {
+    const asked = { nodes: 7, hours: 0.3, loss: 5, crashes: 20 };
+    expectHeld(run(engine, 9, asked, { byzantineKinds: [kind, kind] }));
+  });
+
+  it('is not moved by a majority of Byzantine nodes of all kinds', () => {
+    const byzantineKinds = Object.keys(engine.byzantine);
+    expectHeld(run(engine, 10, { nodes: byzantineKinds.length + 4, hours: 0.1 }, { byzantineKinds }));
+  });
+});

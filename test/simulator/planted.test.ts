@@ -1,0 +1,213 @@
+/** A checker that can't fail says nothing: engines with faults planted in them, each of which must be found. */
+import { describe, expect, it } from 'vitest';
+
+import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
+import type { PowNotice, PowResult } from '../../peer/engines/pow/interface.ts';
+import type { PowMessage } from '../../peer/engines/pow/messages.ts';
+import { powSubject } from '../../peer/simulator/pow/subject.ts';
+import type { PowTypes } from '../../peer/simulator/pow/types.ts';
+import { CHECKERS } from '../../peer/simulator/pow/watch.ts';
+import type { Violation } from '../../peer/simulator/report.ts';
+import { draw, type Plan } from '../../peer/simulator/settings.ts';
+import { Simulation } from '../../peer/simulator/simulation.ts';
+import type { EngineOf, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
+
+type PowEvent = EngineEvent<PowMessage, PowTypes['request']>;
+type PowEffect = Effect<PowMessage, PowResult, PowNotice>;
+
+/** A fault: what becomes of the effects that a node's engine wants carried out. */
+type Fault = (effects: readonly PowEffect[], event: PowEvent, node: SimulatedNode) => readonly PowEffect[];
+
+/** The proof-of-work subject with a fault in every engine. */
+function faulty(fault: Fault, measure?: (tell: Gauge) => void): Subject<PowTypes> {
+  return {
+    ...powSubject,
+    begin(world) {
+      const run = powSubject.begin(world);
+      const wrap = (engine: EngineOf<PowTypes>, node: SimulatedNode): EngineOf<PowTypes> => ({
+        step: (event) => fault(engine.step(event), event, node),
+        measure:
+          measure ??
+          ((tell) => {
+            engine.measure(tell);
+          }),
+      });
+      return new Proxy(run, {
+        get(target, name) {
+          if (name === 'engine') {
+            return (...args: Parameters<typeof run.engine>) => wrap(target.engine(...args), args[0]);
+          }
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+const RANGES = { nodes: 4, hours: 0.1, 'block-interval': 10, words: 120, 'consensus-interval': 60 };
+
+function simulation(subject: Subject<PowTypes>, ranges: Record<string, number> = {}): Simulation<PowTypes> {
+  const entries = Object.entries({ ...RANGES, ...ranges });
+  const plan: Plan = {
+    faults: 'none',
+    ranges: Object.fromEntries(entries.map(([name, value]) => [name, { least: value, most: value }])),
+    byzantineKinds: [],
+  };
+  const { settings, byzantine } = subject;
+  return new Simulation(subject, 1, draw(1, plan, settings, Object.keys(byzantine)));
+}
+
+function violations(subject: Subject<PowTypes>, ranges: Record<string, number> = {}): readonly Violation[] {
+  return simulation(subject, ranges).finish().violations;
+}
+
+/** The one checker that a fault must set off. */
+function found(fault: Fault, ranges: Record<string, number> = {}): string | undefined {
+  const [first, ...more] = violations(faulty(fault), ranges);
+  expect(more).toEqual([]);
+  return first?.checker;
+}
+
+const asIs: Fault = (effects) => effects;
+
+describe('a planted fault is found', () => {
+  it('finds none where none is planted', () => {
+    expect(violations(faulty(asIs))).toEqual([]);
+    expect(violations(faulty(asIs), { crashes: 100, down: 10, partitions: 30 })).toEqual([]);
+  });
+
+  it('when an engine throws', () => {
+    const fault: Fault = (effects, event) => {
+      if (event.type === 'message' && event.message.type === 'ANNOUNCE' && event.message.block.height === 5) {
+        throw new Error('planted');
+      }
+      return effects;
+    };
+    expect(found(fault)).toBe('no step throws');
+  });
+
+  it('when a host tells a time before an earlier one', () => {
+    const run = simulation(powSubject);
+    const [node] = run.nodes;
+    let now = 1e12;
+    if (node !== undefined) node.time = () => now--;
+    expect(run.finish().violations[0]?.checker).toBe('engine time never goes back');
+  });
+
+  it('when a table outgrows its bound', () => {
+    const [first] = violations(
+      faulty(asIs, (tell) => {
+        tell('planted', 11, 10);
+      }),
+    );
+    expect(first).toMatchObject({ checker: 'every table within its bound', detail: 'planted: 11 of 10' });
+  });
+
+  it('when nothing but the moment goes on', () => {
+    const fault: Fault = (effects) => [...effects, { type: 'timer', timer: 'planted', after: 0 }];
+    expect(found(fault)).toBe('time goes on');
+  });
+
+  it('when a block is stored after it is told', () => {
+    const fault: Fault = (effects) => [
+      ...effects.filter(({ type }) => type !== 'store'),
+      ...effects.filter(({ type }) => type === 'store'),
+    ];
+    expect(found(fault)).toBe(CHECKERS.told);
+  });
+
+  it('when a block is acknowledged that is not stored', () => {
+    const fault: Fault = (effects, event) =>
+      event.type === 'request' && event.request.kind === 'submit-block'
+        ? effects.filter(({ type }) => type === 'reply')
+        : effects;
+    expect(found(fault)).toBe(CHECKERS.kept);
+  });
+
+  it('when a stored block is changed', () => {
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type !== 'store'
+          ? effect
+          : {
+              ...effect,
+              writes: effect.writes.map((write) =>
+                write.type === 'put' && write.key.startsWith('b/')
+                  ? { ...write, value: write.value.replace('"idle"', '"idly"') }
+                  : write,
+              ),
+            },
+      );
+    expect(found(fault)).toBe(CHECKERS.valid);
+    expect(found(fault, { stub: 1 })).toBe(CHECKERS.valid);
+  });
+
+  it('when a chain is replaced by a shorter one', () => {
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type !== 'store'
+          ? effect
+          : {
+              ...effect,
+              writes: effect.writes.map((write) =>
+                write.type === 'put' && write.key === 'chain'
+                  ? { ...write, value: write.value.replace('"height":7', '"height":5') }
+                  : write,
+              ),
+            },
+      );
+    expect(found(fault)).toBe(CHECKERS.better);
+  });
+
+  it('when a block or a GOSSIP is passed on twice', () => {
+    for (const type of ['ANNOUNCE', 'GOSSIP']) {
+      const fault: Fault = (effects) =>
+        effects.flatMap((effect) =>
+          effect.type === 'broadcast' && effect.message.type === type ? [effect, effect] : [effect],
+        );
+      expect(found(fault)).toBe(CHECKERS.once);
+    }
+  });
+
+  it('when a chain is proved false once more', () => {
+    const claimedBy = [{ host: '10.0.0.4', port: 8784 }];
+    const notice = { kind: 'false-chain', target: { height: 9, hash: 'x' }, claimedBy, fault: 'y' } as const;
+    const fault: Fault = (effects, event) =>
+      event.type === 'timer' ? [...effects, { type: 'notify', notice }] : effects;
+    expect(found(fault)).toBe(CHECKERS.liars);
+  });
+
+  it('when a word is mined twice', () => {
+    // A miner that puts the same word into each of its blocks.
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'notify' && effect.notice.kind === 'work' && effect.notice.template !== null
+          ? {
+              ...effect,
+              notice: { ...effect.notice, template: { ...effect.notice.template, messages: ['word 0'] } },
+            }
+          : effect,
+      );
+    expect(found(fault)).toBe(CHECKERS.words);
+  });
+
+  it('when nodes never agree', () => {
+    const fault: Fault = (effects, _, { index }) =>
+      index === 2 ? effects.filter(({ type }) => type !== 'send' && type !== 'broadcast') : effects;
+    expect(found(fault)).toMatch(/same tip/);
+  });
+
+  it('when a word is never mined', () => {
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'notify' && effect.notice.kind === 'work' && effect.notice.template !== null
+          ? {
+              ...effect,
+              notice: { ...effect.notice, template: { ...effect.notice.template, messages: ['else'] } },
+            }
+          : effect,
+      );
+    expect(found(fault)).toMatch(/every word/);
+  });
+});
