@@ -4,31 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 
-import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/registry.ts';
-import { passed, type RunReport } from '../../peer/simulator/report.ts';
-import type { Plan } from '../../peer/simulator/settings.ts';
-
-/** Runs one seed to its end. */
-function run(
-  engine: SimulatedEngine,
-  seed: number,
-  asked: Readonly<Record<string, number>>,
-  plan: Partial<Plan> = {},
-): RunReport {
-  const ranges = Object.fromEntries(
-    Object.entries(asked).map(([name, value]) => [name, { least: value, most: value }]),
-  );
-  const simulation = engine.simulate(seed, { faults: 'none', ranges, byzantineKinds: [], ...plan });
-  while (!simulation.advance(100_000));
-  return simulation.report();
-}
-
-/** Fails with what was violated and how to see it again. */
-function expectHeld(report: RunReport): void {
-  const { engine, seed, settings, violations } = report;
-  if (!passed(report)) throw new Error(JSON.stringify({ engine, seed, violations, settings }, null, 2));
-  expect(report.verdicts.every(({ result }) => result === 'held')).toBe(true);
-}
+import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
+import { expectHeld, run } from './harness.ts';
 
 describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   it('replays a seed exactly, and no other seed is the same', () => {

@@ -1,0 +1,43 @@
+/** Runs seeds of the simulator for tests. */
+import { expect, it } from 'vitest';
+
+import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/registry.ts';
+import { passed, type RunReport } from '../../peer/simulator/report.ts';
+import type { Plan } from '../../peer/simulator/settings.ts';
+
+/** Runs one seed to its end. */
+export function run(
+  engine: SimulatedEngine,
+  seed: number,
+  asked: Readonly<Record<string, number>>,
+  plan: Partial<Plan> = {},
+): RunReport {
+  const ranges = Object.fromEntries(
+    Object.entries(asked).map(([name, value]) => [name, { least: value, most: value }]),
+  );
+  const simulation = engine.simulate(seed, { faults: 'none', ranges, byzantineKinds: [], ...plan });
+  while (!simulation.advance(100_000));
+  return simulation.report();
+}
+
+/** Fails with what was violated and how to see it again. */
+export function expectHeld(report: RunReport): void {
+  const { engine, seed, settings, violations } = report;
+  if (!passed(report)) throw new Error(JSON.stringify({ engine, seed, violations, settings }, null, 2));
+  expect(report.verdicts.every(({ result }) => result === 'held')).toBe(true);
+}
+
+/** Has every engine go through an hour of mixed faults with each of these seeds. */
+export function expectSeedsHold(first: number, last: number): void {
+  for (const engine of SIMULATED_ENGINES) {
+    it(`holds with seeds ${first} to ${last} of mixed faults: ${engine.name}`, { timeout: 600_000 }, () => {
+      let events = 0;
+      for (let seed = first; seed <= last; seed++) {
+        const report = run(engine, seed, {}, { faults: 'mixed' });
+        expectHeld(report);
+        events += report.events;
+      }
+      expect(events).toBeGreaterThan(1_000 * (last - first));
+    });
+  }
+}
