@@ -1,6 +1,7 @@
-// Runs after `npm ci` and `npm install` (the "prepare" script): compiles the sources to dist/, and beside that the
-// native kernel of the miner, if there is a C compiler. The latter never fails: without it the miner is only slower.
-// Without the development dependencies there is no compiler; that must not fail an install, so it only says so.
+// Runs after `npm ci` and `npm install` (the "prepare" script): compiles the sources, and what runs in browsers, to
+// dist/, and beside that the native kernel of the miner, if there is a C compiler. The latter never fails: without it
+// the miner is only slower. Without the development dependencies there is no TypeScript compiler; that must not fail an
+// install, so it only says so.
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -28,6 +29,11 @@ if (compiler === undefined) {
     'error',
     () => {},
   );
-  const { status } = spawnSync(process.execPath, [compiler, '-p', root], { stdio: 'inherit', cwd: root });
-  process.exitCode = status ?? 1;
+  for (const project of ['.', 'peer/web/page']) {
+    const { status } = spawnSync(process.execPath, [compiler, '-p', project], {
+      stdio: 'inherit',
+      cwd: root,
+    });
+    process.exitCode ||= status ?? 1;
+  }
 }

@@ -1,0 +1,59 @@
+/**
+ * The files that pages are made of. Styles and markup are read from the sources, which are always there; scripts from
+ * what was built, or, where nothing is, from the sources with their types taken away; uPlot from its package.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import * as nodeModule from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { UserError } from '../../shared/errors.ts';
+
+/** Where the project's package.json lies: the same for the sources and for what was built. */
+const ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
+const PAGE = 'peer/web/page';
+
+/**
+ * A stylesheet or a page of peer/web/page, as it is.
+ *
+ * @param name as in "style.css"
+ */
+export function pageText(name: string): string {
+  return readFileSync(join(ROOT, PAGE, name), 'utf8');
+}
+
+/**
+ * A module of peer/web/page, as browsers run it. What it imports beside it is named with the ending ".js".
+ *
+ * @param name without its ending, as in "plots"
+ * @throws UserError if it is not built and this Node can't take its types away
+ */
+export function pageScript(name: string): string {
+  const built = join(ROOT, 'dist', PAGE, `${name}.js`);
+  if (existsSync(built)) return readFileSync(built, 'utf8');
+  // Newer than the Node that types are for.
+  const { stripTypeScriptTypes: strip } = nodeModule as { stripTypeScriptTypes?: (source: string) => string };
+  if (strip === undefined) {
+    throw new UserError('the page is not compiled yet; run "npm run build" in the project folder first');
+  }
+  // It would warn on the terminal that it may change.
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = () => undefined;
+  try {
+    return strip(pageText(`${name}.ts`)).replace(/(['"])(\.{1,2}\/[\w./-]+)\.ts\1/g, '$1$2.js$1');
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+/** uPlot, which draws the plots: a classic script that makes the global `uPlot`, and its stylesheet. */
+export function uPlotFile(name: 'uPlot.iife.min.js' | 'uPlot.min.css'): string {
+  // The package says only where its module is: the files lie beside it.
+  return readFileSync(join(dirname(createRequire(import.meta.url).resolve('uplot')), name), 'utf8');
+}
+
+function packageRoot(folder: string): string {
+  const above = dirname(folder);
+  return above === folder || existsSync(join(folder, 'package.json')) ? folder : packageRoot(above);
+}
