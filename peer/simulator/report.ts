@@ -9,6 +9,13 @@ export interface Figure {
   readonly unit: string;
 }
 
+/** How many of the values are at least `from` and less than `to`. */
+export interface Bucket {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
 /** How something that was measured often is spread. */
 export interface Distribution {
   readonly title: string;
@@ -19,6 +26,8 @@ export interface Distribution {
   readonly p90: number;
   readonly p99: number;
   readonly most: number;
+  /** From the least value to the most, without gaps. */
+  readonly buckets: readonly Bucket[];
 }
 
 /** Columns of one node, in the order in which they are shown. */
@@ -58,6 +67,8 @@ export interface Timeline {
   readonly seconds: readonly number[];
   /** For each node, its progress at each of them. */
   readonly progress: readonly (readonly number[])[];
+  /** How many different tips the honest nodes that were up had at each of them: more than one is a fork. */
+  readonly tips: readonly number[];
   readonly faults: readonly FaultSpan[];
   /** When everything healed, in simulated seconds. */
   readonly healedAt: number;
@@ -111,6 +122,12 @@ export function messageFaults({ network }: Pick<RunReport, 'network'>): number {
   return loss + partition + bandwidth + clogged + network.duplicated + network.reordered + network.heldBack;
 }
 
+/** Whole numbers that are spread no wider than that have a bucket each. */
+const MAX_WHOLE_BUCKETS = 24;
+/** Other buckets: how many to each power of ten, and how many powers of ten below the greatest value. */
+const BUCKETS_PER_DECADE = 5;
+const DECADES = 5;
+
 /** Describes how numbers are spread; all zero if there are none. */
 export function distribution(title: string, unit: string, values: readonly number[]): Distribution {
   const sorted = [...values].sort((a, b) => a - b);
@@ -125,5 +142,39 @@ export function distribution(title: string, unit: string, values: readonly numbe
     p90: at(0.9),
     p99: at(0.99),
     most: at(1),
+    buckets: buckets(sorted),
   };
+}
+
+/** Counts ascending values: whole ones that are near each other one by one, others in steps that grow with them. */
+function buckets(sorted: readonly number[]): Bucket[] {
+  const [least] = sorted;
+  const most = sorted.at(-1);
+  if (least === undefined || most === undefined) return [];
+  const edges: number[] = [];
+  if (most - least < MAX_WHOLE_BUCKETS && sorted.every((value) => Number.isInteger(value))) {
+    for (let edge = least; edge <= most + 1; edge++) edges.push(edge);
+  } else {
+    const last = Math.floor(Math.log10(Math.max(most, Number.MIN_VALUE)) * BUCKETS_PER_DECADE) + 1;
+    const positive = sorted.find((value) => value > 0) ?? 1;
+    const first = Math.max(
+      last - BUCKETS_PER_DECADE * DECADES,
+      Math.floor(Math.log10(positive) * BUCKETS_PER_DECADE),
+    );
+    for (let power = first; power <= last; power++) {
+      edges.push(Number((10 ** (power / BUCKETS_PER_DECADE)).toPrecision(2)));
+    }
+    // Rounded edges, and values that are too small for so many powers of ten.
+    edges[0] = Math.min(edges[0] ?? 0, least);
+    if (most >= (edges.at(-1) ?? 0)) edges.push(most * 2);
+  }
+  const counted: Bucket[] = [];
+  let place = 0;
+  for (const [index, from] of edges.slice(0, -1).entries()) {
+    const to = edges[index + 1] ?? Infinity;
+    const before = place;
+    while (place < sorted.length && (sorted[place] ?? Infinity) < to) place++;
+    counted.push({ from, to, count: place - before });
+  }
+  return counted;
 }

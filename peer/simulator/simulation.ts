@@ -101,7 +101,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private readonly codec: boolean;
   private readonly violations: Violation[] = [];
   private readonly reached = new Map<string, number>();
-  private readonly samples = { seconds: [] as number[], progress: [] as number[][] };
+  private readonly samples: { seconds: number[]; progress: number[][]; tips: number[] };
+  /** Nodes that were slow until everything healed. */
+  private readonly slow = new Set<SimNode<T>>();
   private readonly faultEnd: number;
   private goal = -1;
   private goalDue = Infinity;
@@ -147,9 +149,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         1 + clocks.between(-1, 1) * this.setting('drift') * 1e-6,
       );
       node.service = slowness.happens(this.setting('slow') / 100) ? this.setting('slow-by') * MS : 0;
+      if (node.service > 0) this.slow.add(node);
       this.nodes.push(node);
       this.settle(node);
     }
+    this.samples = { seconds: [], progress: this.nodes.map(() => []), tips: [] };
     this.run = subject.begin(this);
     this.faults = new FaultSchedule(this, this.network, this.wellKnown);
     const start = this.chance('start');
@@ -336,7 +340,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       distributions,
       nodes: this.nodes.map((node) => ({
         node: node.index,
-        role: node.kind ?? (node.service > 0 ? 'slow' : 'honest'),
+        role: node.kind ?? (this.slow.has(node) ? 'slow' : 'honest'),
         sent: node.sent,
         received: node.received,
         crashes: node.crashes,
@@ -736,7 +740,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   private sample(): void {
     this.samples.seconds.push(this.queue.time / SECOND);
-    this.samples.progress.push(this.nodes.map((node) => this.run.progress(node)));
+    for (const node of this.nodes) this.samples.progress[node.index]?.push(this.run.progress(node));
+    const agreeing = this.nodes.filter(({ honest, up }) => honest && up);
+    this.samples.tips.push(new Set(agreeing.map((node) => this.run.tip(node))).size);
     this.call(this.queue.time + Math.max(SECOND, this.faultEnd / SAMPLES), () => {
       this.sample();
     });

@@ -124,6 +124,8 @@ export interface SubjectRun<T extends EngineTypes> {
   readonly goals: readonly LivenessGoal[];
   /** How far a node has got: what is drawn over time. */
   progress(node: SimulatedNode): number;
+  /** What a node stands on, in a short text: nodes that agree have the same. */
+  tip(node: SimulatedNode): string;
   /** What the engine tells of the run as a whole. */
   figures(): { readonly figures: readonly Figure[]; readonly distributions: readonly Distribution[] };
   /** What it tells of one node. */

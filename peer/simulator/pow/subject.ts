@@ -259,6 +259,10 @@ class PowRun implements SubjectRun<PowTypes> {
     return this.engines[node.index]?.status().height ?? 0;
   }
 
+  tip(node: SimulatedNode): string {
+    return this.engines[node.index]?.status().hash?.slice(0, 16) ?? '';
+  }
+
   figures(): { figures: Figure[]; distributions: Distribution[] } {
     const { tally } = this;
     const height = Math.max(0, ...this.watches.map(({ hashes }) => hashes.length));

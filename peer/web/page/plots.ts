@@ -5,17 +5,9 @@
  */
 import type UPlot from 'uplot';
 
+import type { Color, Lane, Mark, Range, Span } from './plot-data.ts';
+
 declare const uPlot: typeof UPlot;
-
-/** A colour by its name in style.css: `series-1` to `series-8`, `accent`, `muted`, `good`, `warn`, `bad`. */
-export type Color = string;
-
-/** A moment worth marking, at its x value. */
-export interface Mark {
-  readonly at: number;
-  readonly label: string;
-  readonly color: Color;
-}
 
 /** What all plots can be told. */
 interface PlotOptions {
@@ -56,19 +48,6 @@ export interface LineOptions extends TimedOptions {
   readonly tell?: (place: number, nearest: LineSeries | undefined) => string;
 }
 
-/** Something that lasted from `from` to `to`, drawn in a lane. */
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-  readonly label: string;
-  readonly color: Color;
-}
-
-export interface Lane {
-  readonly label: string;
-  readonly spans: readonly Span[];
-}
-
 export interface LaneOptions extends TimedOptions {
   readonly lanes: readonly Lane[];
   readonly range: Range;
@@ -76,6 +55,8 @@ export interface LaneOptions extends TimedOptions {
 
 export interface BarOptions extends PlotOptions {
   readonly labels: readonly string[];
+  /** What the readout calls the bars; by default their labels. */
+  readonly names?: readonly string[];
   readonly values: readonly number[];
   readonly color: Color;
   /** What the bars count, as in "blocks". */
@@ -91,15 +72,14 @@ export interface Plot {
   destroy(): void;
 }
 
-export type Range = readonly [from: number, to: number];
-
 /** x values first, ascending, then the values of each series; null where there is none. */
 export type PlotData = readonly [readonly number[], ...(readonly (number | null)[])[]];
 
 /** Room for the values of the y axis, the same in all plots: so their x axes are aligned. */
 const LEFT = 52;
-const TOP = 12;
+const TOP = 14;
 const RIGHT = 10;
+const BOTTOM = 30;
 /** Between two values of an axis: whole numbers, and seconds. */
 const WHOLE_STEPS = [1, 2, 5]
   .flatMap((step) => Array.from({ length: 9 }, (_, zeros) => step * 10 ** zeros))
@@ -195,7 +175,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
   return mount(
     element,
     [steps, steps.map(() => null)],
-    { ...options, height: options.height ?? lanes.length * laneHeight + TOP + 34 },
+    { ...options, height: options.height ?? lanes.length * laneHeight + TOP + BOTTOM },
     tell,
     (x) => ({
       cursor: timedCursor(options.sync),
@@ -230,14 +210,14 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
 
 /** Draws bars side by side, each with its label. */
 export function barPlot(element: HTMLElement, options: BarOptions): Plot {
-  const { labels, values, unit } = options;
+  const { labels, names = labels, values, unit } = options;
   const places = labels.map((_, place) => place + 0.5);
   const { bars } = uPlot.paths;
   return mount(
     element,
     [places, [...values]],
     options,
-    (place) => `${labels[place] ?? ''}: ${(values[place] ?? 0).toLocaleString('en')} ${unit}`,
+    (place) => `${names[place] ?? ''}: ${(values[place] ?? 0).toLocaleString('en')} ${unit}`,
     () => ({
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
       scales: {
@@ -247,6 +227,7 @@ export function barPlot(element: HTMLElement, options: BarOptions): Plot {
       axes: [
         {
           ...axisLook(),
+          size: BOTTOM,
           grid: { show: false },
           splits: (plot) => {
             const every = Math.ceil(labels.length / Math.max(1, (plot.width - LEFT) / 52));
@@ -366,25 +347,29 @@ function moveCursor(plot: UPlot, key: string): boolean {
   const [x] = plot.data;
   const { min, max } = plot.scales['x'] ?? {};
   if (min === undefined || max === undefined || x.length === 0) return false;
+  const { key: group } = plot.cursor.sync ?? {};
+  const plots = typeof group === 'string' ? uPlot.sync(group).plots : [plot];
   if (key === 'Escape') {
-    plot.setCursor({ left: -10, top: -10 });
-    plot.setData(plot.data);
+    for (const each of plots) {
+      each.setCursor({ left: -10, top: -10 });
+      each.setData(each.data);
+    }
     return true;
   }
   const first = plot.valToIdx(min);
   const last = plot.valToIdx(max);
   const stride = Math.max(1, Math.round((last - first) / 100));
-  const at = plot.cursor.idx ?? undefined;
+  const now = plot.cursor.idx ?? undefined;
   const places: Partial<Record<string, number>> = {
-    ArrowLeft: at === undefined ? last : at - stride,
-    ArrowRight: at === undefined ? first : at + stride,
+    ArrowLeft: now === undefined ? last : now - stride,
+    ArrowRight: now === undefined ? first : now + stride,
     Home: first,
     End: last,
   };
   const place = places[key];
   if (place === undefined) return false;
-  const left = plot.valToPos(x[Math.max(first, Math.min(last, place))] ?? 0, 'x');
-  plot.setCursor({ left, top: plot.over.clientHeight / 2 });
+  const at = x[Math.max(first, Math.min(last, place))] ?? 0;
+  for (const each of plots) each.setCursor({ left: each.valToPos(at, 'x'), top: each.over.clientHeight / 2 });
   return true;
 }
 
@@ -402,6 +387,7 @@ function timeAxis(x: TimedOptions['x']): UPlot.Axis {
   const format = timeFormat(x);
   return {
     ...axisLook(),
+    size: BOTTOM,
     space: 64,
     incrs: TIME_STEPS,
     values: (_plot, splits) => splits.map(format),
@@ -439,6 +425,7 @@ function drawMarks(plot: UPlot, marks: readonly Mark[]): void {
   ctx.save();
   ctx.font = `${11 * pixel}px ${css('--sans')}`;
   ctx.textBaseline = 'bottom';
+  const taken: [from: number, to: number][] = [];
   for (const { at, label, color: name } of marks) {
     const x = plot.valToPos(at, 'x', true);
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
@@ -450,8 +437,11 @@ function drawMarks(plot: UPlot, marks: readonly Mark[]): void {
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
     const width = ctx.measureText(label).width;
-    const room = bbox.left + bbox.width - width;
-    ctx.fillText(label, Math.max(bbox.left, Math.min(room, x - width / 2)), bbox.top - 1);
+    const left = Math.max(bbox.left, Math.min(bbox.left + bbox.width - width, x - width / 2));
+    // A label that has no room is left out; its line is there.
+    if (taken.some(([from, to]) => left < to && left + width > from)) continue;
+    taken.push([left - 4 * pixel, left + width + 4 * pixel]);
+    ctx.fillText(label, left, bbox.top - 1);
   }
   ctx.restore();
 }
@@ -470,13 +460,15 @@ function drawLanes(plot: UPlot, lanes: readonly Lane[], tracks: readonly Packed[
     ctx.fillRect(bbox.left, Math.round(top + height) - pixel, bbox.width, pixel);
     const { track, count } = tracks[index] ?? { track: [], count: 1 };
     const room = height - Math.min(4 * pixel, height / 3);
+    // One alone does not fill its lane: it would be louder than several.
+    const each = room / Math.max(2, count);
     for (const [place, span] of lane.spans.entries()) {
       const left = plot.valToPos(span.from, 'x', true);
       const right = plot.valToPos(span.to, 'x', true);
-      const y = top + (height - room) / 2 + ((track[place] ?? 0) * room) / count;
+      const y = top + (height - room) / 2 + (track[place] ?? 0) * each;
       ctx.fillStyle = color(span.color);
       // What lasted for a moment only is to be seen as well.
-      ctx.fillRect(left, y, Math.max(2 * pixel, right - left), Math.max(pixel, room / count - pixel));
+      ctx.fillRect(left, y, Math.max(2 * pixel, right - left), Math.max(pixel, each - pixel));
     }
   }
   ctx.restore();

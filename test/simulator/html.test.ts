@@ -1,0 +1,279 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { renderHtml, replayCommand } from '../../peer/simulator/html.ts';
+import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
+import { distribution, type RunReport } from '../../peer/simulator/report.ts';
+import type { Plan } from '../../peer/simulator/settings.ts';
+import { uPlotFile } from '../../peer/web/assets.ts';
+import {
+  barriers,
+  browserNote,
+  browserPath,
+  canvasColours,
+  screenshot,
+  TestBrowser,
+  VIEWS,
+} from '../support/browser.ts';
+
+/** Every kind of fault at once, in half an hour. */
+const FAULTS: Readonly<Record<string, number>> = {
+  nodes: 8,
+  hours: 0.5,
+  latency: 200,
+  loss: 10,
+  duplicate: 5,
+  reorder: 10,
+  partitions: 14,
+  crashes: 20,
+  churn: 4,
+  slow: 30,
+  'consensus-interval': 60,
+  'block-interval': 12,
+};
+
+function simulate(
+  seed: number,
+  values: Readonly<Record<string, number>>,
+  byzantineKinds: string[],
+): RunReport {
+  const [engine] = SIMULATED_ENGINES;
+  if (engine === undefined) throw new Error('there is no engine');
+  const ranges = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, { least: value, most: value }]),
+  );
+  const plan: Plan = { faults: 'none', ranges, byzantineKinds };
+  const run = engine.simulate(seed, plan, { timeline: true });
+  while (!run.advance(100_000));
+  return run.report();
+}
+
+const report = simulate(3, FAULTS, ['goose', 'promiser']);
+const HOSTILE = '</script><script>document.title="broken in"</script><img src=x onerror=alert(1)>"\'&<!--';
+
+/** A report in which everything that can be text is hostile. */
+const hostile: RunReport = {
+  ...report,
+  engine: HOSTILE,
+  progressName: HOSTILE,
+  digest: HOSTILE,
+  violations: [
+    { checker: HOSTILE, kind: 'safety', at: 700, node: 2, detail: HOSTILE },
+    { checker: 'time goes on', kind: 'safety', at: 900, node: null, detail: 'plain' },
+  ],
+  verdicts: [{ checker: HOSTILE, kind: 'safety', result: 'violated' }, ...report.verdicts],
+  settings: { ...report.settings, values: { [HOSTILE]: 1 }, byzantine: [HOSTILE, HOSTILE] },
+  network: { ...report.network, byType: { [HOSTILE]: { sent: 1, delivered: 1 } } },
+  figures: [{ title: HOSTILE, value: 1, unit: HOSTILE }],
+  distributions: [distribution(HOSTILE, HOSTILE, [1, 2, 3])],
+  nodes: report.nodes.map((row) => ({ ...row, [HOSTILE]: HOSTILE })),
+  timeline: report.timeline && {
+    ...report.timeline,
+    faults: [{ kind: HOSTILE, from: 1, to: 100, nodes: [0, 1] }],
+  },
+};
+
+describe('the timeline of a report', () => {
+  const { timeline, nodes, distributions } = report;
+
+  it('has a sample of every node, and of the number of tips, for each moment', () => {
+    const samples = timeline?.seconds.length ?? 0;
+    expect(samples).toBeGreaterThan(100);
+    expect(timeline?.progress.map((values) => values.length)).toEqual(nodes.map(() => samples));
+    expect(timeline?.tips).toHaveLength(samples);
+    expect(Math.max(...(timeline?.tips ?? []))).toBeGreaterThan(1);
+    expect(timeline?.tips.at(-1)).toBe(1);
+  });
+
+  it('does not change the run', () => {
+    expect(replay(replayCommand(report), false).digest).toBe(report.digest);
+  });
+
+  it('is about the nodes that the table calls slow, even though all are healed', () => {
+    const slow = timeline?.faults.find(({ kind }) => kind === 'slow')?.nodes ?? [];
+    expect(slow.length).toBeGreaterThan(0);
+    const honest = slow.filter((index) => index < nodes.length - 2);
+    expect(nodes.filter(({ role }) => role === 'slow').map(({ node }) => node)).toEqual(honest);
+  });
+
+  it('comes with what was measured, counted in buckets', () => {
+    for (const { count, buckets, least, most } of distributions) {
+      expect(count).toBeGreaterThan(0);
+      expect(buckets.reduce((sum, bucket) => sum + bucket.count, 0)).toBe(count);
+      expect(buckets[0]?.from).toBeLessThanOrEqual(least);
+      expect(buckets.at(-1)?.to).toBeGreaterThan(most);
+    }
+  });
+});
+
+it.each([
+  [[], []],
+  [[3], [[3, 4, 1]]],
+  [
+    [2, 4, 4],
+    [
+      [2, 3, 1],
+      [3, 4, 0],
+      [4, 5, 2],
+    ],
+  ],
+  [[0, 0.5], [[0, 0.63, 2]]],
+  [
+    [1.5, 1.5, 9.9],
+    [
+      [1, 1.6, 2],
+      [1.6, 2.5, 0],
+      [2.5, 4, 0],
+      [4, 6.3, 0],
+      [6.3, 10, 1],
+    ],
+  ],
+])('%j is counted in the buckets %j', (values, expected) => {
+  const { buckets } = distribution('', '', values);
+  expect(buckets.map(({ from, to, count }) => [from, to, count])).toEqual(expected);
+});
+
+it('a bucket never is too narrow for a wide spread', () => {
+  const { buckets } = distribution('', '', [1e-9, 2, 1e9]);
+  expect(buckets.length).toBeLessThan(30);
+  expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(3);
+});
+
+/** Runs what a command line of ours says. */
+function replay(command: string, timeline: boolean): RunReport {
+  const [, engineName, options] = /^node peer simulate (\w+) (.*)$/.exec(command) ?? [];
+  const engine = SIMULATED_ENGINES.find(({ name }) => name === engineName);
+  if (engine === undefined) throw new Error(`no engine in ${command}`);
+  const said = Object.fromEntries(
+    [...(options ?? '').matchAll(/--([\w-]+) (\S+)/g)].map(([, name = '', value = '']) => [name, value]),
+  );
+  const { seed, byzantine = '', ...values } = said;
+  const ranges = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, { least: Number(value), most: Number(value) }]),
+  );
+  const plan: Plan = { faults: 'none', ranges, byzantineKinds: byzantine.split(',') };
+  const run = engine.simulate(Number(seed), plan, { timeline });
+  while (!run.advance(100_000));
+  return run.report();
+}
+
+describe('the page of a report', () => {
+  const html = renderHtml(report);
+
+  it('is one file that refers to nothing outside of it', () => {
+    expect(html.startsWith('<!doctype html>')).toBe(true);
+    // uPlot says where it comes from, in a comment.
+    expect(/https?:\/\/.*/.exec(html.replace(uPlotFile('uPlot.iife.min.js'), ''))).toBeNull();
+    const references = [...html.matchAll(/\s(?:src|href|srcset|action)\s*=\s*["']?([^"'\s>]*)/g)].map(
+      ([, to]) => to,
+    );
+    expect(references).toEqual(['data:,', '#main']);
+    expect(/@import|url\(.*/.exec(html)).toBeNull();
+    expect(html.includes('content="default-src &#39;none&#39;; script-src &#39;nonce-')).toBe(true);
+  });
+
+  it('has every verdict, figure, message, node and setting, and how to run it again', () => {
+    const text = html.replaceAll('&#39;', "'").replaceAll('&quot;', '"');
+    const told = [
+      ...report.verdicts.map(({ checker }) => checker),
+      ...report.figures.map(({ title }) => title),
+      ...Object.keys(report.network.byType),
+      ...Object.keys(report.network.dropped),
+      ...Object.keys(report.settings.values),
+      report.digest,
+      replayCommand(report),
+    ];
+    expect(told.filter((each) => !text.includes(`>${each}<`))).toEqual([]);
+    expect(
+      renderHtml(report, 'node peer simulate as I said').includes('>node peer simulate as I said<'),
+    ).toBe(true);
+  });
+
+  it('leaves the plots over time out where no timeline was kept', () => {
+    expect(html.includes('>Over time<')).toBe(true);
+    expect(renderHtml({ ...report, timeline: null }).includes('>Over time<')).toBe(false);
+  });
+
+  it('has violations first, and says when and where', () => {
+    const page = renderHtml({
+      ...report,
+      violations: [{ checker: 'blocks are valid', kind: 'safety', at: 754, node: 2, detail: 'block 7' }],
+    });
+    const order = ['>Violations<', '12 min 34 s', '>2<', '>blocks are valid<', '>block 7<', '>In figures<'];
+    const places = order.map((each) => page.indexOf(each, page.indexOf('</header>')));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual([...places].sort((one, other) => one - other));
+    expect(html.includes('>Violations<')).toBe(false);
+  });
+
+  it('has hostile text only as text', () => {
+    const page = renderHtml(hostile);
+    expect(page.includes('&lt;img src=x')).toBe(true);
+    for (const tag of [/<img/g, /<script/g, /<\/script/g, /<!--/g]) {
+      expect([...page.matchAll(tag)].length, String(tag)).toBe([...html.matchAll(tag)].length);
+    }
+  });
+});
+
+describe('in a browser, the page of a report', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
+  const browser = new TestBrowser();
+  const skipped = browserPath === undefined;
+
+  /** Writes a report and says where it lies. */
+  function write(name: string, of: RunReport): string {
+    const path = join(folder, `${name}.html`);
+    writeFileSync(path, renderHtml(of));
+    return pathToFileURL(path).href;
+  }
+
+  let url = '';
+  beforeAll(() => {
+    url = write('report', report);
+  });
+  afterAll(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.skipIf(skipped).each(Object.entries(VIEWS))(
+    `is drawn, without errors or barriers, in the view "%s"${browserNote}`,
+    async (name, view) => {
+      const { page, problems } = await browser.open(url, view);
+      await screenshot(page, `simulation-${name}`);
+      const colours = await canvasColours(page);
+      expect(colours).toHaveLength(4 + report.distributions.length);
+      expect(Math.min(...colours)).toBeGreaterThan(5);
+      const wide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+      expect(wide).toBeLessThanOrEqual(0);
+      expect(await barriers(page)).toEqual([]);
+      expect(problems).toEqual([]);
+    },
+  );
+
+  it.skipIf(skipped)(`is read with the keyboard, all plots at the same moment${browserNote}`, async () => {
+    const { page, problems } = await browser.open(url);
+    await page.focus('#progress');
+    await page.keyboard.press('End');
+    const end = await page.textContent('#progress-readout');
+    expect(end).toMatch(/^\d+:\d\d, lowest \d+, highest \d+/);
+    await page.keyboard.press('ArrowLeft');
+    expect(await page.textContent('#progress-readout')).not.toBe(end);
+    expect(await page.textContent('#tips-readout')).toMatch(/different tips 1$/);
+    await page.keyboard.press('Escape');
+    expect(await page.textContent('#progress-readout')).toBe('');
+    expect(problems).toEqual([]);
+  });
+
+  it.skipIf(skipped)(`keeps hostile text inert${browserNote}`, async () => {
+    const { page, problems } = await browser.open(write('hostile', hostile));
+    await screenshot(page, 'simulation-hostile');
+    expect(await page.title()).toContain(HOSTILE);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.locator('.violations .detail').first().textContent()).toBe(HOSTILE);
+    expect(problems).toEqual([]);
+  });
+});
