@@ -97,8 +97,9 @@ export class FaultSchedule<T extends EngineTypes> {
     this.downSpans.set(node, span);
     const { life } = node;
     this.victim.after(this.downTimes.exponential(this.victim.setting('down') * SECOND), () => {
+      if (this.over) return;
       span.to = this.now;
-      if (!this.over && node.life === life) this.victim.start(node);
+      if (node.life === life) this.victim.start(node);
     });
   }
 

@@ -142,6 +142,7 @@ function violationsCard({ violations }: RunReport): Markup {
         checker,
         markup`<span class="detail">${detail}</span>`,
       ]),
+      headNowrap: true,
     }),
     markup` data-state="bad"`,
     'violations',
@@ -180,17 +181,18 @@ function plotsCard(report: RunReport, timeline: ReportTimeline): Markup {
   return card(
     'Over time',
     markup`<p class="muted small">Simulated time. Drag to zoom in, double-click to see everything again; in a plot, the arrow keys move the cursor and Escape takes it away.</p>
-${plot('progress', capitalised(progressName))}
-${legend(timeline.progress.length <= MAX_LEGEND ? timeline.progress.map((line) => ({ ...line, shape: line.dashed ? 'dashed' : 'line' })) : [])}
-${plot('behind', `Behind the highest ${progressName}, honest nodes`)}
-${legend(timeline.behind.map((line) => ({ ...line, shape: 'line' })))}
+${plot('progress', capitalised(progressName), timeline.progress.length <= MAX_LEGEND ? lineLegend(timeline.progress) : [])}
+${plot('behind', `Behind the highest ${progressName}, honest nodes`, lineLegend(timeline.behind))}
 ${plot('tips', 'Different tips among honest nodes that are up: more than one is a fork')}
 ${
   timeline.lanes.length === 0
     ? markup`<p class="muted small">No fault that lasts: no partition, no crash, no slow node.</p>`
     : [
-        plot('faults', 'Faults, and the nodes that they hit'),
-        legend(kinds.map((kind, place) => ({ label: kind, color: faultColor(kind, place), shape: 'block' }))),
+        plot(
+          'faults',
+          'Faults, and the nodes that they hit',
+          kinds.map((kind, place) => ({ label: kind, color: faultColor(kind, place), shape: 'block' })),
+        ),
         faultsTable(faults),
       ]
 }`,
@@ -241,7 +243,7 @@ function verdictsCard({ verdicts }: RunReport): Markup {
   return card(
     'What must hold',
     table({
-      caption: 'Safety: never otherwise. Liveness: reached in the end, once everything has healed',
+      caption: 'Safety: at all times. Liveness: once all is healed',
       heads: ['Checker', 'Kind', 'Result', 'Reached after'],
       rows: sorted.map(({ checker, kind, result, reached }) => [
         checker,
@@ -362,16 +364,26 @@ interface Table {
   readonly numbers?: readonly number[];
   /** A column whose cells are not broken into lines. */
   readonly nowrap?: number;
+  /** Whether cells of the first column are not broken into lines. */
+  readonly headNowrap?: boolean;
   /** Whether the first column does not say what its row is about. */
   readonly headless?: boolean;
 }
 
-function table({ caption, heads, rows, numbers = [], nowrap, headless = false }: Table): Markup {
+function table({
+  caption,
+  heads,
+  rows,
+  numbers = [],
+  nowrap,
+  headNowrap = false,
+  headless = false,
+}: Table): Markup {
   const kind = (place: number): string =>
     numbers.includes(place) ? 'number' : place === nowrap ? 'nowrap' : '';
   const cell = (content: Content, place: number): Markup =>
     place === 0 && !headless
-      ? markup`<th scope="row">${content}</th>`
+      ? markup`<th scope="row" class="${headNowrap ? 'nowrap' : ''}">${content}</th>`
       : markup`<td class="${kind(place)}">${content}</td>`;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
 <caption>${caption}</caption>
@@ -380,21 +392,30 @@ function table({ caption, heads, rows, numbers = [], nowrap, headless = false }:
 </table></div>`;
 }
 
-function plot(id: string, title: string): Markup {
+function plot(id: string, title: string, entries: readonly LegendEntry[] = []): Markup {
   return markup`<figure class="plot">
 <figcaption><span class="plot-title">${title}</span><output class="plot-readout" id="${id}-readout"></output></figcaption>
 <div class="plot-area" id="${id}"></div>
+${legend(entries)}
 </figure>`;
 }
 
-function legend(
-  entries: readonly { readonly label: string; readonly color: string; readonly shape: string }[],
-): Markup | undefined {
+interface LegendEntry {
+  readonly label: string;
+  readonly color: string;
+  readonly shape: 'line' | 'dashed' | 'block';
+}
+
+function legend(entries: readonly LegendEntry[]): Markup | undefined {
   if (entries.length === 0) return undefined;
   return markup`<ul class="legend">${entries.map(
     ({ label, color, shape }) =>
       markup`<li><span class="swatch" data-color="${color}" data-shape="${shape}"></span>${label}</li>`,
   )}</ul>`;
+}
+
+function lineLegend(lines: readonly ReportLine[]): LegendEntry[] {
+  return lines.map(({ label, color, dashed }) => ({ label, color, shape: dashed ? 'dashed' : 'line' }));
 }
 
 function bar(share: number, color = 'accent'): Markup {

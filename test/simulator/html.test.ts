@@ -99,6 +99,11 @@ describe('the timeline of a report', () => {
     expect(nodes.filter(({ role }) => role === 'slow').map(({ node }) => node)).toEqual(honest);
   });
 
+  it('has no fault that lasts longer than until everything healed', () => {
+    const late = timeline?.faults.filter(({ to }) => to > timeline.healedAt);
+    expect(late).toEqual([]);
+  });
+
   it('comes with what was measured, counted in buckets', () => {
     for (const { count, buckets, least, most } of distributions) {
       expect(count).toBeGreaterThan(0);

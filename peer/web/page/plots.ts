@@ -75,11 +75,8 @@ export interface Plot {
 /** x values first, ascending, then the values of each series; null where there is none. */
 export type PlotData = readonly [readonly number[], ...(readonly (number | null)[])[]];
 
-/** Room for the values of the y axis, the same in all plots: so their x axes are aligned. */
-const LEFT = 52;
-const TOP = 14;
-const RIGHT = 10;
-const BOTTOM = 30;
+/** Room around what is plotted, in CSS pixels where text has its usual size; the same in all plots, so x is aligned. */
+const ROOM = { left: 52, top: 15, right: 20, bottom: 26 };
 /** Between two values of an axis: whole numbers, and seconds. */
 const WHOLE_STEPS = [1, 2, 5]
   .flatMap((step) => Array.from({ length: 9 }, (_, zeros) => step * 10 ** zeros))
@@ -87,7 +84,7 @@ const WHOLE_STEPS = [1, 2, 5]
 const TIME_STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800,
 ];
-/** Of lanes, in CSS pixels. */
+/** Of lanes, likewise. */
 const LANE_HEIGHT = { least: 6, most: 20 };
 /** How near the cursor must be to a line that it is called the nearest, in CSS pixels. */
 const NEAR = 30;
@@ -115,7 +112,7 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
       timeAxis(options.x),
       {
         ...axisLook(),
-        size: LEFT,
+        size: () => ROOM.left * scale(),
         values: (_plot, splits) => splits.map((value) => format(value)),
         ...(options.whole === true && { incrs: WHOLE_STEPS }),
       },
@@ -155,7 +152,8 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
 /** Draws a lane for each of several things, with what happened to it. Spans that overlap share the lane's height. */
 export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
   const { lanes } = options;
-  const laneHeight = Math.max(LANE_HEIGHT.least, Math.min(LANE_HEIGHT.most, 600 / Math.max(1, lanes.length)));
+  const laneHeight =
+    scale() * Math.max(LANE_HEIGHT.least, Math.min(LANE_HEIGHT.most, 600 / Math.max(1, lanes.length)));
   const [from, to] = options.range;
   // The cursor snaps to x values, so there are many.
   const steps = Array.from({ length: 501 }, (_, place) => from + ((to - from) * place) / 500);
@@ -175,7 +173,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
   return mount(
     element,
     [steps, steps.map(() => null)],
-    { ...options, height: options.height ?? lanes.length * laneHeight + TOP + BOTTOM },
+    { ...options, height: options.height ?? lanes.length * laneHeight + (ROOM.top + ROOM.bottom) * scale() },
     tell,
     (x) => ({
       cursor: timedCursor(options.sync),
@@ -188,7 +186,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
         timeAxis(options.x),
         {
           ...axisLook(),
-          size: LEFT,
+          size: () => ROOM.left * scale(),
           grid: { show: false },
           ticks: { show: false },
           splits: () => thinned(lanes.length, laneHeight).map((lane) => -lane - 0.5),
@@ -227,15 +225,17 @@ export function barPlot(element: HTMLElement, options: BarOptions): Plot {
       axes: [
         {
           ...axisLook(),
-          size: BOTTOM,
+          size: () => ROOM.bottom * scale(),
           grid: { show: false },
           splits: (plot) => {
-            const every = Math.ceil(labels.length / Math.max(1, (plot.width - LEFT) / 52));
+            const every = Math.ceil(
+              labels.length / Math.max(1, (plot.width - ROOM.left * scale()) / (52 * scale())),
+            );
             return places.filter((_, place) => place % every === 0);
           },
           values: (_plot, splits) => splits.map((value) => labels[Math.floor(value)] ?? ''),
         },
-        { ...axisLook(), size: LEFT, incrs: WHOLE_STEPS },
+        { ...axisLook(), size: () => ROOM.left * scale(), incrs: WHOLE_STEPS },
       ],
       series: [
         {},
@@ -294,7 +294,7 @@ function mount(
       ...own,
       width: Math.max(1, element.clientWidth),
       height: height(),
-      padding: [TOP, RIGHT, 0, 0],
+      padding: [ROOM.top * scale(), ROOM.right * scale(), 0, 0],
       legend: { show: false },
       hooks: {
         ...own.hooks,
@@ -387,8 +387,8 @@ function timeAxis(x: TimedOptions['x']): UPlot.Axis {
   const format = timeFormat(x);
   return {
     ...axisLook(),
-    size: BOTTOM,
-    space: 64,
+    size: () => ROOM.bottom * scale(),
+    space: 64 * scale(),
     incrs: TIME_STEPS,
     values: (_plot, splits) => splits.map(format),
   };
@@ -402,7 +402,7 @@ function timeFormat(x: TimedOptions['x']): (seconds: number) => string {
 
 function axisLook(): UPlot.Axis {
   return {
-    font: `12px ${css('--sans')}`,
+    font: `${12 * scale()}px ${css('--sans')}`,
     stroke: () => color('muted'),
     grid: { stroke: () => color('line'), width: 1 },
     ticks: { stroke: () => color('line'), width: 1, size: 4 },
@@ -423,7 +423,8 @@ function drawMarks(plot: UPlot, marks: readonly Mark[]): void {
   const { ctx, bbox } = plot;
   const pixel = devicePixelRatio;
   ctx.save();
-  ctx.font = `${11 * pixel}px ${css('--sans')}`;
+  ctx.font = `${11 * scale() * pixel}px ${css('--sans')}`;
+  ctx.textAlign = 'left';
   ctx.textBaseline = 'bottom';
   const taken: [from: number, to: number][] = [];
   for (const { at, label, color: name } of marks) {
@@ -495,8 +496,13 @@ function packed(spans: readonly Span[]): Packed {
 
 /** The lanes whose labels have room. */
 function thinned(lanes: number, laneHeight: number): number[] {
-  const every = Math.ceil(13 / laneHeight);
+  const every = Math.ceil((13 * scale()) / laneHeight);
   return Array.from({ length: Math.ceil(lanes / every) }, (_, place) => place * every);
+}
+
+/** How much larger than usual text is: on large screens, or as people have set it. */
+function scale(): number {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 }
 
 /** A custom property of style.css. */
