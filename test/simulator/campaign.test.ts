@@ -1,4 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
@@ -65,6 +68,17 @@ describe('a campaign', () => {
     }
   });
 
+  it('does not count a failure above the lowest one, even if it was found first', async () => {
+    const result = await run({ 'fails-at': '1', 'waits-at': '1' }, { seeds: { from: 1, to: 4 } });
+    expect(result).toMatchObject({ complete: true, seeds: 1, failed: 1 });
+    expect(result.failures).toEqual([{ seed: 1, violations: [VIOLATION] }]);
+  });
+
+  it('gives up the seeds above one that fails, also those that run already', async () => {
+    const result = await run({ 'fails-at': '33', 'endless-from': '34' }, { seeds: { from: 32, to: 40 } });
+    expect(result).toMatchObject({ complete: true, seeds: 2, failed: 1 });
+  });
+
   it('goes on where it is told to', async () => {
     const result = await run({ 'fails-at': '33' }, { keepGoing: true });
     expect(result).toMatchObject({ complete: true, seeds: 200, failed: 6 });
@@ -83,7 +97,7 @@ describe('a campaign', () => {
 
   it('stops in the midst of a seed, with what is done by then', async () => {
     // No seed ever ends, so none counts.
-    const endless = campaign({ length: '1000000000' });
+    const endless = campaign({ 'endless-from': '1' });
     const end = endless.run();
     await eventually('both workers run', () => Promise.resolve(endless.progress().events > 0));
     endless.stop();
@@ -111,5 +125,16 @@ describe('a campaign', () => {
     await expect(run({}, { worker })).rejects.toThrow(
       /^a worker failed over seeds 1\.\.12: .*no-such-worker/,
     );
+  });
+
+  it('fails where they end while they are loaded', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gossip-campaign-'));
+    try {
+      writeFileSync(join(folder, 'worker.mjs'), 'process.exit(3);');
+      const worker = pathToFileURL(join(folder, 'worker.mjs'));
+      await expect(run({}, { worker })).rejects.toThrow(/^a worker failed over seeds 1\.\.12: it ended$/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

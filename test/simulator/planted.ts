@@ -1,4 +1,7 @@
 /** An engine that is none: its runs come out as the test says, so that what looks at runs can be tested. */
+import { workerData } from 'node:worker_threads';
+
+import { DONE, type CampaignSetup } from '../../peer/simulator/campaign-task.ts';
 import type { SimulatedEngine } from '../../peer/simulator/registry.ts';
 import type { RunReport, Violation } from '../../peer/simulator/report.ts';
 import { draw, type SettingSpec } from '../../peer/simulator/settings.ts';
@@ -16,6 +19,8 @@ const settings = {
   'fails-at': setting('every so many seeds one fails; 0 for none'),
   'dies-at': setting('the seed whose worker ends'),
   'throws-at': setting('the seed over which the simulator itself fails'),
+  'waits-at': setting('the seed whose run waits until another seed is done'),
+  'endless-from': setting('the first of the seeds whose runs never end'),
   length: { ...setting('events of a run'), initial: 10 },
 };
 
@@ -58,6 +63,12 @@ export function plantedReport(given: Partial<RunReport> = {}): RunReport {
   };
 }
 
+/** How many seeds of the campaign are done, if this is one of its workers. */
+function seedsDone(): number {
+  const { shared } = workerData as CampaignSetup;
+  return Number(Atomics.load(new BigInt64Array(shared), DONE));
+}
+
 export const plantedEngine: SimulatedEngine = {
   name: 'planted',
   title: 'plants',
@@ -76,8 +87,11 @@ export const plantedEngine: SimulatedEngine = {
       advance(most) {
         if (seed > 0 && seed === value('dies-at')) process.exit(7);
         if (seed > 0 && seed === value('throws-at')) throw new Error('oops');
-        events = Math.min(events + most, value('length'));
-        return events === value('length');
+        if (seed > 0 && seed === value('waits-at') && seedsDone() === 0) return false;
+        const first = value('endless-from');
+        const length = first > 0 && seed >= first ? Infinity : value('length');
+        events = Math.min(events + most, length);
+        return events === length;
       },
       report() {
         const digest = new Digest();
