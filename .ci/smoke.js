@@ -1,10 +1,10 @@
 // Whether the programs of a checkout work under the Node that runs this file: two peers and a miner, as processes on
 // loopback, mine until both peers have the same block at height 3 or above, and end in order; then the chain is
-// exported and verified.
+// exported and verified. Simulations must come out as they do under every other Node.
 //
 //     node .ci/smoke.js [folder of the checkout]
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -132,6 +132,9 @@ async function smoke() {
     const code = await new Program(['peer', ...args]).ended;
     if (code !== 0) throw new Error(`peer ${args[0]} ended with ${code}`);
   }
+  const compiled = 'dist/test/simulator/golden.js';
+  const golden = new Program([existsSync(join(root, compiled)) ? compiled : 'test/simulator/golden.ts']);
+  if ((await golden.ended) !== 0) throw new Error('simulations do not have the digests of golden.json');
   console.log(`smoke: Node ${process.version}: two peers agree on block ${common}`);
 }
 

@@ -1,12 +1,14 @@
 import { runProgram } from '../shared/options.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { peerCommand } from './commands/start.ts';
 import { verifyCommand } from './commands/verify.ts';
 
 const program = peerCommand()
   .addCommand(exportCommand())
   .addCommand(importCommand())
-  .addCommand(verifyCommand());
+  .addCommand(verifyCommand())
+  .addCommand(simulateCommand());
 
 await runProgram(program, process.argv.slice(2));

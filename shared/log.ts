@@ -27,12 +27,16 @@ export interface Log {
 
 const COLOURS: Record<LogLevel, string> = { error: '31', warn: '33', info: '32', debug: '90' };
 
-/** Control characters would let a text draw on the terminal, so they are shown as escapes. */
-function printable(value: unknown): string {
-  const text = String(value).replace(
+/** A text with its control characters, which would let it draw on the terminal, shown as escapes. */
+export function escapeControls(text: string): string {
+  return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+function printable(value: unknown): string {
+  const text = escapeControls(String(value));
   return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text;
 }
 

@@ -11,6 +11,8 @@ export interface RunningSimulation {
   readonly progress: number;
   /** Events handled so far. */
   readonly events: number;
+  /** Simulated milliseconds since the start. */
+  now(): number;
   /** Handles up to so many events; says whether the run is over. */
   advance(most: number): boolean;
   report(): RunReport;

@@ -24,6 +24,8 @@ export interface SettingSpec {
   readonly mixed?: Range;
   /** Whether `--faults mixed` leaves it out (at 0) in two seeds of five: each kind of fault is to be met alone too. */
   readonly fault?: boolean;
+  /** Under which heading it is explained; that of its engine where this is left out. */
+  readonly topic?: 'network' | 'faults';
 }
 
 const share = (mixed: Range | undefined, description: string): SettingSpec => ({
@@ -34,6 +36,7 @@ const share = (mixed: Range | undefined, description: string): SettingSpec => ({
   initial: 0,
   ...(mixed && { mixed }),
   fault: true,
+  topic: 'faults',
 });
 
 const rate = (mixed: Range, description: string, most = 3_600): SettingSpec => ({
@@ -44,6 +47,7 @@ const rate = (mixed: Range, description: string, most = 3_600): SettingSpec => (
   initial: 0,
   mixed,
   fault: true,
+  topic: 'faults',
 });
 
 /** What every engine's simulation can be told, by the name of the option. */
@@ -55,6 +59,7 @@ export const SETTINGS = {
     whole: true,
     initial: 7,
     mixed: { least: 3, most: 10 },
+    topic: 'network',
   },
   hours: {
     description:
@@ -63,6 +68,7 @@ export const SETTINGS = {
     bounds: { least: 0.01, most: 8_760 },
     whole: false,
     initial: 1,
+    topic: 'network',
   },
   latency: {
     description: 'mean time that a datagram takes',
@@ -71,6 +77,7 @@ export const SETTINGS = {
     whole: false,
     initial: 50,
     mixed: { least: 1, most: 500 },
+    topic: 'network',
   },
   loss: share({ least: 0, most: 30 }, 'datagrams lost'),
   duplicate: share({ least: 0, most: 50 }, 'datagrams that arrive twice'),
@@ -83,6 +90,7 @@ export const SETTINGS = {
     initial: 0,
     mixed: { least: 20, most: 1_000 },
     fault: true,
+    topic: 'network',
   },
   partitions: rate({ least: 1, most: 30 }, 'partitions of the network'),
   'partition-length': {
@@ -92,6 +100,7 @@ export const SETTINGS = {
     whole: false,
     initial: 120,
     mixed: { least: 10, most: 600 },
+    topic: 'faults',
   },
   crashes: rate({ least: 1, most: 40 }, 'crashes, half of them in the midst of a step'),
   down: {
@@ -101,6 +110,7 @@ export const SETTINGS = {
     whole: false,
     initial: 30,
     mixed: { least: 0.1, most: 300 },
+    topic: 'faults',
   },
   churn: rate({ least: 1, most: 10 }, 'nodes that leave for good, replaced by new ones'),
   skew: {
@@ -111,6 +121,7 @@ export const SETTINGS = {
     initial: 0,
     mixed: { least: 0, most: 2_000 },
     fault: true,
+    topic: 'faults',
   },
   drift: {
     description: 'by how much the clock of a node is too fast or too slow, at most',
@@ -120,6 +131,7 @@ export const SETTINGS = {
     initial: 0,
     mixed: { least: 0, most: 10_000 },
     fault: true,
+    topic: 'faults',
   },
   'clock-jumps': rate(
     { least: 1, most: 20 },
@@ -133,6 +145,7 @@ export const SETTINGS = {
     whole: false,
     initial: 5,
     mixed: { least: 0.1, most: 20 },
+    topic: 'faults',
   },
   codec: {
     description: 'whether messages are encoded and decoded on their way (1) or handed over as they are (0)',
@@ -141,6 +154,7 @@ export const SETTINGS = {
     whole: true,
     initial: 0,
     mixed: { least: 0, most: 1 },
+    topic: 'network',
   },
 } as const satisfies Record<string, SettingSpec>;
 

@@ -1,0 +1,159 @@
+import { Command, Option } from 'commander';
+
+import { UserError } from '../../shared/errors.ts';
+import { addVerboseOption, integer } from '../../shared/options.ts';
+import { LATENCY_SHAPES } from '../simulator/network.ts';
+import { findEngine, MAX_SEED, PLAN_OPTIONS, readPlan, type Wording } from '../simulator/plan.ts';
+import { SIMULATED_ENGINES } from '../simulator/registry.ts';
+import { SETTINGS, type SettingSpec } from '../simulator/settings.ts';
+import { runCampaign, runSeed, type CampaignOptions, type RunOptions } from './simulate-run.ts';
+
+/** What is simulated if nothing is said. */
+const DEFAULT_ENGINE = 'pow';
+/** More threads than any machine has cores. */
+const MAX_WORKERS = 1_024;
+
+/** What the command line says, besides the settings. */
+interface Options extends RunOptions, CampaignOptions {
+  readonly seeds?: string;
+}
+
+/** `peer simulate`: runs a network of engines in one process; exit code 1 if something does not hold. */
+export function simulateCommand(): Command {
+  const command = new Command('simulate')
+    .description('run a whole network of one engine in one process, with every fault there is, and check it')
+    .argument('[engine]', enginesText(), DEFAULT_ENGINE)
+    .usage('[engine] [options]')
+    .addHelpText('after', () => helpText());
+  command
+    .optionsGroup('What to run:')
+    .addOption(
+      new Option('--seed <number>', 'the run: the same seed and options give the same run (default: random)')
+        .argParser(integer(0, MAX_SEED))
+        .conflicts('seeds'),
+    )
+    .option('--seeds <a..b>', 'a campaign: all these seeds, on all cores')
+    .option('--keep-going', 'a campaign goes on after a failure')
+    .addOption(
+      new Option('--workers <number>', 'threads of a campaign (default: one for each core)').argParser(
+        integer(1, MAX_WORKERS),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--faults <menu>',
+        '"none" has no faults but those asked for, "mixed" has every seed draw its own mixture of what is not asked for (default none)',
+      ),
+    );
+  command
+    .optionsGroup('Output:')
+    .option('--trace <file>', 'write every event as a line of JSON; - for standard output')
+    .option('--json', 'write the report as JSON')
+    .option('--html <file>', 'write the report as a page with plots');
+  addVerboseOption(command);
+  const common = Object.entries<SettingSpec>(SETTINGS);
+  command.optionsGroup('The network:');
+  addSettings(
+    command,
+    common.filter(([, { topic }]) => topic !== 'faults'),
+  );
+  command.addOption(
+    new Option('--latency-shape <shape>', `${LATENCY_SHAPES.join(', ')} (default exponential, mixed any)`),
+  );
+  command.optionsGroup('Faults:');
+  addSettings(
+    command,
+    common.filter(([, { topic }]) => topic === 'faults'),
+  );
+  command.addOption(
+    new Option(
+      '--byzantine <nodes>',
+      'nodes that mean ill: how many, or of which kinds, for example goose,eclipse,goose (default 0, mixed up to a third)',
+    ),
+  );
+  for (const { name, settings } of SIMULATED_ENGINES) {
+    command.optionsGroup(`Engine ${name}:`);
+    const taken = new Set(command.options.map((option) => option.name()));
+    // What two engines have in common is explained once.
+    addSettings(
+      command,
+      Object.entries(settings).filter(([setting]) => !taken.has(setting)),
+    );
+  }
+  return command.action(async (name: string, options: Options) => {
+    const engine = findEngine(name);
+    refuseSenseless(options);
+    const wording = wordingOf(command);
+    const order = { engine, wording, plan: readPlan(engine, wording) };
+    if (options.seeds === undefined) await runSeed(order, options);
+    else await runCampaign(order, options.seeds, options);
+  });
+}
+
+function enginesText(): string {
+  return `what decides in every node: ${SIMULATED_ENGINES.map(({ name, title }) => `${name} (${title})`).join(', ')}`;
+}
+
+function addSettings(command: Command, settings: readonly (readonly [string, SettingSpec])[]): void {
+  for (const [name, { description, unit, initial, mixed }] of settings) {
+    const notes = [
+      ...(unit === '' ? [] : [unit]),
+      `default ${initial}`,
+      ...(mixed === undefined ? [] : [`mixed ${mixed.least}..${mixed.most}`]),
+    ];
+    // Texts: what they mean is read when the engine is known.
+    command.addOption(new Option(`--${name} <n>`, `${description} (${notes.join(', ')})`));
+  }
+}
+
+function helpText(): string {
+  const kinds = SIMULATED_ENGINES.flatMap(({ name, byzantine }) => [
+    '',
+    `Byzantine nodes of ${name}:`,
+    ...Object.entries(byzantine).map(([kind, description]) => `  ${kind.padEnd(14)} ${description}`),
+  ]);
+  return [
+    '',
+    'Every <n> is a number, or a range from which each seed draws its own: --loss 5, --loss 0..30.',
+    'The exit code is 0 if everything held, 1 if not.',
+    ...kinds,
+    '',
+    'Examples:',
+    '  node peer simulate',
+    '  node peer simulate pow --nodes 20 --loss 10 --partitions 6 --crashes 0..20 --seed 7',
+    '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
+    '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
+    '  node peer simulate pow --faults mixed --seed 17 --trace trace.jsonl',
+  ].join('\n');
+}
+
+/** Everything said of the plan, in the order of the options. */
+function wordingOf(command: Command): Wording {
+  const names = new Set<string>([
+    ...PLAN_OPTIONS,
+    ...Object.keys(SETTINGS),
+    ...SIMULATED_ENGINES.flatMap(({ settings }) => Object.keys(settings)),
+  ]);
+  const values = command.opts<Record<string, string | undefined>>();
+  const wording: Record<string, string> = {};
+  for (const option of command.options) {
+    const text = values[option.attributeName()];
+    if (text !== undefined && names.has(option.name())) wording[option.name()] = text;
+  }
+  return wording;
+}
+
+/** @throws UserError if options were given that mean nothing together */
+function refuseSenseless({ seeds, keepGoing, workers, trace, html, json }: Options): void {
+  if (seeds !== undefined && (trace !== undefined || html !== undefined)) {
+    throw new UserError('--trace and --html are for a single run: --seed instead of --seeds');
+  }
+  if (seeds === undefined && (keepGoing === true || workers !== undefined)) {
+    throw new UserError(
+      '--keep-going and --workers are for a campaign: add --seeds, for example --seeds 1..100',
+    );
+  }
+  if (trace === '-' && json === true) {
+    throw new UserError('--json and --trace - can not both go to standard output; give the trace a file');
+  }
+}

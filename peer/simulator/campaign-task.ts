@@ -1,0 +1,141 @@
+/** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
+import { messageOf } from '../../shared/errors.ts';
+import { findEngine } from './plan.ts';
+import type { SimulatedEngine } from './registry.ts';
+import { messageFaults, passed, type RunReport, type Violation } from './report.ts';
+import type { Plan } from './settings.ts';
+
+/** Places of the numbers that all workers and the campaign share. */
+export const [LIMIT, EVENTS, DONE, FAILED] = [0, 1, 2, 3];
+export const SHARED_NUMBERS = 4;
+
+/** What a worker is given when it starts. */
+export interface CampaignSetup {
+  /**
+   * 64-bit numbers: seeds above the limit are not wanted, not even those that run already; then how many events were
+   * handled, how many seeds are done, and how many of them failed.
+   */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** A few seeds for one worker. */
+export interface SeedBatch {
+  readonly engine: string;
+  readonly plan: Plan;
+  readonly from: number;
+  readonly to: number;
+  /** Whether seeds above one that failed are still wanted. */
+  readonly keepGoing: boolean;
+}
+
+/** What is added up over the seeds of a campaign. */
+export interface Sums {
+  readonly simulatedSeconds: number;
+  readonly events: number;
+  readonly messageFaults: number;
+  readonly partitions: number;
+  readonly crashes: number;
+  readonly crashesMidStep: number;
+  readonly lostWrites: number;
+  readonly tornWrites: number;
+  readonly replaced: number;
+  readonly byzantine: number;
+  /** What the engine counts, by its title. */
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** What became of one seed. */
+export interface SeedOutcome {
+  readonly seed: number;
+  readonly digest: string;
+  readonly violations: readonly Violation[];
+  readonly sums: Sums;
+}
+
+/** Events between two looks at the limit: some milliseconds. */
+const SLICE = 1_000;
+
+export const NO_SUMS: Sums = {
+  simulatedSeconds: 0,
+  events: 0,
+  messageFaults: 0,
+  partitions: 0,
+  crashes: 0,
+  crashesMidStep: 0,
+  lostWrites: 0,
+  tornWrites: 0,
+  replaced: 0,
+  byzantine: 0,
+  figures: {},
+};
+
+function sumsOf(report: RunReport): Sums {
+  const { simulatedSeconds, events, faults, settings, figures } = report;
+  return {
+    simulatedSeconds,
+    events,
+    messageFaults: messageFaults(report),
+    ...faults,
+    byzantine: settings.byzantine.length,
+    figures: Object.fromEntries(figures.map(({ title, value }) => [title, value])),
+  };
+}
+
+function addRecords<T extends Readonly<Record<string, number>>>(one: T, other: T): T {
+  const sum: Record<string, number> = { ...one };
+  for (const [name, value] of Object.entries(other)) sum[name] = (sum[name] ?? 0) + value;
+  // It has the names of both.
+  return sum as T;
+}
+
+export function addSums({ figures, ...one }: Sums, { figures: more, ...other }: Sums): Sums {
+  return { ...addRecords(one, other), figures: addRecords(figures, more) };
+}
+
+/** What a worker does with a batch: the outcomes of its seeds, without those that are not wanted any more. */
+export type SeedRunner = (batch: SeedBatch) => SeedOutcome[];
+
+/** A worker's part of a campaign with these engines. */
+export function seedRunner(engines: readonly SimulatedEngine[], { shared }: CampaignSetup): SeedRunner {
+  const numbers = new BigInt64Array(shared);
+  const wanted = (seed: number): boolean => seed <= Atomics.load(numbers, LIMIT);
+  const run = (engine: SimulatedEngine, seed: number, plan: Plan): RunReport | undefined => {
+    const simulation = engine.simulate(seed, plan);
+    let counted = 0;
+    for (;;) {
+      const over = simulation.advance(SLICE);
+      Atomics.add(numbers, EVENTS, BigInt(simulation.events - counted));
+      counted = simulation.events;
+      if (over) return simulation.report();
+      if (!wanted(seed)) return undefined;
+    }
+  };
+  return ({ engine: name, plan, from, to, keepGoing }) => {
+    const engine = findEngine(name, engines);
+    const outcomes: SeedOutcome[] = [];
+    for (let seed = from; seed <= to && wanted(seed); seed++) {
+      let report: RunReport | undefined;
+      try {
+        report = run(engine, seed, plan);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${messageOf(error)}`, { cause: error });
+      }
+      if (report === undefined) break;
+      const { digest, violations } = report;
+      outcomes.push({ seed, digest, violations, sums: sumsOf(report) });
+      Atomics.add(numbers, DONE, 1n);
+      if (passed(report)) continue;
+      Atomics.add(numbers, FAILED, 1n);
+      if (!keepGoing) lower(numbers, seed);
+    }
+    return outcomes;
+  };
+}
+
+/** Lowers the limit to a seed, unless it is lower already. */
+function lower(numbers: BigInt64Array, seed: number): void {
+  for (;;) {
+    const limit = Atomics.load(numbers, LIMIT);
+    if (limit <= seed || Atomics.compareExchange(numbers, LIMIT, limit, BigInt(seed)) === limit) return;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * What a simulation is told in words, as on the command line: reads it into a plan, and writes it as the command that
+ * runs the same again.
+ */
+import { UserError } from '../../shared/errors.ts';
+import { LATENCY_SHAPES } from './network.ts';
+import { SIMULATED_ENGINES, type SimulatedEngine } from './registry.ts';
+import { SETTINGS, type Plan, type Range, type SettingSpec } from './settings.ts';
+
+/** Texts by the name of the option; options that were not given are missing. */
+export type Wording = Readonly<Record<string, string>>;
+
+/** Options of a plan that are no numbers, each with the words that it takes. */
+export const PLAN_OPTIONS = ['faults', 'latency-shape', 'byzantine'] as const;
+const FAULT_MENUS = ['none', 'mixed'] as const;
+
+/** A seed is any whole number that JavaScript holds exactly. */
+export const MAX_SEED = Number.MAX_SAFE_INTEGER;
+/** Seeds of one campaign: some months of work. */
+const MAX_SEEDS = 10_000_000;
+
+/** All settings of an engine: those of every simulation, and its own. */
+export function settingsOf(engine: SimulatedEngine): Readonly<Record<string, SettingSpec>> {
+  return { ...SETTINGS, ...engine.settings };
+}
+
+/** @throws UserError if there is no such engine */
+export function findEngine(
+  name: string,
+  engines: readonly SimulatedEngine[] = SIMULATED_ENGINES,
+): SimulatedEngine {
+  const engine = engines.find((one) => one.name === name);
+  if (engine !== undefined) return engine;
+  const names = engines.map((one) => one.name).join(', ');
+  throw new UserError(`there is no engine "${name}" to simulate; there is: ${names}`);
+}
+
+/**
+ * Reads a plan.
+ *
+ * @throws UserError, in one sentence, if something does not fit
+ */
+export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
+  const specs = settingsOf(engine);
+  const ranges: Record<string, Range> = {};
+  for (const [name, text] of Object.entries(wording)) {
+    if (PLAN_OPTIONS.some((option) => option === name)) continue;
+    const spec = specs[name];
+    if (spec === undefined) throw new UserError(`--${name} is no setting of ${engine.name}`);
+    ranges[name] = readRange(name, text, spec);
+  }
+  const faults = readWord('faults', wording['faults'] ?? 'none', FAULT_MENUS);
+  const shape = wording['latency-shape'];
+  const plan: Plan = {
+    faults,
+    ranges,
+    ...(shape !== undefined && { shape: readWord('latency-shape', shape, LATENCY_SHAPES) }),
+    ...readByzantine(wording['byzantine'], Object.keys(engine.byzantine)),
+  };
+  checkHonest(plan);
+  return plan;
+}
+
+/** A command that runs the simulation of such a wording. */
+export function commandLine(engine: string, wording: Wording, more: Wording = {}): string {
+  const options = Object.entries({ ...wording, ...more }).map(([name, text]) => ` --${name} ${text}`);
+  return `node peer simulate ${engine}${options.join('')}`;
+}
+
+/**
+ * The first and the last seed of a campaign.
+ *
+ * @throws UserError if they are no such thing
+ */
+export function readSeeds(text: string): { readonly from: number; readonly to: number } {
+  const match = /^(\d+)\.\.(\d+)$/.exec(text);
+  const [from, to] = [Number(match?.[1] ?? NaN), Number(match?.[2] ?? NaN)];
+  if (!(from <= to) || to > MAX_SEED || to - from >= MAX_SEEDS) {
+    throw new UserError(
+      `--seeds ${text}: it must be a range of whole numbers, at most ${MAX_SEEDS} of them, for example 1..1000`,
+    );
+  }
+  return { from, to };
+}
+
+/** A number, or two with `..` between them. */
+function splitRange(text: string): Range | undefined {
+  const match = /^(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?$/.exec(text);
+  if (match === null) return undefined;
+  const least = Number(match[1]);
+  return { least, most: Number(match[2] ?? least) };
+}
+
+function readRange(name: string, text: string, { bounds, whole }: SettingSpec): Range {
+  const range = splitRange(text);
+  const fits =
+    range !== undefined &&
+    bounds.least <= range.least &&
+    range.least <= range.most &&
+    range.most <= bounds.most &&
+    (!whole || (Number.isInteger(range.least) && Number.isInteger(range.most)));
+  if (fits) return range;
+  const number = whole ? 'whole number' : 'number';
+  throw new UserError(
+    `--${name} ${text}: it must be a ${number} from ${bounds.least} to ${bounds.most}, or a range of such, ` +
+      `for example ${bounds.least}..${bounds.most}`,
+  );
+}
+
+function readWord<T extends string>(name: string, text: string, words: readonly T[]): T {
+  const word = words.find((one) => one === text);
+  if (word === undefined) throw new UserError(`--${name} ${text}: it must be one of ${words.join(', ')}`);
+  return word;
+}
+
+/** How many Byzantine nodes, or which. */
+function readByzantine(
+  text: string | undefined,
+  kinds: readonly string[],
+): Pick<Plan, 'byzantine' | 'byzantineKinds'> {
+  if (text === undefined) return { byzantineKinds: [] };
+  if (/^[\d.]/.test(text)) {
+    const { least, most } = SETTINGS.nodes.bounds;
+    const bounds = { least: 0, most: most - least };
+    return { byzantine: readRange('byzantine', text, { ...SETTINGS.nodes, bounds }), byzantineKinds: [] };
+  }
+  const byzantineKinds = text.split(',').map((kind) => kind.trim());
+  const unknown = byzantineKinds.find((kind) => !kinds.includes(kind));
+  if (unknown !== undefined) {
+    throw new UserError(`--byzantine: there is no kind "${unknown}"; there is: ${kinds.join(', ')}`);
+  }
+  return { byzantineKinds };
+}
+
+/** At least one node is honest in the smallest network that may be drawn. */
+function checkHonest({ faults, ranges, byzantine, byzantineKinds }: Plan): void {
+  const { initial, mixed } = SETTINGS.nodes;
+  const nodes = ranges['nodes'] ?? (faults === 'mixed' ? mixed : { least: initial, most: initial });
+  const named = byzantineKinds.length;
+  const asked = byzantine ?? { least: named, most: named };
+  const places: (readonly [number, number])[] = [
+    [asked.least, nodes.least],
+    [asked.most, nodes.most],
+  ];
+  for (const [bad, all] of places) {
+    if (bad === 0 || bad < all) continue;
+    throw new UserError(
+      `--byzantine: with ${bad} of ${all} nodes Byzantine none is honest; --nodes must be at least ${bad + 1}`,
+    );
+  }
+}

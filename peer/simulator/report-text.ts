@@ -1,0 +1,286 @@
+/** Reports as text for people. */
+import { styleText } from 'node:util';
+
+import { escapeControls } from '../../shared/log.ts';
+import type { CampaignResult } from './campaign.ts';
+import { settingsOf } from './plan.ts';
+import type { SimulatedEngine } from './registry.ts';
+import { messageFaults, passed, type RunReport, type Verdict, type Violation } from './report.ts';
+
+/** Columns of a paragraph. */
+const WIDTH = 100;
+
+/** What a report needs that is not of the simulation itself. */
+export interface Surroundings {
+  readonly engine: SimulatedEngine;
+  /** The command that runs just the same again. */
+  readonly command: string;
+  /** Seconds that it took. */
+  readonly wallSeconds: number;
+  readonly colour: boolean;
+}
+
+type Style = Parameters<typeof styleText>[0];
+type Painter = (style: Style, text: string) => string;
+type Cell = string | number;
+
+function painter(colour: boolean): Painter {
+  // Whether there is a terminal is not ours to find out.
+  return (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
+}
+
+/** A number as people read it: `1,234,567`, `12.3`, `0.00123`. */
+export function formatNumber(value: number): string {
+  if (Number.isInteger(value) || Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en');
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 });
+}
+
+/** Simulated seconds: `12.3 s`, `1.25 h`. */
+export function formatTime(seconds: number): string {
+  return seconds < 3_600 ? `${formatNumber(seconds)} s` : `${(seconds / 3_600).toFixed(2)} h`;
+}
+
+/** A number and its unit; a share stands close to its sign. */
+function withUnit(value: number, unit: string): string {
+  return `${formatNumber(value)}${unit === '' ? '' : ` ${unit}`}`;
+}
+
+/** Columns below their titles: numbers end, texts begin in line. */
+function table(titles: readonly string[], rows: readonly (readonly Cell[])[], paint: Painter): string[] {
+  const show = (cell: Cell | undefined): string =>
+    typeof cell === 'number' ? formatNumber(cell) : escapeControls(cell ?? '');
+  const widths = titles.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => show(row[column]).length)),
+  );
+  const right = titles.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const line = (cells: readonly (Cell | undefined)[]): string =>
+    cells
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return right[column] === true ? show(cell).padStart(width) : show(cell).padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  const head = titles.some((title) => title !== '') ? [`  ${paint('dim', line(titles))}`] : [];
+  return [...head, ...rows.map((row) => `  ${line(row)}`)];
+}
+
+/** Lines under a heading; nothing if there are none. */
+function section(title: string, lines: readonly string[], paint: Painter): string[] {
+  return lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
+}
+
+/** Items with commas between them, in lines of limited width. */
+function wrapped(items: readonly string[]): string[] {
+  const lines: string[] = [];
+  let line = '';
+  items.forEach((item, place) => {
+    const text = place < items.length - 1 ? `${item}, ` : item;
+    if (line !== '' && line.length + text.length > WIDTH) {
+      lines.push(line.trimEnd());
+      line = '';
+    }
+    line += text;
+  });
+  return [...lines, line].map((one) => `  ${one}`);
+}
+
+/** What the seed has drawn, as far as it is not as in a quiet network. */
+function settingsLines({ settings }: RunReport, engine: SimulatedEngine): string[] {
+  const { values, shape, byzantine } = settings;
+  const numbers = Object.entries(settingsOf(engine)).flatMap(([name, { initial, unit }]) => {
+    const value = values[name] ?? initial;
+    return value === initial && name !== 'nodes' && name !== 'hours'
+      ? []
+      : [`${name} ${withUnit(value, unit)}`];
+  });
+  const shown = shape === 'exponential' ? numbers : [...numbers, `latency-shape ${shape}`];
+  return wrapped([...shown, ...(byzantine.length === 0 ? [] : [`byzantine ${byzantine.join(',')}`])]);
+}
+
+function verdictLine({ checker, kind, result, reached }: Verdict, paint: Painter): string {
+  const sign = { held: '✓', violated: '✗', 'not reached': '-' }[result];
+  const style: Style = result === 'held' ? 'green' : result === 'violated' ? 'red' : 'yellow';
+  const note =
+    result !== 'held'
+      ? result
+      : kind === 'safety'
+        ? 'held'
+        : `reached ${formatTime(reached ?? 0)} after healing`;
+  return `  ${paint(style, sign)} ${checker}: ${paint(style, note)}`;
+}
+
+function violationLine({ checker, kind, at, node, detail }: Violation): string {
+  const place = node === null ? '' : `, node ${node}`;
+  return escapeControls(`${kind}, at ${formatTime(at)}${place}: ${checker}: ${detail}`);
+}
+
+/** How fast it was: the only lines that are not the same each time. */
+function speedLine(simulatedSeconds: number, events: number, wallSeconds: number): string {
+  const ratio = formatNumber(simulatedSeconds / wallSeconds);
+  const rate = formatNumber(Math.round(events / wallSeconds));
+  return (
+    `${formatTime(simulatedSeconds)} simulated in ${formatNumber(wallSeconds)} s, ${ratio} times as fast as real time; ` +
+    `${formatNumber(events)} events, ${rate} a second`
+  );
+}
+
+/** Everything that a run has to tell. */
+export function runText(report: RunReport, { engine, command, wallSeconds, colour }: Surroundings): string {
+  const paint = painter(colour);
+  const { network, faults, violations, distributions, nodes } = report;
+  const dropped = Object.entries(network.dropped);
+  const [firstNode] = nodes;
+  const columns = Object.keys(firstNode ?? {});
+  const verdict = passed(report)
+    ? paint(['bold', 'green'], 'everything held')
+    : paint(['bold', 'red'], 'VIOLATED');
+  return [
+    `${paint('bold', engine.title)}, seed ${report.seed}: ${verdict}`,
+    ...settingsLines(report, engine),
+    ...section(
+      'Violations',
+      violations.map((violation) => `  ${paint('red', violationLine(violation))}`),
+      paint,
+    ),
+    ...section(
+      'Checkers',
+      report.verdicts.map((one) => verdictLine(one, paint)),
+      paint,
+    ),
+    ...section(
+      'Figures',
+      table(
+        ['', '', ''],
+        report.figures.map(({ title, value, unit }) => [title, value, unit]),
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      'Distributions',
+      table(
+        ['', 'count', 'least', 'median', 'p90', 'p99', 'most', ''],
+        distributions.map(({ title, count, least, median, p90, p99, most, unit }) => {
+          return [title, count, least, median, p90, p99, most, unit];
+        }),
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      'Messages',
+      table(
+        ['', 'sent', 'delivered'],
+        [
+          ...Object.entries(network.byType).map(([type, { sent, delivered }]) => [type, sent, delivered]),
+          ['in all', network.sent, network.delivered],
+        ],
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      'Datagrams dropped',
+      table(
+        ['', ''],
+        dropped.map(([reason, count]) => [reason, count]),
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      'Faults',
+      table(
+        ['', ''],
+        [
+          ['message faults', messageFaults(report)],
+          ['duplicated', network.duplicated],
+          ['reordered', network.reordered],
+          ['held back', network.heldBack],
+          ['malformed', network.malformed],
+          ['partitions', faults.partitions],
+          ['crashes', faults.crashes],
+          ['of these in the midst of a step', faults.crashesMidStep],
+          ['writes lost', faults.lostWrites],
+          ['writes torn', faults.tornWrites],
+          ['nodes replaced', faults.replaced],
+        ].filter(([, count]) => count !== 0),
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      'Nodes',
+      table(
+        columns,
+        nodes.map((row) => columns.map((column) => row[column] ?? '')),
+        paint,
+      ),
+      paint,
+    ),
+    '',
+    speedLine(report.simulatedSeconds, report.events, wallSeconds),
+    `digest ${report.digest}`,
+    `replay ${paint('cyan', command)}`,
+    '',
+  ].join('\n');
+}
+
+/** What a campaign needs besides; `command` is that of the whole campaign. */
+export interface CampaignSurroundings extends Surroundings {
+  /** The command that runs one of its seeds alone. */
+  readonly replay: (seed: number) => string;
+}
+
+/** Everything that a campaign has to tell. */
+export function campaignText(
+  result: CampaignResult,
+  { engine, command, replay, wallSeconds, colour }: CampaignSurroundings,
+): string {
+  const paint = painter(colour);
+  const { sums, seeds, failed, failures } = result;
+  const verdict =
+    failed > 0
+      ? paint(['bold', 'red'], `${formatNumber(failed)} of them VIOLATED`)
+      : paint(['bold', 'green'], 'everything held');
+  const told = failed > failures.length ? `Violations of the first ${failures.length}` : 'Violations';
+  return [
+    `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,
+    ...(result.complete ? [] : [paint('yellow', '  stopped before the end')]),
+    ...section(
+      'Over all seeds',
+      table(
+        ['', ''],
+        [
+          ['simulated hours', Math.round((sums.simulatedSeconds / 3_600) * 100) / 100],
+          ['events', sums.events],
+          ['message faults', sums.messageFaults],
+          ['partitions', sums.partitions],
+          ['crashes', sums.crashes],
+          ['of these in the midst of a step', sums.crashesMidStep],
+          ['writes lost', sums.lostWrites],
+          ['writes torn', sums.tornWrites],
+          ['nodes replaced', sums.replaced],
+          ['Byzantine nodes', sums.byzantine],
+          ...Object.entries(sums.figures),
+        ],
+        paint,
+      ),
+      paint,
+    ),
+    ...section(
+      told,
+      failures.flatMap(({ seed, violations }) => [
+        ...violations.map((violation) => `  seed ${seed}: ${paint('red', violationLine(violation))}`),
+        `    ${paint('cyan', replay(seed))}`,
+      ]),
+      paint,
+    ),
+    '',
+    speedLine(sums.simulatedSeconds, sums.events, wallSeconds),
+    ...(result.digest === null ? [] : [`digest ${result.digest}`]),
+    `replay ${paint('cyan', command)}`,
+    '',
+  ].join('\n');
+}

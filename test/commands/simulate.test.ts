@@ -1,0 +1,227 @@
+/** `peer simulate` as a user runs it: a process. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import type { RunReport } from '../../peer/simulator/report.ts';
+import { eventually } from '../support/asker.ts';
+import { Program } from '../support/processes.ts';
+import { runPeer, type Run } from './run.ts';
+
+/** A short run with everything in it. */
+const SHORT = ['--faults', 'mixed', '--hours', '0.05', '--seed', '3'];
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gossip-simulate-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const programs: Program[] = [];
+afterEach(async () => {
+  await Promise.all(programs.splice(0).map((program) => program.kill('SIGKILL')));
+});
+
+function simulate(...args: string[]): Promise<Run> {
+  return runPeer(['simulate', ...args]);
+}
+
+/** Runs it with a report as JSON. */
+async function reportOf(...args: string[]): Promise<RunReport & { passed: boolean; command: string }> {
+  const { stdout } = await simulate(...args, '--json');
+  return JSON.parse(stdout) as RunReport & { passed: boolean; command: string };
+}
+
+describe('peer simulate', () => {
+  it('runs a network, reports, and ends with 0 if everything held', async () => {
+    const { stdout, stderr, code } = await simulate('--hours', '0.05', '--seed', '3');
+    expect(stdout).toMatch(/^proof of work, the class network, seed 3: everything held\n/);
+    expect(stdout).toContain('\nreplay node peer simulate pow --hours 0.05 --seed 3\n');
+    // On a pipe: no progress, and no colours.
+    expect(stderr).toBe('');
+    expect(stdout).not.toContain('\u001b');
+    expect(code).toBe(0);
+  });
+
+  it('gives the same JSON and the same trace for the same seed', async () => {
+    const traces = [join(folder, 'one.jsonl'), join(folder, 'other.jsonl')] as const;
+    const [one, other] = await Promise.all(
+      traces.map((file) => simulate('pow', ...SHORT, '--json', '--trace', file)),
+    );
+    expect(one?.stdout).toBe(other?.stdout);
+    const [trace, again] = traces.map((file) => readFileSync(file, 'utf8'));
+    expect(trace).toBe(again);
+    const lines = (trace ?? '').trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(100);
+    for (const line of lines) {
+      expect(JSON.parse(line)).toMatchObject({
+        t: expect.any(Number) as number,
+        node: expect.any(Number) as number,
+        what: expect.any(String) as string,
+      });
+    }
+    // Whether somebody watches makes no difference.
+    expect((await reportOf('pow', ...SHORT)).digest).toBe(
+      (JSON.parse(one?.stdout ?? '') as RunReport).digest,
+    );
+  });
+
+  it('draws a seed where none is given, and its command runs the same again', async () => {
+    const first = await reportOf('--faults', 'mixed', '--hours', '0.02', '--loss', '0..30');
+    expect(first.command).toBe(
+      `node peer simulate pow --faults mixed --hours 0.02 --loss 0..30 --seed ${first.seed}`,
+    );
+    const { seed, digest } = await reportOf(...first.command.split(' ').slice(3));
+    expect([seed, digest]).toEqual([first.seed, first.digest]);
+  });
+
+  it('writes the trace to standard output where it is asked to, and the report elsewhere', async () => {
+    const { stdout, stderr } = await simulate('--hours', '0.02', '--seed', '3', '--trace', '-');
+    expect(stdout).toMatch(/^\{"t":/);
+    for (const line of stdout.trimEnd().split('\n')) JSON.parse(line);
+    expect(stderr).toContain('seed 3: everything held\n');
+  });
+
+  it('writes the report as a page', async () => {
+    const file = join(folder, 'report.html');
+    expect((await simulate('--hours', '0.02', '--seed', '3', '--html', file)).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toMatch(/^<!doctype html>/i);
+  });
+
+  it('explains itself: every setting, every kind of Byzantine node', async () => {
+    const { stdout, code } = await simulate('--help');
+    expect(code).toBe(0);
+    for (const part of [
+      '--loss <n>',
+      '(%, default 0, mixed 0..30)',
+      '--block-interval <n>',
+      'goose  ',
+      'Examples:',
+    ]) {
+      expect(stdout).toContain(part);
+    }
+  });
+
+  it.each([
+    [['nope'], 'there is no engine "nope" to simulate; there is: pow'],
+    [
+      ['--loss', '101'],
+      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..100',
+    ],
+    [['--byzantine', 'fox'], '--byzantine: there is no kind "fox"; there is: silent, goose,'],
+    [['--seed', 'x'], "argument 'x' is invalid. It must be a whole number"],
+    [['--seed', '1', '--seeds', '1..2'], "cannot be used with option '--seeds <a..b>'"],
+    [['--seeds', '2..1'], '--seeds 2..1: it must be a range of whole numbers'],
+    [['--seeds', '1..2', '--trace', 'x'], '--trace and --html are for a single run'],
+    [['--keep-going'], '--keep-going and --workers are for a campaign'],
+    [['--workers', '2'], '--keep-going and --workers are for a campaign'],
+    [['--json', '--trace', '-'], '--json and --trace - can not both go to standard output'],
+    [['--trace', '/no/such/folder/x'], "can't write /no/such/folder/x"],
+    [['--html', '/no/such/folder/x'], "can't write /no/such/folder/x"],
+  ])('answers %j with one line and exit code 1', async (args, message) => {
+    const { stdout, stderr, code } = await simulate(...args);
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect([stdout, code]).toEqual(['', 1]);
+  });
+
+  it('ends at once with Ctrl-C, and says where it was', async () => {
+    const program = new Program(['peer', 'simulate', '--hours', '8760', '--seed', '3', '--trace', '-']);
+    programs.push(program);
+    await eventually('it simulates', () => Promise.resolve(program.lines.length > 0));
+    process.kill(program.pid, 'SIGINT');
+    expect((await program.ended).code).toBe(130);
+    expect(program.lines.at(-1)).toMatch(/^peer: stopped by Ctrl-C; seed 3: .* simulated$/);
+  });
+});
+
+describe('a campaign', () => {
+  const campaign = ['--faults', 'mixed', '--hours', '0.02', '--seeds', '1..12'];
+
+  it('has the same digest with one worker and with two, and no failure', async () => {
+    const [one, two] = await Promise.all(
+      ['1', '2'].map((workers) => simulate(...campaign, '--workers', workers, '--json')),
+    );
+    expect(one).toEqual(two);
+    expect(one?.code).toBe(0);
+    expect(JSON.parse(one?.stdout ?? '')).toMatchObject({
+      complete: true,
+      seeds: 12,
+      failed: 0,
+      failures: [],
+    });
+  });
+
+  it('adds up what its seeds tell', async () => {
+    const { stdout } = await simulate('--hours', '0.02', '--seeds', '1..2', '--json');
+    const { sums } = JSON.parse(stdout) as { sums: { events: number } };
+    const events = await Promise.all(
+      ['1', '2'].map(async (seed) => (await reportOf('--hours', '0.02', '--seed', seed)).events),
+    );
+    expect(sums.events).toBe(events.reduce((sum, count) => sum + count, 0));
+  });
+
+  it('reports for people', async () => {
+    const { stdout, stderr } = await simulate('--hours', '0.02', '--seeds', '1..2');
+    expect(stdout).toMatch(/^proof of work, the class network, 2 seeds: everything held\n/);
+    expect(stdout).toContain('\nreplay node peer simulate pow --hours 0.02 --seeds 1..2\n');
+    expect(stderr).toBe('');
+  });
+});
+
+const version = spawnSync('script', ['--version']);
+const HAS_SCRIPT = version.error === undefined && version.stdout.includes('util-linux');
+
+describe.runIf(HAS_SCRIPT)('on a terminal', () => {
+  const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+  const terminals: ChildProcess[] = [];
+  afterEach(async () => {
+    for (const terminal of terminals.splice(0)) {
+      if (terminal.exitCode !== null) continue;
+      terminal.kill('SIGKILL');
+      await once(terminal, 'close');
+    }
+  });
+
+  /** Runs it on a terminal of its own, presses Ctrl-C once it shows a text, and waits for its end. */
+  async function interrupt(args: string, text: string): Promise<{ screen: string; code: unknown }> {
+    const command = `stty cols 150; exec ${process.execPath} peer simulate ${args}`;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], {
+      cwd: ROOT,
+      env: { ...env, SHELL: '/bin/sh', NO_COLOR: '' },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    terminals.push(terminal);
+    const ended = once(terminal, 'close');
+    let screen = '';
+    terminal.stdout.setEncoding('utf8').on('data', (part: string) => {
+      screen += part;
+    });
+    await eventually(`it shows "${text}"`, () => Promise.resolve(screen.includes(text)));
+    terminal.stdin.write('\u0003');
+    const [code] = (await ended) as unknown[];
+    return { screen, code };
+  }
+
+  it('a run shows how far it is, and ends at once with Ctrl-C', async () => {
+    const { screen, code } = await interrupt('--hours 8760 --seed 3', ' events · ');
+    expect(screen).toMatch(/peer: stopped by Ctrl-C; seed 3: .* simulated\r\n$/);
+    expect(code).toBe(130);
+  });
+
+  it('a campaign shows how far it is, and ends in order with Ctrl-C', async () => {
+    const { screen, code } = await interrupt('--hours 8760 --seeds 1..4', ' 0 of 4 seeds · 0 failed · ');
+    // In colour.
+    expect(screen).toContain('\u001b[22m, 0 seeds: ');
+    expect(screen).toContain('stopped before the end');
+    expect(code).toBe(130);
+  });
+});
