@@ -13,7 +13,7 @@ import {
   isMineableWord,
 } from '../../shared/block.ts';
 import { messageOf } from '../../shared/errors.ts';
-import { createLog, type Log, type LogFormat, type LogLevel } from '../../shared/log.ts';
+import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import { addCommonOptions, addOption, hostPort, integer, seconds, text } from '../../shared/options.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
 import { addDataDirOption, openDataDir } from './data-dir.ts';
@@ -77,6 +77,7 @@ Examples:
             --join 127.0.0.1:8784 --difficulty 5    join it with a second peer
   node peer --join peer.example.org:8999       join a network through a peer you know
 
+SIGUSR2 logs what was counted so far.
 Every option may be written with dashes or underscores, and be set by its environment variable or, by its
 name, in the JSON file that --config names. The command line goes before the environment, the environment
 before the file. Options of a command go after its name: node peer export --data-dir second`,
@@ -232,6 +233,9 @@ async function start(options: StartOptions): Promise<void> {
       onFailure: end,
     });
     sayWhatRuns(log, node, options);
+    process.on('SIGUSR2', () => {
+      log.info('counters', counters(node));
+    });
     const reason = await ended;
     if (reason instanceof Error) {
       log.error(`the peer can't go on: ${messageOf(reason)}`, options.verbose ? { stack: reason.stack } : {});
@@ -255,6 +259,22 @@ function nodeOptions(options: StartOptions): PowNodeOptions {
     minerBind,
     minedBy,
     genesis,
+  };
+}
+
+/** Everything that is counted, each under `part.name`: how a person sees what a peer under attack does with it all. */
+function counters(node: PowNode): LogData {
+  const { udp, host } = node.counters();
+  const { received, receivedBytes, sent, sentBytes, dropped, errors } = udp;
+  const { peers, phase, height, counters: engine } = node.status();
+  const parts = { dropped, errors, malformed: host.malformed, engine };
+  const named = Object.entries(parts).flatMap(([part, counts]) =>
+    Object.entries(counts).map(([name, count]): [string, number] => [`${part}.${name}`, count]),
+  );
+  return {
+    ...{ blocks: height, phase, peers: peers.length, messages: host.messages },
+    ...{ received, receivedBytes, sent, sentBytes },
+    ...Object.fromEntries(named.filter(([name]) => !name.startsWith('engine.malformed.'))),
   };
 }
 

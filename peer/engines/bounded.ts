@@ -44,10 +44,19 @@ export class RecentSet {
   }
 }
 
-/** A map of the last so many keys that were set. */
+interface Entry<V> {
+  readonly key: string;
+  value: V;
+  older: Entry<V> | undefined;
+  younger: Entry<V> | undefined;
+}
+
+/** A map of the last so many keys that were set. Their order lies in a list beside it, for the same reason. */
 export class RecentMap<V> {
-  private readonly entries = new Map<string, V>();
+  private readonly entries = new Map<string, Entry<V>>();
   private readonly limit: number;
+  private oldest: Entry<V> | undefined;
+  private youngest: Entry<V> | undefined;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -62,26 +71,47 @@ export class RecentMap<V> {
   }
 
   get(key: string): V | undefined {
-    return this.entries.get(key);
+    return this.entries.get(key)?.value;
   }
 
   /** Sets a key, which becomes the youngest. */
   set(key: string, value: V): void {
-    this.entries.delete(key);
-    this.entries.set(key, value);
-    if (this.entries.size <= this.limit) return;
-    for (const oldest of this.entries.keys()) {
-      this.entries.delete(oldest);
-      return;
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      entry = { key, value, older: undefined, younger: undefined };
+      this.entries.set(key, entry);
+    } else {
+      entry.value = value;
+      if (entry === this.youngest) return;
+      this.unlink(entry);
     }
+    entry.older = this.youngest;
+    entry.younger = undefined;
+    if (this.youngest === undefined) this.oldest = entry;
+    else this.youngest.younger = entry;
+    this.youngest = entry;
+    if (this.entries.size > this.limit && this.oldest !== undefined) this.delete(this.oldest.key);
   }
 
   delete(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
     this.entries.delete(key);
+    this.unlink(entry);
   }
 
-  values(): IterableIterator<V> {
-    return this.entries.values();
+  /** From the oldest to the youngest, as they are now. */
+  values(): V[] {
+    const values: V[] = [];
+    for (let entry = this.oldest; entry !== undefined; entry = entry.younger) values.push(entry.value);
+    return values;
+  }
+
+  private unlink({ older, younger }: Entry<V>): void {
+    if (older === undefined) this.oldest = younger;
+    else older.younger = younger;
+    if (younger === undefined) this.youngest = older;
+    else younger.older = older;
   }
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { RateLimit, RecentMap, RecentSet } from '../../peer/engines/bounded.ts';
@@ -23,7 +24,7 @@ describe('RecentMap', () => {
     map.set('a', 3);
     map.set('c', 4);
     expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([3, undefined, 4, 2]);
-    expect([...map.values()]).toEqual([3, 4]);
+    expect(map.values()).toEqual([3, 4]);
   });
 
   it('deletes', () => {
@@ -31,6 +32,27 @@ describe('RecentMap', () => {
     map.set('a', 1);
     map.delete('a');
     expect([map.get('a'), map.size]).toEqual([undefined, 0]);
+  });
+});
+
+describe('RecentMap against a plain list', () => {
+  it('keeps the same keys in the same order, whatever is set and deleted', () => {
+    const key = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+    const step = fc.record({ key, remove: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const map = new RecentMap<string>(3);
+        let expected: string[] = [];
+        for (const { key, remove } of steps) {
+          expected = expected.filter((other) => other !== key);
+          if (remove) map.delete(key);
+          else map.set(key, key);
+          if (!remove) expected = [...expected, key].slice(-3);
+          expect(map.values()).toEqual(expected);
+          expect(map.size).toBe(expected.length);
+        }
+      }),
+    );
   });
 });
 

@@ -13,7 +13,7 @@ import { Asker, eventually } from './asker.ts';
 import { FIRST_PORT, LOOPBACK, PORT_SPAN, type Claim } from './wire.ts';
 
 /** Where `peer/` and `miner/` are: above `test/` when run from the sources, above `dist/test/` when compiled. */
-const ROOT = fileURLToPath(
+export const ROOT = fileURLToPath(
   new URL(import.meta.url.includes('/dist/test/') ? '../../..' : '../..', import.meta.url),
 );
 

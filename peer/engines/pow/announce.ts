@@ -90,7 +90,7 @@ export class Announcements {
    */
   onConsensusFinished(startedAt: number): void {
     this.useEarly();
-    for (const { key, block, at } of [...this.early.values()]) {
+    for (const { key, block, at } of this.early.values()) {
       if (block.height >= this.context.chain.height && at >= startedAt) this.consensus.catchUp();
       else this.early.delete(key);
     }
@@ -137,7 +137,7 @@ export class Announcements {
       this.context.count('announce.used-later');
       this.append(fitting.block, 'announced', fitting.from);
     }
-    for (const { key, block } of [...this.early.values()]) {
+    for (const { key, block } of this.early.values()) {
       if (block.height < chain.height) this.early.delete(key);
     }
   }

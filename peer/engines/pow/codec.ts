@@ -6,18 +6,27 @@
 import { isUtf8 } from 'node:buffer';
 
 import { blockFields, isHash, readBlock, readInteger, type Block } from '../../../shared/block.ts';
-import { isJsonObject, parseJson } from '../../../shared/json.ts';
+import { parseJson } from '../../../shared/json.ts';
 import type { Codec, Decoded } from '../engine.ts';
-import { MAX_HOST_LENGTH, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_RECEIVED, MAX_WORD_LENGTH } from './limits.ts';
+import {
+  MAX_DATAGRAM,
+  MAX_HOST_LENGTH,
+  MAX_ID_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_RECEIVED,
+  MAX_STRUCTURE,
+  MAX_WORD_LENGTH,
+} from './limits.ts';
 import type { PowMessage } from './messages.ts';
 
 /** Why a datagram is not a message: one sentence each, the rule that was broken. */
 export const DATAGRAM_RULES = {
   empty: 'A datagram holds one JSON object.',
   oversize: `A datagram has at most ${MAX_RECEIVED} bytes.`,
+  'not-an-object': 'A datagram is one JSON object, between braces (double-encoded JSON is a text).',
   'not-utf8': 'A datagram is UTF-8.',
   'not-json': 'A datagram is JSON.',
-  'not-an-object': 'A datagram is a JSON object, not another value (double-encoded JSON is a text).',
+  'too-complex': `A datagram has at most ${MAX_STRUCTURE} brackets, braces, colons and commas outside its texts.`,
   'unknown-type': 'A message has a type that the network knows.',
   'bad-host': 'A GOSSIP names the host to answer, a text.',
   'bad-port': 'A GOSSIP names the port to answer, from 1 to 65535.',
@@ -137,22 +146,77 @@ function readerByShape(fields: Fields): Reader | undefined {
   return undefined;
 }
 
+/** What JSON takes for white space, and the braces that an object stands between. */
+const [TAB, NEWLINE, RETURN, SPACE, OPEN, CLOSE] = [0x09, 0x0a, 0x0d, 0x20, 0x7b, 0x7d];
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === SPACE || byte === NEWLINE || byte === RETURN || byte === TAB;
+}
+
+/** Whether bytes stand between braces: what does not is no object, and to find that out by parsing costs far more. */
+function isBraced(bytes: Uint8Array): boolean {
+  let first = 0;
+  while (isSpace(bytes[first])) first++;
+  let last = bytes.length - 1;
+  while (isSpace(bytes[last])) last--;
+  return bytes[first] === OPEN && bytes[last] === CLOSE;
+}
+
+/** How many times a message may open something before it is looked at closely; a block does so twice. */
+const FEW_OPENINGS = 4;
+
+/**
+ * Whether a text may take long to parse; quick, because every message passes here. What is short and opens little does
+ * not, whatever else is in it.
+ */
+function isSuspicious(text: string): boolean {
+  if (text.length > MAX_DATAGRAM) return true;
+  let openings = 0;
+  for (const opening of ['[', '{']) {
+    for (let at = text.indexOf(opening); at >= 0; at = text.indexOf(opening, at + 1)) {
+      if (++openings > FEW_OPENINGS) return true;
+    }
+  }
+  return false;
+}
+
+/** Whether a text has more structural characters, outside of its texts in quotation marks, than any message. */
+function isTooComplex(text: string): boolean {
+  let structure = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // A quotation mark: on to the one that closes it.
+        for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++)
+          if (text.charCodeAt(at) === 0x5c) at++;
+        break;
+      case 0x2c: // ,
+      case 0x3a: // :
+      case 0x5b: // [
+      case 0x7b: // {
+        if (++structure > MAX_STRUCTURE) return true;
+    }
+  }
+  return false;
+}
+
 function decode(bytes: Uint8Array): Decoded<PowMessage> {
   if (bytes.length === 0) return fault('empty');
   if (bytes.length > MAX_RECEIVED) return fault('oversize');
+  if (!isBraced(bytes)) return fault('not-an-object');
   if (!isUtf8(bytes)) return fault('not-utf8');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  let value: unknown;
+  if (isSuspicious(text) && isTooComplex(text)) return fault('too-complex');
+  let fields: Fields;
   try {
-    value = parseJson(text);
+    // What stands between braces and is JSON is an object.
+    fields = parseJson(text) as Fields;
   } catch {
     return fault('not-json');
   }
-  if (!isJsonObject(value)) return fault('not-an-object');
-  const { type } = value;
+  const { type } = fields;
   const reader =
-    typeof type === 'string' ? READERS.get(type) : type === undefined ? readerByShape(value) : undefined;
-  return reader === undefined ? fault('unknown-type') : reader(value, text);
+    typeof type === 'string' ? READERS.get(type) : type === undefined ? readerByShape(fields) : undefined;
+  return reader === undefined ? fault('unknown-type') : reader(fields, text);
 }
 
 /** All six fields null: how the assignment wants an unknown block to be answered. */

@@ -7,6 +7,8 @@ import { parseStored } from './chain.ts';
 import type { Context } from './context.ts';
 import {
   MAX_RATED_HOSTS,
+  SERVE_ALL_UNVERIFIED_BURST,
+  SERVE_ALL_UNVERIFIED_PER_SECOND,
   SERVE_PER_SECOND,
   SERVE_UNVERIFIED_BURST,
   SERVE_UNVERIFIED_PER_SECOND,
@@ -28,6 +30,11 @@ export class ServingLimit {
     burst: SERVE_UNVERIFIED_BURST,
     maxKeys: MAX_RATED_HOSTS,
   });
+  private readonly allUnknown = new RateLimit({
+    perSecond: SERVE_ALL_UNVERIFIED_PER_SECOND,
+    burst: SERVE_ALL_UNVERIFIED_BURST,
+    maxKeys: 1,
+  });
 
   measure(tell: Gauge): void {
     this.known.measure('rates of answers to known hosts', tell);
@@ -36,10 +43,13 @@ export class ServingLimit {
 
   /** Whether one more answer may go to `from`; counts it if not. */
   allows(context: Context, from: Address): boolean {
-    const limit = context.peers.knowsHost(from.host) ? this.known : this.unknown;
-    if (limit.take(from.host, context.now)) return true;
-    context.count('limit.answers');
-    return false;
+    const { now, peers } = context;
+    const { host } = from;
+    const allowed = peers.knowsHost(host)
+      ? this.known.take(host, now)
+      : this.unknown.take(host, now) && this.allUnknown.take('all', now);
+    if (!allowed) context.count('limit.answers');
+    return allowed;
   }
 }
 

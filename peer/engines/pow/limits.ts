@@ -10,6 +10,11 @@
  * of the network's chain, and blocks that wait in memory are not to be of any size. Source: a dozen of them read.
  */
 export const MAX_RECEIVED = 8_192;
+/**
+ * Brackets, braces, colons and commas of a datagram looked at; the largest block has 22. A datagram of nothing else
+ * takes up to a millisecond to parse, a hundred times as long as a block.
+ */
+export const MAX_STRUCTURE = 128;
 /** Longest host name taken, a DNS name's limit. */
 export const MAX_HOST_LENGTH = 253;
 /** Longest id of a GOSSIP taken: a UUID has 36 characters, the longest seen is an integer of 39 digits. */
@@ -29,6 +34,15 @@ export const MAX_PEERS = 1024;
 export const MAX_UNVERIFIED_PEERS = 256;
 /** Unverified peers that one host may have told us of, so that no single host fills the table. */
 export const MAX_PEERS_PER_INTRODUCER = 32;
+/**
+ * Unknown peers a second that one host, and all together, may tell us of. Finding room for one costs as much as
+ * thirty other messages, and a table that somebody turns over many times a second is of no use to anybody. The bursts
+ * let a newcomer learn of a whole class.
+ */
+export const INTRODUCTIONS_PER_SECOND = 10;
+export const INTRODUCTIONS_BURST = 64;
+export const ALL_INTRODUCTIONS_PER_SECOND = 100;
+export const ALL_INTRODUCTIONS_BURST = 512;
 /** Verified peers on one host: a laptop with a test network has some, an attacker would have all. */
 export const MAX_PEERS_PER_HOST = 128;
 
@@ -62,6 +76,12 @@ export const SERVE_PER_SECOND = 100_000;
 /** Answers a second to a host that never did, whose address may be forged. */
 export const SERVE_UNVERIFIED_PER_SECOND = 500;
 export const SERVE_UNVERIFIED_BURST = 2_000;
+/**
+ * Answers a second to all such hosts together: with forged addresses anybody is a thousand hosts, and each answer costs
+ * us as much as reading three questions. Whoever gossips with us is not among them.
+ */
+export const SERVE_ALL_UNVERIFIED_PER_SECOND = 5_000;
+export const SERVE_ALL_UNVERIFIED_BURST = 20_000;
 /** Hosts whose rates are remembered; beyond it the one idle longest is forgotten. */
 export const MAX_RATED_HOSTS = 4096;
 

@@ -1,11 +1,17 @@
 /** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
 import { addressKey, type Address } from '../../../shared/address.ts';
+import { RateLimit } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { ChainClaim, PeerView } from './interface.ts';
 import {
+  ALL_INTRODUCTIONS_BURST,
+  ALL_INTRODUCTIONS_PER_SECOND,
+  INTRODUCTIONS_BURST,
+  INTRODUCTIONS_PER_SECOND,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
   MAX_PEERS_PER_INTRODUCER,
+  MAX_RATED_HOSTS,
   MAX_UNVERIFIED_PEERS,
   MAX_UNVERIFIED_PER_HOST,
 } from './limits.ts';
@@ -42,6 +48,16 @@ export class PeerTable {
   private list: readonly Peer[] | undefined;
   private readonly verifiedPerHost = new Map<string, number>();
   private readonly isSelf: (address: Address) => boolean;
+  private readonly introductions = new RateLimit({
+    perSecond: INTRODUCTIONS_PER_SECOND,
+    burst: INTRODUCTIONS_BURST,
+    maxKeys: MAX_RATED_HOSTS,
+  });
+  private readonly allIntroductions = new RateLimit({
+    perSecond: ALL_INTRODUCTIONS_PER_SECOND,
+    burst: ALL_INTRODUCTIONS_BURST,
+    maxKeys: 1,
+  });
   private verified = 0;
 
   constructor(self: Address, selfHosts: readonly string[]) {
@@ -57,6 +73,7 @@ export class PeerTable {
     tell('peers', this.count, MAX_PEERS);
     tell('unverified peers', this.count - this.verified, MAX_UNVERIFIED_PEERS);
     tell('hosts of peers', this.verifiedPerHost.size, this.verified);
+    this.introductions.measure('rates of introductions', tell);
   }
 
   get({ host, port }: Address): Peer | undefined {
@@ -92,8 +109,10 @@ export class PeerTable {
       return { peer: known, joined: false };
     }
     if (direct && !this.makeRoomForVerified(address.host)) return { refused: 'limit.peers' };
-    if (!direct && !this.makeRoomForUnverified(address.host, from.host)) {
-      return { refused: 'limit.unverified-peers' };
+    if (!direct) {
+      if (!this.introductions.take(from.host, now) || !this.allIntroductions.take('all', now))
+        return { refused: 'limit.introductions' };
+      if (!this.makeRoomForUnverified(address.host, from.host)) return { refused: 'limit.unverified-peers' };
     }
     const peer: Peer = {
       key: addressKey(address),

@@ -8,6 +8,7 @@ import {
   MAX_ID_LENGTH,
   MAX_NAME_LENGTH,
   MAX_RECEIVED,
+  MAX_STRUCTURE,
 } from '../../../peer/engines/pow/limits.ts';
 import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
 import { buildChain } from '../../support/chains.ts';
@@ -206,19 +207,28 @@ describe('the other types', () => {
 
 describe('what is no message', () => {
   const deep = 3_000;
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
   const cases: [DatagramFault, string, string | Uint8Array][] = [
     ['empty', 'an empty datagram', ''],
     ['oversize', 'a datagram of 60 KB', 'x'.repeat(60_000)],
     ['oversize', 'a good message of 60 KB', JSON.stringify({ type: 'STATS', x: 'x'.repeat(60_000) })],
     ['not-utf8', 'invalid UTF-8', Uint8Array.of(0x7b, 0xff, 0x7d)],
-    ['not-utf8', 'half a character', Uint8Array.of(0x22, 0xc3)],
-    ['not-json', 'words', 'goose'],
-    ['not-json', 'half an object', '{"type":"STATS"'],
+    ['not-utf8', 'half a character', Uint8Array.of(0x7b, 0x22, 0xc3, 0x7d)],
+    ['not-an-object', 'words', 'goose'],
+    ['not-an-object', 'half an object', '{"type":"STATS"'],
+    ['not-an-object', 'nothing but white space', ' \r\n\t'],
+    ['not-an-object', 'an opening brace', '{'],
+    ['not-json', 'words between braces', '{goose}'],
     ['not-json', 'two objects', '{"type":"STATS"}{"type":"STATS"}'],
-    ['not-json', 'a byte order mark', '\ufeff{"type":"STATS"}'],
-    ['not-json', 'a NUL behind the object', '{"type":"STATS"}\0'],
-    ['not-json', 'unbalanced depth', '['.repeat(deep)],
-    ['not-json', 'unbalanced depth and a long number', `{"a":1234567890123456789,"b":${'['.repeat(deep)}`],
+    ['not-an-object', 'a byte order mark', '\ufeff{"type":"STATS"}'],
+    ['not-an-object', 'a NUL behind the object', '{"type":"STATS"}\0'],
+    ['not-an-object', 'unbalanced depth', '['.repeat(deep)],
+    ['too-complex', 'unbalanced depth between braces', `{"b":${'['.repeat(deep)}}`],
+    ['too-complex', 'depth and a long number', `{"a":1234567890123456789,"b":${nested(deep)}}`],
+    ['too-complex', 'depth in the length of a block', `{"type":"STATS","x":${nested(400)}}`],
+    ['too-complex', 'many objects', `{"type":"STATS","x":[${'{"":0},'.repeat(100)}0]}`],
+    ['too-complex', 'thousands of numbers', `{"type":"STATS","x":[${'1,'.repeat(2_000)}1]}`],
+    ['too-complex', 'hundreds of fields', `{${'"x":1,'.repeat(300)}"type":"STATS"}`],
     ['not-an-object', 'depth', '['.repeat(deep) + ']'.repeat(deep)],
     ['not-an-object', 'double-encoded JSON', JSON.stringify('{"type":"STATS"}')],
     ['not-an-object', 'null', 'null'],
@@ -278,10 +288,21 @@ describe('what is no message', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('reads deep nesting in a field that nobody looks at', () => {
-    expect(decodeText(`{"type":"STATS","x":${'['.repeat(deep)}${']'.repeat(deep)}}`)).toEqual({
-      type: 'STATS',
-    });
+  it('reads nesting in a field that nobody looks at, up to a bound', () => {
+    // A brace, a comma and two colons are in every such datagram.
+    const most = MAX_STRUCTURE - 4;
+    expect(decodeText(`{"type":"STATS","x":${nested(most)}}`)).toEqual({ type: 'STATS' });
+    expect(faultOf(`{"type":"STATS","x":${nested(most + 1)}}`)).toBe('too-complex');
+  });
+
+  it('does not take what stands in a text for structure', () => {
+    const word = '[{,:'.repeat(12);
+    const text = JSON.stringify({ type: 'NEW_WORD', word, x: `\\"${'[{"\\,:'.repeat(500)}` });
+    expect(decodeText(text)).toEqual({ type: 'NEW_WORD', word });
+  });
+
+  it('reads white space around the object', () => {
+    expect(decodeText(' \r\n\t{"type":"STATS"}\t\n\r ')).toEqual({ type: 'STATS' });
   });
 
   it('leaves lone surrogates in blocks to the rule of blocks', () => {

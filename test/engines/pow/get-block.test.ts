@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { SERVE_UNVERIFIED_BURST, SERVE_UNVERIFIED_PER_SECOND } from '../../../peer/engines/pow/limits.ts';
+import {
+  SERVE_ALL_UNVERIFIED_BURST,
+  SERVE_UNVERIFIED_BURST,
+  SERVE_UNVERIFIED_PER_SECOND,
+} from '../../../peer/engines/pow/limits.ts';
 import { buildChain } from '../../support/chains.ts';
 import { at, Rig } from './rig.ts';
 
@@ -49,6 +53,19 @@ describe('GET_BLOCK', () => {
     expect(flood()).toBe(SERVE_UNVERIFIED_PER_SECOND);
     expect(rig.count('limit.answers')).toBe(8_000 - SERVE_UNVERIFIED_BURST - SERVE_UNVERIFIED_PER_SECOND);
     expect(rig.receive({ type: 'GET_BLOCK', height: 1 }, at(4))).toHaveLength(1);
+  });
+
+  it('gives all such hosts together no more than it can spare, and peers still what they ask for', () => {
+    const rig = new Rig({}, blocks);
+    rig.gossip(at(3), 'x');
+    let answers = 0;
+    for (let index = 0; index < SERVE_ALL_UNVERIFIED_BURST + 1_000; index++) {
+      const forged = { host: `192.0.${(index >> 8) & 255}.${index & 255}`, port: 80 };
+      answers += rig.receive({ type: 'GET_BLOCK', height: 1 }, forged).length;
+    }
+    expect(answers).toBe(SERVE_ALL_UNVERIFIED_BURST);
+    expect(rig.count('limit.answers')).toBe(1_000);
+    expect(rig.receive({ type: 'GET_BLOCK', height: 1 }, at(3))).toHaveLength(1);
   });
 
   it('gives a peer as much as it asks for, from any of its ports', () => {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Address } from '../../../shared/address.ts';
 import {
   ALL_FORWARDS_BURST,
+  ALL_INTRODUCTIONS_BURST,
   FORWARDS_BURST,
+  INTRODUCTIONS_BURST,
   MAX_DATAGRAM,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
@@ -118,9 +120,9 @@ describe('passing on', () => {
     const rig = rigWith(6);
     const flood = 1_000;
     for (let index = 0; index < flood; index++) rig.gossip(at(300 + index), `fresh ${index}`, at(2));
-    expect(rig.count('limit.unverified-peers') + rig.count('limit.all-gossip-forwards')).toBe(
-      flood - FORWARDS_BURST,
-    );
+    const limits = ['introductions', 'unverified-peers', 'all-gossip-forwards'];
+    const refused = limits.map((limit) => rig.count(`limit.${limit}`)).reduce((sum, one) => sum + one);
+    expect(refused).toBe(flood - FORWARDS_BURST);
   });
 
   it('bounds what it passes on in all, whoever it is from', () => {
@@ -307,10 +309,31 @@ describe('attackers', () => {
     let sent = 0;
     for (let index = 0; index < 5_000; index++) {
       const to = { host: `192.0.${index >> 8}.${index & 255}`, port: 80 };
-      sent += rig.gossip(to, undefined, at(1)).length;
+      sent += rig.gossip(to, undefined, at(index % 400)).length;
     }
     expect(sent).toBe(UNVERIFIED_SENDS_BURST);
-    expect(rig.count('limit.unverified-sends')).toBeGreaterThan(9_000);
+    // Each newcomer would get a GOSSIP_REPLY and a GOSSIP.
+    expect(rig.count('limit.unverified-sends')).toBe(2 * ALL_INTRODUCTIONS_BURST - UNVERIFIED_SENDS_BURST);
+  });
+
+  it('takes no more news of unknown peers than a network has, from one host and in all, but hears known ones', () => {
+    const rig = rigWith(5);
+    const introduce = (index: number, via: Address): void => {
+      rig.gossip({ host: `192.0.${index >> 8}.${index & 255}`, port: 80 }, undefined, via);
+    };
+    const flood = 2_000;
+    for (let index = 0; index < flood; index++) introduce(index, at(1));
+    expect(rig.count('limit.introductions')).toBe(flood - INTRODUCTIONS_BURST);
+    // Another host is still believed, until all together have said enough.
+    introduce(flood, at(2));
+    expect(tracked(rig)).toContain(`192.0.${flood >> 8}.${flood & 255}:80`);
+    for (let index = 0; index < flood; index++) introduce(flood + 1 + index, at(10 + (index % 200)));
+    expect(rig.count('limit.introductions')).toBe(2 * flood + 1 - ALL_INTRODUCTIONS_BURST);
+    // Who speaks for itself is no news, and neither is who is known.
+    rig.gossip(at(300), undefined);
+    expect(tracked(rig)).toContain(`${at(300).host}:${at(300).port}`);
+    rig.gossip(at(3), undefined, at(1));
+    expect(rig.count('limit.introductions')).toBe(2 * flood + 1 - ALL_INTRODUCTIONS_BURST);
   });
 
   it('keeps every peer that spoke to it while others name thousands', () => {
