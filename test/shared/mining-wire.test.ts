@@ -264,4 +264,17 @@ describe('whatever comes', () => {
     const deep = `${'{"a":'.repeat(MINING_STREAM_LIMITS.depth)}1${'}'.repeat(MINING_STREAM_LIMITS.depth)}`;
     expect(fromMiner(deep)).toBe('bad-answer');
   });
+
+  it('measures texts in UTF-16 units, as its bounds are given', () => {
+    const answer = { timestamp: 1, nonce: 'x' };
+    expect(fromMiner({ ...answer, nonce: '\u{1f980}'.repeat(128) })).toMatchObject({ type: 'answer' });
+    for (const field of ['nonce', 'minedBy', 'hash', 'previous_hash'])
+      expect(fromMiner({ ...answer, [field]: '\u{1f980}'.repeat(129) })).toBe('bad-answer');
+    expect(fromPeer({ type: 'RESULT', status: 'stale', job: '\u{1f980}'.repeat(33) })).toBe('bad-result');
+  });
+
+  it('bounds a nonce that is an integer as it bounds one that is text', () => {
+    expect(fromMiner(`{"timestamp":1,"nonce":${'7'.repeat(257)}}`)).toBe('bad-answer');
+    expect(fromMiner(`{"timestamp":1,"nonce":${'7'.repeat(256)}}`)).toMatchObject({ type: 'answer' });
+  });
 });
