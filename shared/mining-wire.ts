@@ -176,7 +176,13 @@ const helloSchema = z.object({
 /** How a miner introduces itself. */
 export type MinerHello = z.output<typeof helloSchema>;
 
-const rateSchema = z.object({ hashes_per_second: z.number().min(0).max(MAX_RATE) });
+const rateSchema = z.object({
+  // Integers above 2^53 come as bigints.
+  hashes_per_second: z
+    .union([z.number(), z.bigint()])
+    .transform(Number)
+    .pipe(z.number().min(0).max(MAX_RATE)),
+});
 
 const answerSchema = z
   .object({
