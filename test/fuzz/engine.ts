@@ -20,7 +20,7 @@ import { mineBlock } from '../support/chains.ts';
 import { firstFault } from '../support/wire.ts';
 import { networkMessages, type Corpus } from './corpus.ts';
 import { hostileBytes, hostileText } from './inputs.ts';
-import { defineTarget, type FuzzTarget } from './target.ts';
+import { defineTarget, processorTime, type FuzzTarget } from './target.ts';
 
 /**
  * Most effects of one step: every silent peer dropped is one notice, every early block that fits at last is stored,
@@ -295,9 +295,9 @@ class World {
 
   private step(event: EngineEvent<PowMessage, PowRequest>): void {
     const { rig, kept } = this;
-    const began = performance.now();
+    const began = processorTime();
     rig.step(event, kept);
-    this.slowest = Math.max(this.slowest, performance.now() - began);
+    this.slowest = Math.max(this.slowest, processorTime() - began);
     this.assertEffects(rig.effects, event, kept === undefined);
     this.collect(rig.effects);
     if (kept !== undefined) {

@@ -42,12 +42,19 @@ type MinerAct =
       readonly act: 'answer';
       readonly miner: number;
       readonly age: number;
-      readonly change: string | undefined;
+      readonly change: Change | undefined;
     }
   | { readonly act: 'join' | 'leave' | 'stall' | 'drain'; readonly miner: number }
   | { readonly act: 'flood'; readonly miner: number; readonly text: string; readonly count: number }
   | { readonly act: 'work'; readonly height: number; readonly word: string }
   | { readonly act: 'rest' };
+
+/** A field of an answer that is another than it should be, from before it was mined or only after that. */
+interface Change {
+  readonly key: string;
+  readonly value: unknown;
+  readonly before: boolean;
+}
 
 const HELLO = '{"type":"HELLO","agent":"a","processes":1}';
 
@@ -66,10 +73,22 @@ function minerActs(corpus: Corpus): fc.Arbitrary<readonly MinerAct[]> {
           miner,
           age: fc.nat(3),
           change: fc.option(
-            fc.constantFrom('nonce', 'hash', 'minedBy', 'messages', 'timestamp', 'height', 'job'),
-            {
-              nil: undefined,
-            },
+            fc.record({
+              key: fc.constantFrom('nonce', 'hash', 'minedBy', 'messages', 'timestamp', 'height', 'job'),
+              value: fc.constantFrom<unknown>(
+                'z',
+                '',
+                '\u00e9',
+                'x'.repeat(65),
+                7,
+                ['z'],
+                ['\n'],
+                SECONDS + 1,
+                1,
+              ),
+              before: fc.boolean(),
+            }),
+            { nil: undefined },
           ),
         }),
       },
@@ -200,14 +219,17 @@ function assertSent(socket: FakeSocket): void {
 }
 
 /** Hands in a block for one of the last jobs, as it should be or with one field changed. */
-function answer(socket: FakeSocket, { age, change }: { age: number; change: string | undefined }): void {
+function answer(socket: FakeSocket, { age, change }: { age: number; change: Change | undefined }): void {
   const job = linesOf(socket)
     .filter((line) => line['type'] === undefined)
     .at(-1 - age);
   if (job === undefined) return;
-  const found = { job: job['job'], ...mine(job, SECONDS) };
-  const changed = change === undefined ? found : { ...found, [change]: change === 'messages' ? ['z'] : 'z' };
-  socket.receive(Buffer.from(JSON.stringify(changed)));
+  const { key = '', value, before = false } = change ?? {};
+  const fitting = key === 'messages' ? Array.isArray(value) : key === 'minedBy' && typeof value === 'string';
+  const early = before && fitting;
+  const found = mine(early ? { ...job, [key]: value } : job, SECONDS);
+  const late = change === undefined || early ? {} : { [key]: value };
+  socket.receive(Buffer.from(JSON.stringify({ job: job['job'], ...found, ...late })));
 }
 
 // The miner
