@@ -9,7 +9,7 @@ import { fuzzTargets } from './targets.ts';
 const SEED = 1;
 const RUNS = 2_500;
 /** A life of the engine is dozens of events, thousands where it is flooded. */
-const ENGINE_RUNS = 250;
+const ENGINE_RUNS = 200;
 
 describe('for hostile inputs', () => {
   it.each(fuzzTargets(BUILT_IN).map((target) => ({ ...target, title: `${target.name}: ${target.claim}` })))(

@@ -277,18 +277,23 @@ export function hostileBytes(text: fc.Arbitrary<string>): fc.Arbitrary<Uint8Arra
     .map((bytes) => bytes.subarray(0, MAX_INPUT_BYTES));
 }
 
-/** Bytes and where they are cut into chunks. */
+/** Bytes and where they are cut into chunks, or that every byte is one. */
 export interface Chunked {
   readonly bytes: Uint8Array;
-  readonly cuts: readonly number[];
+  readonly cuts: readonly number[] | 'everywhere';
 }
 
 /** The same bytes in any chunks, also empty ones. */
 export function chunked(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Chunked> {
-  return fc.record({ bytes, cuts: fc.array(anywhere, { maxLength: 12 }) });
+  const cuts = fc.oneof(
+    { weight: 20, arbitrary: fc.array(anywhere, { maxLength: 12 }) },
+    { weight: 1, arbitrary: fc.constant<'everywhere'>('everywhere') },
+  );
+  return fc.record({ bytes, cuts });
 }
 
 export function chunksOf({ bytes, cuts }: Chunked): Uint8Array[] {
+  if (cuts === 'everywhere') return Array.from(bytes, (byte) => Uint8Array.of(byte));
   const ends = [...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length].sort((a, b) => a - b);
   return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
 }
