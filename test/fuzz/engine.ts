@@ -14,6 +14,7 @@ import type { PowEffect } from '../../peer/engines/pow/context.ts';
 import type { PowRequest } from '../../peer/engines/pow/interface.ts';
 import * as limits from '../../peer/engines/pow/limits.ts';
 import type { PowMessage } from '../../peer/engines/pow/messages.ts';
+import type { PowEngine } from '../../peer/engines/pow/pow.ts';
 import { DIFFICULTY, OWN, POOLS, storedChain } from '../engines/pow/pools.ts';
 import { at, Rig } from '../engines/pow/rig.ts';
 import { mineBlock } from '../support/chains.ts';
@@ -37,9 +38,9 @@ const MAX_QUESTIONS = 500;
  * named here is a mistake of its own.
  */
 const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
-  [/^context\.peers\.(peers|verifiedPerHost)$/, limits.MAX_PEERS],
+  [/^context\.peers\.(byHost|byHost\[\]|list|verifiedPerHost)$/, limits.MAX_PEERS],
   [/^context\.effects$/, 0],
-  [/^context\.chain\.segments$/, 32],
+  [/^context\.chain\.segments$/, 128],
   [/^context\.chain\.garbage$/, 64],
   [/^context\.chain\.staging\.pending$/, 4096],
   [/^words\.words$/, limits.MAX_WORDS],
@@ -48,8 +49,8 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
     limits.MAX_RATED_HOSTS,
   ],
   [/^gossip\.(allForwards|unverified)\.buckets\.entries$/, 1],
-  [/^gossip\.seen\.keys$/, limits.MAX_SEEN_IDS],
-  [/^announcements\.seen\.keys$/, limits.MAX_SEEN_BLOCKS],
+  [/^gossip\.seen\.(keys|ring)$/, limits.MAX_SEEN_IDS],
+  [/^announcements\.seen\.(keys|ring)$/, limits.MAX_SEEN_BLOCKS],
   [/^announcements\.early\.entries$/, limits.MAX_EARLY_BLOCKS],
   [/^consensus\.failures$/, limits.MAX_CANDIDATES * limits.MAX_SOURCES],
   [/^consensus\.falseChains\.entries$/, limits.MAX_FALSE_CHAINS],
@@ -88,7 +89,10 @@ function eachTable(
   }
 }
 
-function assertTables(engine: object): void {
+function assertTables(engine: PowEngine): void {
+  engine.measure((name, size, bound) => {
+    assert(size <= bound, `${name}: ${size}, more than ${bound}`);
+  });
   eachTable(engine, '', new Set(), (path, size) => {
     const bound = TABLES.find(([pattern]) => pattern.test(path))?.[1];
     assert(bound !== undefined, `${path} has no declared bound`);
@@ -206,8 +210,9 @@ class World {
   /** Set while a crash is due: how many effects of the next event are carried out. */
   private kept: number | undefined;
 
-  constructor(blocks: readonly Block[], genesis: boolean) {
-    this.rig = new Rig({ join: [at(1)], consensusInterval: 20_000, genesis }, blocks);
+  constructor({ old, genesis, batched }: Pick<Life, 'old' | 'genesis' | 'batched'>) {
+    const config = { join: [at(1)], consensusInterval: 20_000, genesis };
+    this.rig = new Rig(config, old ? OWN : [], batched ? { stageBatch: 8, inPlaceLimit: 4 } : {});
     this.height = this.rig.height;
     this.collect(this.rig.effects);
   }
@@ -454,15 +459,17 @@ interface Life {
   /** Whether it begins with a chain. */
   readonly old: boolean;
   readonly genesis: boolean;
+  /** Whether chains are written in small batches, as otherwise only long ones are. */
+  readonly batched: boolean;
   readonly happenings: readonly Happening[];
   /** Whether it is then left alone until it has come to rest. */
   readonly settle: boolean;
 }
 
-function checkLife({ old, genesis, happenings, settle }: Life): number {
-  const world = new World(old ? OWN : [], genesis);
-  for (const happening of happenings) world.happen(happening);
-  world.conclude(settle);
+function checkLife(life: Life): number {
+  const world = new World(life);
+  for (const happening of life.happenings) world.happen(happening);
+  world.conclude(life.settle);
   return world.slowest;
 }
 
@@ -474,6 +481,7 @@ export function engineTarget(corpus: Corpus): FuzzTarget {
     inputs: fc.record<Life>({
       old: fc.boolean(),
       genesis: fc.boolean(),
+      batched: fc.boolean(),
       happenings: fc.array(happenings(corpus), { maxLength: 60, size: 'max' }),
       settle: fc.integer({ min: 0, max: 7 }).map((number) => number === 7),
     }),

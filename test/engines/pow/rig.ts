@@ -2,6 +2,7 @@
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import { powCodec } from '../../../peer/engines/pow/codec.ts';
+import type { ChainTuning } from '../../../peer/engines/pow/chain.ts';
 import type { PowEffect } from '../../../peer/engines/pow/context.ts';
 import type { PowConfig, PowNotice, PowRequest, PowResult } from '../../../peer/engines/pow/interface.ts';
 import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
@@ -34,10 +35,12 @@ export class Rig {
   readonly timers = new Map<string, number>();
   readonly notices: PowNotice[] = [];
   private readonly config: PowConfig;
+  private readonly tuning: ChainTuning;
   private continuing = false;
   private requests = 0;
 
-  constructor(config: Partial<PowConfig> = {}, blocks: readonly Block[] = []) {
+  constructor(config: Partial<PowConfig> = {}, blocks: readonly Block[] = [], tuning: ChainTuning = {}) {
+    this.tuning = tuning;
     this.config = {
       self: SELF,
       selfHosts: ['127.0.0.1', 'localhost', '127.0.1.1', '0.0.0.0', '', 'myself'],
@@ -59,7 +62,7 @@ export class Rig {
 
   private newEngine(): PowEngine {
     const entropy = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
-    return new PowEngine(this.config, { view: this.store, entropy });
+    return new PowEngine(this.config, { view: this.store, entropy, tuning: this.tuning });
   }
 
   /** Starts again from what is stored, as after a crash. */
