@@ -53,11 +53,14 @@ function row(name: string, inputs: string, rate: string, slowest: string): strin
   return `${name.padEnd(14)} ${inputs.padStart(10)} ${rate.padStart(12)} ${slowest.padStart(14)}`;
 }
 
-function printResult(name: string, { inputs, seconds, slowest, failure }: FuzzResult): void {
+function printResult(name: string, result: FuzzResult, corpus: string | undefined): void {
+  const { inputs, seconds, slowest, failure } = result;
   const rate = Math.round(inputs / seconds).toLocaleString('en');
   console.log(row(name, inputs.toLocaleString('en'), rate, slowest.toFixed(2)));
   if (failure === undefined) return;
-  console.log(`\n${name} FAILED with ${failure.input}\n${failure.error}\n\nreplay: ${failure.replay}\n`);
+  // The same seed makes other inputs of another corpus.
+  const replay = corpus === undefined ? failure.replay : `${failure.replay} --corpus ${corpus}`;
+  console.log(`\n${name} FAILED with ${failure.input}\n${failure.error}\n\nreplay: ${replay}\n`);
 }
 
 async function fuzz(options: Options): Promise<void> {
@@ -75,7 +78,7 @@ async function fuzz(options: Options): Promise<void> {
     const { onProgress, clear } = progressOf(target.name, own);
     const result = await target.run({ seed, runs: own, path, timeLimit: MAX_INPUT_TIME, onProgress });
     clear();
-    printResult(target.name, result);
+    printResult(target.name, result, options.corpus);
     if (result.failure !== undefined) failed.push(target.name);
   }
   if (failed.length > 0) throw new UserError(`failed: ${failed.join(', ')}`);
