@@ -57,6 +57,12 @@ export interface ClientOptions {
   readonly random: () => number;
   /** First pause before another attempt, in milliseconds. */
   readonly firstPause?: number;
+  /** Opens a connection, over TCP if nothing else is given. */
+  readonly connect?: (peer: Address) => Socket;
+}
+
+function connectTo({ host, port }: Address): Socket {
+  return connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE });
 }
 
 /**
@@ -82,8 +88,8 @@ export class PeerClient extends EventEmitter<ClientEvents> {
 
   /** Connects, and connects again whenever the connection is lost, until {@link close}. */
   start(): void {
-    const { host, port } = this.#options.peer;
-    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE });
+    const { peer, connect = connectTo } = this.#options;
+    const socket = connect(peer);
     const stream = new JsonObjectStream(MINING_STREAM_LIMITS);
     let connected = false;
     let reason: LossReason = 'the peer closed the connection';

@@ -99,20 +99,21 @@ function fits(text: string, limit: number): boolean {
 /** Reads an integer that may have come as a number, a float without fraction, or decimal text. */
 export function readInteger(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^\s*-?\d{1,16}\s*$/.test(value) ? Number(value) : value;
-  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
+  // Adding zero makes the zero of "-0" the plain one, which it is to whoever reads what we write.
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number + 0 : undefined;
 }
 
 /** Reads a timestamp as Python's `int()` does: fractions are cut off, decimal text is taken. */
 function readTimestamp(value: unknown): Timestamp | undefined {
-  if (typeof value === 'bigint') return value >= 0n && value < TIMESTAMP_LIMIT ? value : undefined;
-  if (typeof value === 'string') {
-    if (!/^\s*\d{1,20}\s*$/.test(value)) return undefined;
-    const exact = BigInt(value.trim());
-    return exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : readTimestamp(exact);
+  if (typeof value === 'bigint') {
+    if (value < 0n || value >= TIMESTAMP_LIMIT) return undefined;
+    return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
   }
-  if (typeof value !== 'number' || !(value >= 0)) return undefined;
-  const whole = Math.trunc(value);
-  return Number.isSafeInteger(whole) ? whole : undefined;
+  if (typeof value === 'string')
+    return /^\s*-?\d{1,20}\s*$/.test(value) ? readTimestamp(BigInt(value.trim())) : undefined;
+  if (typeof value !== 'number' || !(value > -1 && value < Infinity)) return undefined;
+  const whole = Math.trunc(value) + 0;
+  return Number.isSafeInteger(whole) ? whole : readTimestamp(BigInt(whole));
 }
 
 /** The names under which implementations are known to send who mined a block. */

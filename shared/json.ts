@@ -3,13 +3,13 @@ import { parse as parseLossless } from 'lossless-json';
 /**
  * Parses JSON without losing integers beyond 2^53, which Python implementations of the network send and hash
  * exactly: where one stands in a field of the object itself, all such integers come back as `bigint`. Every other
- * number is a `number`.
+ * number is a `number`. Of a key that stands twice the last value counts, as in every implementation.
  *
  * @throws SyntaxError (or RangeError, for nesting deeper than the stack) when `text` is not JSON
  */
 export function parseJson(text: string): unknown {
   const value = parseQuickly(text);
-  return hasInexactField(value) ? parseLossless(text, undefined, parseNumber) : value;
+  return hasInexactField(value) ? parseLossless(text, undefined, { parseNumber, onDuplicateKey }) : value;
 }
 
 /**
@@ -40,6 +40,10 @@ function hasInexactField(value: unknown): boolean {
 function parseNumber(token: string): number | bigint {
   const value = Number(token);
   return Number.isSafeInteger(value) || !/^-?\d+$/.test(token) ? value : BigInt(token);
+}
+
+function onDuplicateKey({ newValue }: { newValue: unknown }): unknown {
+  return newValue;
 }
 
 /** Whether a parsed value is a JSON object (not an array, not null). */

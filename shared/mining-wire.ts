@@ -92,12 +92,11 @@ export type Decoded<T> =
 const whole = (most: number): z.ZodType<number> =>
   z.preprocess((value) => readInteger(value) ?? value, z.int().min(0).max(most));
 
+/** At most so many UTF-16 units: zod's own bound counts code points, which may be twice as long. */
+const short = (most: number): z.ZodString => z.string().refine((value) => value.length <= most);
+
 /** UTF-8 must exist for it, or it cannot be hashed. */
-const text = (most: number): z.ZodString =>
-  z
-    .string()
-    .max(most)
-    .refine((value) => value.isWellFormed());
+const text = (most: number): z.ZodString => short(most).refine((value) => value.isWellFormed());
 
 /** `''`, null or nothing means that there is no block below: a genesis. */
 const previousHash = z
@@ -177,18 +176,24 @@ const helloSchema = z.object({
 /** How a miner introduces itself. */
 export type MinerHello = z.output<typeof helloSchema>;
 
-const rateSchema = z.object({ hashes_per_second: z.number().min(0).max(MAX_RATE) });
+const rateSchema = z.object({
+  // Integers above 2^53 come as bigints.
+  hashes_per_second: z
+    .union([z.number(), z.bigint()])
+    .transform(Number)
+    .pipe(z.number().min(0).max(MAX_RATE)),
+});
 
 const answerSchema = z
   .object({
     job: optional(text(MAX_JOB_ID_LENGTH)),
     height: optional(whole(Number.MAX_SAFE_INTEGER)),
-    previous_hash: z.string().max(MAX_ANSWER_TEXT).nullish(),
+    previous_hash: short(MAX_ANSWER_TEXT).nullish(),
     messages: optional(z.array(text(MAX_ANSWER_TEXT)).max(MAX_MESSAGES)),
     minedBy: optional(text(MAX_ANSWER_TEXT)),
     timestamp: whole(Number.MAX_SAFE_INTEGER),
-    nonce: z.union([text(MAX_ANSWER_TEXT), z.int(), z.bigint()]).transform(String),
-    hash: optional(z.string().max(MAX_ANSWER_TEXT)),
+    nonce: z.union([z.string(), z.int(), z.bigint()]).transform(String).pipe(text(MAX_ANSWER_TEXT)),
+    hash: optional(short(MAX_ANSWER_TEXT)),
   })
   .transform((answer) => ({
     job: answer.job,

@@ -149,18 +149,35 @@ export function withDashes(args: readonly string[]): string[] {
  * @throws UserError if the file can't be read, is not a JSON object, or names an option that does not exist
  */
 export function applyOptionFile(command: Command, path: string): void {
-  let content: unknown;
+  let source: string;
   try {
-    content = parseJson(readFileSync(path, 'utf8'));
+    source = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UserError(`option file ${path}: ${messageOf(error)}`);
+  }
+  applyOptions(command, source, path);
+}
+
+/**
+ * The same for the text of an option file.
+ *
+ * @param path named in errors
+ * @throws UserError as {@link applyOptionFile}
+ */
+export function applyOptions(command: Command, source: string, path: string): void {
+  let content: unknown;
+  try {
+    content = parseJson(source);
+  } catch (error) {
+    // The parser quotes the text, which may have line ends.
+    throw new UserError(`option file ${path}: ${messageOf(error).replace(/\s+/g, ' ')}`);
   }
   if (!isJsonObject(content)) throw new UserError(`option file ${path}: it must hold one JSON object`);
   for (const [key, value] of Object.entries(content)) {
     const name = key.replaceAll('_', '-');
     const option = command.options.find((candidate) => candidate.name() === name);
     if (option === undefined || name === 'config')
-      throw new UserError(`option file ${path}: unknown option "${key}"`);
+      throw new UserError(`option file ${path}: unknown option ${JSON.stringify(key)}`);
     const attribute = option.attributeName();
     if (
       command.getOptionValueSource(attribute) !== 'default' &&

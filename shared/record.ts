@@ -42,9 +42,9 @@ export async function* readRecord(
   let rest = '';
   let line = 0;
   for await (const chunk of input) {
-    const lines = (
-      rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))
-    ).split('\n');
+    const added = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    // Looking through the rest again for every chunk would take the square of a long line's length in small chunks.
+    const lines = added.includes('\n') ? (rest + added).split('\n') : [rest + added];
     rest = lines.pop() ?? '';
     for (const text of lines) {
       const read = readLine(text, ++line);

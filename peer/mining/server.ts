@@ -86,7 +86,7 @@ export class MiningServer {
     this.#nextPrefix = modules.entropy(4).reduce((sum, byte) => sum * 256 + byte, 0) % PREFIXES;
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE });
     this.#server.on('connection', (socket) => {
-      this.#accept(socket);
+      this.accept(socket);
     });
     this.#host = this.#createHost();
   }
@@ -172,7 +172,8 @@ export class MiningServer {
     for (const connection of this.#connections) connection.update();
   }
 
-  #accept(socket: Socket): void {
+  /** Takes in a miner that has connected, or closes the connection if there are too many. */
+  accept(socket: Socket): void {
     // Resets and broken pipes are ends like any other; 'close' follows.
     socket.on('error', (error) => {
       this.#modules.log.debug('mining: connection failed', { error: messageOf(error) });

@@ -264,4 +264,23 @@ describe('whatever comes', () => {
     const deep = `${'{"a":'.repeat(MINING_STREAM_LIMITS.depth)}1${'}'.repeat(MINING_STREAM_LIMITS.depth)}`;
     expect(fromMiner(deep)).toBe('bad-answer');
   });
+
+  it('measures texts in UTF-16 units, as its bounds are given', () => {
+    const answer = { timestamp: 1, nonce: 'x' };
+    expect(fromMiner({ ...answer, nonce: '\u{1f980}'.repeat(128) })).toMatchObject({ type: 'answer' });
+    for (const field of ['nonce', 'minedBy', 'hash', 'previous_hash'])
+      expect(fromMiner({ ...answer, [field]: '\u{1f980}'.repeat(129) })).toBe('bad-answer');
+    expect(fromPeer({ type: 'RESULT', status: 'stale', job: '\u{1f980}'.repeat(33) })).toBe('bad-result');
+  });
+
+  it('reads every rate that it writes, up to the highest', () => {
+    for (const rate of [0, 1e15, 1e18, 1e20, 1e24])
+      expect(fromMiner(encodeRate(rate))).toEqual({ type: 'rate', hashesPerSecond: rate });
+    expect(fromMiner(encodeRate(1.1e24))).toBe('bad-rate');
+  });
+
+  it('bounds a nonce that is an integer as it bounds one that is text', () => {
+    expect(fromMiner(`{"timestamp":1,"nonce":${'7'.repeat(257)}}`)).toBe('bad-answer');
+    expect(fromMiner(`{"timestamp":1,"nonce":${'7'.repeat(256)}}`)).toMatchObject({ type: 'answer' });
+  });
 });

@@ -194,6 +194,8 @@ describe('where values come from', () => {
     ['[]', 'it must hold one JSON object'],
     [{ prot: 1 }, 'unknown option "prot"'],
     [{ config: 'other.json' }, 'unknown option "config"'],
+    [{ 'two\nlines': 1 }, 'unknown option "two\\nlines"'],
+    ['two\nlines', /^[^\n]*$/],
     [{ __proto__: null, port: 'x' }, '"port": It must be a whole number'],
     [{ port: 65536 }, '"port": It must be a whole number'],
     [{ port: 1.5 }, '"port": It must be a whole number'],

@@ -16,7 +16,7 @@ export interface WireBlock {
   readonly minedBy: string;
   readonly messages: readonly string[];
   readonly nonce: string;
-  readonly timestamp: number;
+  readonly timestamp: number | bigint;
   readonly hash: string;
 }
 
@@ -52,6 +52,79 @@ export function readWireBlock(message: JsonObject): WireBlock | undefined {
 }
 
 /**
+ * Reads a block as liberally as the class's Python programs do, from the text of each of its fields; where a field
+ * comes twice, the map holds the last. Numbers are looked at as they are written, because reading them as floats first
+ * would hide what a big integer was.
+ *
+ * @returns undefined if it is no block
+ */
+export function readLooseBlock(fields: ReadonlyMap<string, string>): WireBlock | undefined {
+  const text = (key: string): string | undefined => {
+    const value: unknown = JSON.parse(fields.get(key) ?? 'null');
+    return typeof value === 'string' ? value : undefined;
+  };
+  const integer = (key: string, digits: number): bigint | undefined => {
+    const token = fields.get(key) ?? '';
+    const written = text(key)?.trim() ?? token;
+    if (/^-?\d+$/.test(written))
+      return written === token || written.length <= digits ? BigInt(written) : undefined;
+    const float = Number(written);
+    return written === token && /^-?\d[\d.eE+-]*$/.test(token) && Number.isFinite(float)
+      ? BigInt(Math.trunc(float))
+      : undefined;
+  };
+  const whole = Number(fields.get('height'));
+  const height =
+    fields.get('height')?.startsWith('"') || Number.isInteger(whole) ? integer('height', 16) : undefined;
+  const timestamp = integer('timestamp', 20);
+  const miner = ['minedBy', 'mined_by', 'minedBy:', 'miner_name'].find((key) => fields.has(key));
+  const minedBy = miner === undefined ? undefined : text(miner);
+  const nonce =
+    text('nonce') ?? (/^-?\d+$/.test(fields.get('nonce') ?? '') ? String(integer('nonce', 0)) : undefined);
+  const hash = text('hash');
+  const messages: unknown = JSON.parse(fields.get('messages') ?? 'null');
+  if (height === undefined || height < 0n || height > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  if (timestamp === undefined || timestamp < 0n || timestamp >= 2n ** 64n) return undefined;
+  if (minedBy === undefined || nonce === undefined || hash === undefined) return undefined;
+  if (!Array.isArray(messages) || !messages.every((one) => typeof one === 'string')) return undefined;
+  return { height: Number(height), minedBy, messages, nonce, timestamp, hash };
+}
+
+/** The hash of a block on top of the one with `previousHash` (`''` for a genesis); undefined if it has no bytes. */
+export function wireHash(block: WireBlock, previousHash: string): string | undefined {
+  const texts = [block.minedBy, ...block.messages, block.nonce];
+  // What has no UTF-8 (half a surrogate pair) comes back as something else.
+  if (texts.some((text) => Buffer.from(text, 'utf8').toString('utf8') !== text)) return undefined;
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(BigInt(block.timestamp));
+  const hash = createHash('sha256').update(previousHash, 'utf8').update(block.minedBy, 'utf8');
+  for (const message of block.messages) hash.update(message, 'utf8');
+  return hash.update(time).update(block.nonce, 'utf8').digest('hex');
+}
+
+/**
+ * Checks a block by the network's rule.
+ *
+ * @param previousHash `''` if the block must be a genesis
+ * @returns what is wrong with it, or undefined if it is valid
+ */
+export function wireFault(
+  block: WireBlock,
+  height: number,
+  previousHash: string,
+  difficulty: number,
+): string | undefined {
+  if (block.height !== height) return `says height ${block.height}`;
+  if (block.messages.length < 1 || block.messages.length > 10) return 'has too few or many messages';
+  if (block.messages.some((message) => Array.from(message).length > 20)) return 'has a long message';
+  if (Array.from(block.nonce).length >= 40) return 'has a long nonce';
+  const expected = wireHash(block, previousHash);
+  if (expected === undefined || block.hash !== expected) return 'has the wrong hash';
+  if (!expected.endsWith('0'.repeat(difficulty))) return 'misses the difficulty';
+  return undefined;
+}
+
+/**
  * Checks a whole chain by the network's rule.
  *
  * @returns what is wrong with the first bad block, or undefined if the chain is valid
@@ -59,19 +132,9 @@ export function readWireBlock(message: JsonObject): WireBlock | undefined {
 export function firstFault(blocks: readonly WireBlock[], difficulty: number): string | undefined {
   let previous = '';
   for (const [index, block] of blocks.entries()) {
-    const at = `block ${index}`;
-    if (block.height !== index) return `${at} says height ${block.height}`;
-    if (block.messages.length < 1 || block.messages.length > 10) return `${at} has too few or many messages`;
-    if (block.messages.some((message) => Array.from(message).length > 20)) return `${at} has a long message`;
-    if (Array.from(block.nonce).length >= 40) return `${at} has a long nonce`;
-    const time = Buffer.alloc(8);
-    time.writeBigUInt64BE(BigInt(block.timestamp));
-    const hash = createHash('sha256').update(previous, 'utf8').update(block.minedBy, 'utf8');
-    for (const message of block.messages) hash.update(message, 'utf8');
-    const expected = hash.update(time).update(block.nonce, 'utf8').digest('hex');
-    if (block.hash !== expected) return `${at} has the wrong hash`;
-    if (!expected.endsWith('0'.repeat(difficulty))) return `${at} misses the difficulty`;
-    previous = expected;
+    const fault = wireFault(block, index, previous, difficulty);
+    if (fault !== undefined) return `block ${index} ${fault}`;
+    previous = block.hash;
   }
   return undefined;
 }

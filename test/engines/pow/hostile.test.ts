@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
-import { Chain } from '../../../peer/engines/pow/chain.ts';
 import { powCodec } from '../../../peer/engines/pow/codec.ts';
 import {
   MAX_EARLY_BLOCKS,
@@ -12,16 +11,10 @@ import {
   MAX_WORDS,
 } from '../../../peer/engines/pow/limits.ts';
 import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
-import { buildChain, chainFault, extendChain, flipBit, forkChain } from '../../support/chains.ts';
+import { chainFault } from '../../support/chains.ts';
 import { seededRandom } from '../../support/random.ts';
+import { DIFFICULTY, OWN, POOLS, storedChain } from './pools.ts';
 import { at, Rig, SELF } from './rig.ts';
-
-const difficulty = 1;
-const own = buildChain(60, { difficulty });
-const longer = extendChain(own, 40, { difficulty });
-const fork = forkChain(own, 30, 90, { difficulty, minedBy: 'fork' });
-const bad = flipBit(extendChain(fork, 30, { difficulty, minedBy: 'fork' }), 95);
-const pools: readonly (readonly Block[])[] = [own, longer, fork, bad];
 
 /** A storm of messages: some plausible, some mutilated, some noise. */
 class Storm {
@@ -50,7 +43,7 @@ class Storm {
   }
 
   block(): Block {
-    const block = this.pick(this.pick(pools));
+    const block = this.pick(this.pick(POOLS));
     switch (this.below(8)) {
       case 0:
         return { ...block, height: this.pick([0, 1, block.height + 1, 1e15, 2 ** 53 - 1]) };
@@ -102,7 +95,7 @@ class Storm {
       case 8:
         return { type: 'NEW_WORD', word: `${this.below(1e6)}` };
       default: {
-        const tip = this.pick(pools).at(-1) ?? block;
+        const tip = this.pick(POOLS).at(-1) ?? block;
         return { type: 'STATS_REPLY', height: tip.height + 1, hash: tip.hash };
       }
     }
@@ -135,19 +128,10 @@ function outcomes(rig: Rig): number {
     .reduce((sum, [, count]) => sum + count, 0);
 }
 
-function chainOf(rig: Rig): Block[] {
-  const chain = new Chain(rig.store, difficulty);
-  return Array.from({ length: chain.height }, (_, height) => {
-    const block = chain.block(height);
-    if (block === undefined) throw new Error(`block ${height} is missing`);
-    return block;
-  });
-}
-
 describe('a storm of messages', () => {
   it.each([1, 2, 3, 4, 5, 6])('does no harm (seed %i)', (seed) => {
     const storm = new Storm(seed);
-    const rig = new Rig({ join: [at(1)], consensusInterval: 20_000 }, seed % 2 === 0 ? own : []);
+    const rig = new Rig({ join: [at(1)], consensusInterval: 20_000 }, seed % 2 === 0 ? OWN : []);
     const phases = new Set<string>();
     let height = rig.height;
     for (let count = 0; count < 8_000; count++) {
@@ -167,9 +151,9 @@ describe('a storm of messages', () => {
       expect(status.words.length).toBeLessThanOrEqual(MAX_WORDS);
       if (storm.below(4) === 0) rig.pass(storm.below(200));
     }
-    const blocks = chainOf(rig);
+    const blocks = storedChain(rig.store);
     expect(blocks).toHaveLength(height);
-    expect(chainFault(blocks, difficulty)).toBeUndefined();
+    expect(chainFault(blocks, DIFFICULTY)).toBeUndefined();
     expect(phases).toContain('asking');
     expect(phases).toContain('downloading');
     // When it is over, everything comes to rest, and nothing is left in the store that is not in the chain.
@@ -185,7 +169,7 @@ describe('bytes out for bytes in', () => {
     messages: readonly (PowMessage | string)[],
     prepare: (rig: Rig) => void = () => undefined,
   ): number {
-    const rig = new Rig({}, own);
+    const rig = new Rig({}, OWN);
     const victim: Address = { host: '192.0.2.7', port: 8000 };
     for (let index = 0; index < 5; index++) rig.gossip(at(index), undefined);
     prepare(rig);
@@ -220,15 +204,15 @@ describe('bytes out for bytes in', () => {
     expect(amplification(gossip)).toBeLessThan(0.1);
     expect(amplification([{ type: 'CONSENSUS' }])).toBe(0);
     expect(amplification(['goose'])).toBe(0);
-    expect(amplification([{ type: 'STATS_REPLY', height: 1e15, hash: own[0]?.hash ?? null }])).toBe(0);
-    const block = { ...(own[0] as Block), height: 1_000 };
+    expect(amplification([{ type: 'STATS_REPLY', height: 1e15, hash: OWN[0]?.hash ?? null }])).toBe(0);
+    const block = { ...(OWN[0] as Block), height: 1_000 };
     expect(amplification([{ type: 'ANNOUNCE', block }, { type: 'CONSENSUS' }])).toBe(0);
   });
 });
 
 describe('the time that one datagram takes', () => {
   it('stays small with a full table of peers', () => {
-    const rig = new Rig({}, own);
+    const rig = new Rig({}, OWN);
     for (let index = 0; index < 760; index++) rig.gossip(at(index), undefined);
     for (let index = 0; index < 300; index++) {
       rig.gossip({ host: `192.0.2.${index % 250}`, port: 1 + index }, undefined, at(index));
@@ -239,7 +223,7 @@ describe('the time that one datagram takes', () => {
     const started = performance.now();
     const count = 3_000;
     for (let index = 0; index < count; index++) {
-      rig.receive({ type: 'STATS_REPLY', height: 60, hash: own[59]?.hash ?? null }, at(index % 700));
+      rig.receive({ type: 'STATS_REPLY', height: 60, hash: OWN[59]?.hash ?? null }, at(index % 700));
       rig.gossip({ host: `10.99.${index >> 8}.${index & 255}`, port: 1 }, `${index}`, at(index % 700));
     }
     // A fiftieth of it on the reference machine; quadratic loops took seconds.

@@ -2,6 +2,7 @@
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import { powCodec } from '../../../peer/engines/pow/codec.ts';
+import type { ChainTuning } from '../../../peer/engines/pow/chain.ts';
 import type { PowEffect } from '../../../peer/engines/pow/context.ts';
 import type { PowConfig, PowNotice, PowRequest, PowResult } from '../../../peer/engines/pow/interface.ts';
 import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
@@ -26,18 +27,21 @@ export interface Sent {
 
 export class Rig {
   now = 1_000;
-  readonly engine: PowEngine;
+  engine: PowEngine;
   readonly store: MemoryStore;
   /** Effects of the last event. */
   effects: readonly PowEffect[] = [];
   /** When each timer is due. */
   readonly timers = new Map<string, number>();
   readonly notices: PowNotice[] = [];
+  private readonly config: PowConfig;
+  private readonly tuning: ChainTuning;
   private continuing = false;
   private requests = 0;
 
-  constructor(config: Partial<PowConfig> = {}, blocks: readonly Block[] = []) {
-    const full: PowConfig = {
+  constructor(config: Partial<PowConfig> = {}, blocks: readonly Block[] = [], tuning: ChainTuning = {}) {
+    this.tuning = tuning;
+    this.config = {
       self: SELF,
       selfHosts: ['127.0.0.1', 'localhost', '127.0.1.1', '0.0.0.0', '', 'myself'],
       name: 'rig',
@@ -51,11 +55,21 @@ export class Rig {
       genesis: false,
       ...config,
     };
-    this.store = storeWith(blocks, full.difficulty);
-    this.engine = new PowEngine(full, {
-      view: this.store,
-      entropy: Uint8Array.from({ length: 16 }, (_, i) => i + 1),
-    });
+    this.store = storeWith(blocks, this.config.difficulty);
+    this.engine = this.newEngine();
+    this.step({ type: 'started', now: this.now });
+  }
+
+  private newEngine(): PowEngine {
+    const entropy = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+    return new PowEngine(this.config, { view: this.store, entropy, tuning: this.tuning });
+  }
+
+  /** Starts again from what is stored, as after a crash. */
+  restart(): void {
+    this.timers.clear();
+    this.continuing = false;
+    this.engine = this.newEngine();
     this.step({ type: 'started', now: this.now });
   }
 
@@ -63,10 +77,19 @@ export class Rig {
     return this.engine.status().height;
   }
 
-  /** Steps the engine and carries out what it stores. */
-  step(event: EngineEvent<PowMessage, PowRequest>): readonly PowEffect[] {
+  /** Whether the engine waits for a `continue`. */
+  get waits(): boolean {
+    return this.continuing;
+  }
+
+  /**
+   * Steps the engine and carries out what it stores.
+   *
+   * @param kept carries out only so many effects, as before a crash in the middle of them
+   */
+  step(event: EngineEvent<PowMessage, PowRequest>, kept = Infinity): readonly PowEffect[] {
     if (event.type === 'continue') this.continuing = false;
-    this.effects = this.engine.step(event);
+    this.effects = this.engine.step(event).slice(0, kept);
     for (const effect of this.effects) {
       if (effect.type === 'store') this.store.write(effect.writes);
       else if (effect.type === 'timer') this.timers.set(effect.timer, this.now + effect.after);

@@ -1,0 +1,10 @@
+/** Every fuzz target, for `npm test` and `npm run fuzz` alike. */
+import type { Corpus } from './corpus.ts';
+import { decoderTargets } from './decoders.ts';
+import { engineTarget } from './engine.ts';
+import { miningTargets } from './mining.ts';
+import type { FuzzTarget } from './target.ts';
+
+export function fuzzTargets(corpus: Corpus): FuzzTarget[] {
+  return [...decoderTargets(corpus), ...miningTargets(corpus), engineTarget(corpus)];
+}
