@@ -120,13 +120,11 @@ export class RateLimit {
   private readonly buckets: RecentMap<{ tokens: number; at: number }>;
   private readonly perSecond: number;
   private readonly burst: number;
-  private readonly crowd: number;
 
   constructor(options: { perSecond: number; burst: number; maxKeys: number }) {
     this.buckets = new RecentMap(options.maxKeys);
     this.perSecond = options.perSecond;
     this.burst = options.burst;
-    this.crowd = options.maxKeys / 2;
   }
 
   measure(name: string, tell: Gauge): void {
@@ -141,10 +139,8 @@ export class RateLimit {
    */
   take(key: string, now: number): boolean {
     let bucket = this.buckets.get(key);
-    const known = bucket !== undefined;
     bucket ??= { tokens: this.burst, at: now };
-    // Which key is the youngest matters once the table fills; to keep track of it before would only take time.
-    if (!known || this.buckets.size > this.crowd) this.buckets.set(key, bucket);
+    this.buckets.set(key, bucket);
     bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.perSecond);
     bucket.at = now;
     if (bucket.tokens < 1) return false;
