@@ -62,8 +62,8 @@ describe('the report of a run', () => {
   });
 
   it('has a line for each figure, distribution, type of message, reason of a drop and fault', () => {
-    const figures = { count: 1_000, least: 1, median: 2.345, p90: 3, p99: 4, most: 5 };
-    const text = textOf({ distributions: [{ title: 'delay', unit: 'ms', buckets: [], ...figures }] });
+    const figures = { count: 1_000, least: 1, median: 2.345, p90: 3, p99: 4, most: 5, buckets: [] };
+    const text = textOf({ distributions: [{ title: 'delay', unit: 'ms', ...figures }] });
     expect(lineWith(text, 'blocks').split(/ +/)).toEqual(['', 'blocks', '5']);
     expect(lineWith(text, 'delay').split(/ +/)).toEqual([
       '',
