@@ -1,7 +1,7 @@
 /** When the network falls apart, nodes crash and nodes leave: everything that goes wrong besides single datagrams. */
 import type { Chance } from './chance.ts';
 import type { Network } from './network.ts';
-import type { SimNode } from './node.ts';
+import type { Doom, SimNode } from './node.ts';
 import type { EngineTypes } from './subject.ts';
 
 /** How a partition cuts the network; `swizzle` clogs nodes one by one and lets go of them in another order. */
@@ -34,7 +34,7 @@ interface Victim<T extends EngineTypes> {
   after(delay: number, run: () => void): void;
   start(node: SimNode<T>): void;
   crash(node: SimNode<T>): void;
-  doom(node: SimNode<T>): void;
+  doom(node: SimNode<T>, doom: Doom): void;
   replace(node: SimNode<T>, after: number): void;
 }
 
@@ -68,11 +68,12 @@ export class FaultSchedule<T extends EngineTypes> {
       this.partition(chance);
     });
     this.often('crashes', (chance) => {
-      const up = victim.nodes.filter((node) => node.up && !node.doomed);
+      const up = victim.nodes.filter((node) => node.up && node.doomed === undefined);
       if (up.length === 0) return;
       const node = chance.pick(up);
-      if (chance.happens(0.5)) victim.doom(node);
-      else victim.crash(node);
+      const how = chance.pick(['at once', 'step', 'store'] as const);
+      if (how === 'at once') victim.crash(node);
+      else victim.doom(node, how);
     });
     this.often('clock-jumps', (chance) => {
       const node = chance.pick(victim.nodes);

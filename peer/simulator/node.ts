@@ -21,6 +21,9 @@ export type Occurrence<T extends EngineTypes> =
   /** A fault, a miner, a user: whatever is no engine's business. */
   | { readonly kind: 'call'; readonly run: () => void };
 
+/** When a crash comes: over any effect of the next step that has some, or over the next that writes to the store. */
+export type Doom = 'step' | 'store';
+
 /** A timer that an engine set. */
 export interface NodeTimer<T extends EngineTypes> {
   readonly kind: 'timer';
@@ -69,7 +72,8 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   life = 0;
   /** Counts the nodes that had this index before. */
   generation = 0;
-  doomed = false;
+  /** A crash that is due in the midst of a step. */
+  doomed: Doom | undefined;
   readonly timers = new Map<string, NodeTimer<T>>();
   readonly inbox: (Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' })[] = [];
   busyUntil = 0;
@@ -125,7 +129,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
     this.timers.clear();
     this.inbox.length = 0;
     this.continuing = false;
-    this.doomed = false;
+    this.doomed = undefined;
     this.answer = undefined;
   }
 }

@@ -102,7 +102,7 @@ export const SETTINGS = {
     mixed: { least: 10, most: 600 },
     topic: 'faults',
   },
-  crashes: rate({ least: 1, most: 40 }, 'crashes, half of them in the midst of a step'),
+  crashes: rate({ least: 1, most: 40 }, 'crashes, two of three of them in the midst of a step'),
   down: {
     description: 'mean time until a crashed node starts again',
     unit: 's',

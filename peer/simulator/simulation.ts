@@ -12,7 +12,7 @@ import type { StoreWrite } from '../storage/store.ts';
 import { Chance } from './chance.ts';
 import { FaultSchedule } from './faults.ts';
 import { healed, Network, type DropReason } from './network.ts';
-import { NodeClock, SimNode, type Occurrence } from './node.ts';
+import { NodeClock, SimNode, type Doom, type Occurrence } from './node.ts';
 import { EventQueue } from './queue.ts';
 import { type FaultSpan, type RunReport, type Verdict, type Violation } from './report.ts';
 import type { Drawn } from './settings.ts';
@@ -266,9 +266,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.faults.onCrash(node);
   }
 
-  /** Has a node crash in the midst of the next step in which it does anything. */
-  doom(node: SimNode<T>): void {
-    node.doomed = true;
+  /** Has a node crash in the midst of the next step in which it does anything, or over its next write. */
+  doom(node: SimNode<T>, doom: Doom): void {
+    node.doomed = doom;
   }
 
   /** Starts a node with what its store holds. */
@@ -507,11 +507,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       return;
     }
     if (effects.length === 0) return;
-    // The place before which a crash that is due comes.
-    let crashAt = Infinity;
-    if (node.doomed) {
-      node.doomed = false;
-      crashAt = this.crashChance.below(effects.length);
+    const crashAt = node.doomed === undefined ? undefined : this.crashPlace(node.doomed, effects);
+    if (crashAt !== undefined) {
+      node.doomed = undefined;
       this.midStep++;
     }
     let place = 0;
@@ -568,6 +566,13 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.queue.push(this.queue.time + CONTINUE_DELAY, { kind: 'continue', node, life: node.life });
         break;
     }
+  }
+
+  /** The effect over which a crash that is due comes; undefined if it is not to come in this step. */
+  private crashPlace(doom: Doom, effects: readonly EffectOf<T>[]): number | undefined {
+    if (doom === 'step') return this.crashChance.below(effects.length);
+    const stores = effects.flatMap(({ type }, place) => (type === 'store' ? [place] : []));
+    return stores.length === 0 ? undefined : this.crashChance.pick(stores);
   }
 
   /** A node crashes while it carries out an effect: a write may be done, torn or lost, a broadcast be half out. */
@@ -706,7 +711,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.network.settings = healed(this.network.settings);
     this.faults.end();
     for (const node of this.nodes) {
-      node.doomed = false;
+      node.doomed = undefined;
       this.start(node);
     }
     this.run.onHealed();
@@ -739,6 +744,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   }
 
   private sample(): void {
+    // To look is nothing that happens.
+    this.events--;
     this.samples.seconds.push(this.queue.time / SECOND);
     for (const node of this.nodes) this.samples.progress[node.index]?.push(this.run.progress(node));
     const agreeing = this.nodes.filter(({ honest, up }) => honest && up);
