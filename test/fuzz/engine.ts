@@ -34,8 +34,9 @@ const MAX_EFFECTS =
 const MAX_QUESTIONS = 500;
 
 /**
- * Every collection that the engine keeps, by the path of fields to it, with its declared bound. One that grows and is not
- * named here is a mistake of its own.
+ * Every collection that the engine keeps, by the path of fields to it, with its declared bound. The engine measures its
+ * tables itself; this finds those that it forgot: a collection that is not named here has no bound until somebody thinks
+ * of one.
  */
 const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/^context\.peers\.(byHost|byHost\[\]|list|verifiedPerHost)$/, limits.MAX_PEERS],
@@ -44,17 +45,15 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/^context\.chain\.garbage$/, 64],
   [/^context\.chain\.staging\.pending$/, 4096],
   [/^words\.words$/, limits.MAX_WORDS],
-  [
-    /^(words\.rate|serving\.(known|unknown)|gossip\.(replies|forwards))\.buckets\.entries$/,
-    limits.MAX_RATED_HOSTS,
-  ],
-  [/^gossip\.(allForwards|unverified)\.buckets\.entries$/, 1],
+  // One for all hosts together, else one for each of them.
+  [/\.(all[A-Z]\w*|unverified)\.buckets\.entries$/, 1],
+  [/\.buckets\.entries$/, limits.MAX_RATED_HOSTS],
   [/^gossip\.seen\.(keys|ring)$/, limits.MAX_SEEN_IDS],
   [/^announcements\.seen\.(keys|ring)$/, limits.MAX_SEEN_BLOCKS],
   [/^announcements\.early\.entries$/, limits.MAX_EARLY_BLOCKS],
   [/^consensus\.failures$/, limits.MAX_CANDIDATES * limits.MAX_SOURCES],
   [/^consensus\.falseChains\.entries$/, limits.MAX_FALSE_CHAINS],
-  [/^consensus\.falseChains\.entries\[\]$/, limits.MAX_BLAMED],
+  [/^consensus\.falseChains\.entries\[\]\.value$/, limits.MAX_BLAMED],
   [/^consensus\.state\.(asked|answers|hosts)$/, limits.MAX_PEERS + 1],
   [/^consensus\.state\.others$/, limits.MAX_CANDIDATES],
   [/\.(sources|claimantHosts|liars|singles|rejections|byKey)$/, limits.MAX_PEERS + 1],
@@ -67,8 +66,14 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/\.messages$/, 10],
 ];
 
-/** Parts of the engine that are given to it or are no state: the store, its configuration, code. */
-const NOT_ITS_OWN = new Set(['view', 'config', 'state.random', 'counters', 'told']);
+/**
+ * Parts of the engine that are given to it or have a place elsewhere: the store, its configuration, and the links from
+ * one entry of a map to the next, along which a walk would go thousands deep.
+ */
+const NOT_ITS_OWN = new Set([
+  ...['view', 'config', 'counters', 'told', 'tuning'],
+  ...['older', 'younger', 'oldest', 'youngest'],
+]);
 
 /** Calls `visit` with the path and size of every collection below a value. */
 function eachTable(
