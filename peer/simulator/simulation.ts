@@ -744,13 +744,13 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   }
 
   private sample(): void {
-    // To look is nothing that happens.
-    this.events--;
     this.samples.seconds.push(this.queue.time / SECOND);
     for (const node of this.nodes) this.samples.progress[node.index]?.push(this.run.progress(node));
     const agreeing = this.nodes.filter(({ honest, up }) => honest && up);
     this.samples.tips.push(new Set(agreeing.map((node) => this.run.tip(node))).size);
     this.call(this.queue.time + Math.max(SECOND, this.faultEnd / SAMPLES), () => {
+      // To look is nothing that happens.
+      this.events--;
       this.sample();
     });
   }
