@@ -2,14 +2,18 @@
  * The store on disk: LMDB, a B-tree in one memory-mapped file that is never overwritten in place. A write is in the
  * file, flushed (`fdatasync`, then the new root through an `O_DSYNC` descriptor), before it returns; a crash at any
  * point leaves the state before or after it, with nothing to repair.
+ *
+ * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
+ * changed must not be taken for what was written.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
+import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
 /** The name that LMDB gives its file. */
@@ -26,10 +30,10 @@ const MAP_SIZE = 2 ** 30;
  */
 const MOST_FREE_AT_END = 2 ** 20;
 
-/** What an LMDB file begins with: two meta pages, of which the one with the higher transaction number counts. */
-const META = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, size: 160 } as const;
-const MAGIC = 0xbeefc0de;
-const VERSION = 2;
+/** What the user can do about a damaged store. */
+const REMEDY = 'move it away and let the peer download the chain again';
+/** Hex digits of a checksum. */
+const CHECKSUM_LENGTH = 8;
 
 /** LMDB says whether it took a put, though its types do not. */
 type Database = Omit<RootDatabase<string, string>, 'putSync'> & {
@@ -93,11 +97,17 @@ class LmdbStore implements Store {
 
   get(key: string): string | undefined {
     this.check();
+    let text: string | undefined;
     try {
-      return this.database.get(key, this.moment);
+      text = this.database.get(key, this.moment);
     } catch (error) {
       throw failure(`can't read the store in ${this.folder}, it may be damaged`, error);
     }
+    if (text === undefined) return undefined;
+    const value = text.slice(0, -CHECKSUM_LENGTH);
+    if (text.length < CHECKSUM_LENGTH || !text.endsWith(checksum(key, value)))
+      throw new UserError(`the store in ${this.folder} is damaged (${key}); ${REMEDY}`);
+    return value;
   }
 
   write(writes: readonly StoreWrite[]): void {
@@ -107,7 +117,7 @@ class LmdbStore implements Store {
         for (const write of writes) {
           if (write.type === 'delete') this.database.removeSync(write.key);
           // A refused put ends the transaction; none of its writes must be committed then.
-          else if (!this.database.putSync(write.key, write.value))
+          else if (!this.database.putSync(write.key, write.value + checksum(write.key, write.value)))
             throw new Error(`${write.key} was refused`);
         }
       });
@@ -127,6 +137,14 @@ class LmdbStore implements Store {
   private check(): void {
     if (this.closing !== undefined) throw new Error('the store is closed');
   }
+}
+
+/** FNV-1a of the key and the value, over UTF-16 units: a bit that flipped in either always makes another one. */
+function checksum(key: string, value: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  for (let at = 0; at < value.length; at++) hash = Math.imul(hash ^ value.charCodeAt(at), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(CHECKSUM_LENGTH, '0');
 }
 
 function openDatabase(folder: string, readOnly: boolean): Database {
@@ -156,50 +174,33 @@ function syncFolder(folder: string): void {
 }
 
 /**
- * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, or ends
- * before it should.
+ * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, is damaged,
+ * or ends before it should.
  *
- * @param lengthen whether to fill up with zeros a file that is a little too short: where LMDB has its last pages as
- *   free they do no harm, and else reading them is no bus error
- * @throws UserError if it is not a store, or much too short
+ * @param alone whether nobody else has the file open: then all of it is looked at, and one that is a little too short
+ *   is filled up with zeros. Where LMDB has its last pages as free they do no harm.
+ * @throws UserError if it is not a store, or damaged
  */
-function checkFile(folder: string, lengthen: boolean): void {
+function checkFile(folder: string, alone: boolean): void {
   const path = join(folder, DATA_FILE);
   if (!existsSync(path)) return;
-  const file = openSync(path, lengthen ? 'r+' : 'r');
+  const file = openSync(path, alone ? 'r+' : 'r');
   try {
     const { size } = fstatSync(file);
     // LMDB makes a new store of an empty file.
     if (size === 0) return;
-    const first = readMeta(file, 0);
-    const second = first && readMeta(file, first.pageSize);
-    if (first === undefined || second === undefined) {
-      throw new UserError(`${path} is not a store of this program, or is damaged; move it away`);
-    }
-    const { lastPage, pageSize } = second.transaction > first.transaction ? second : first;
-    const expected = (lastPage + 1) * pageSize;
-    if (size < expected - MOST_FREE_AT_END)
-      throw new UserError(`the end of ${path} is missing; move it away`);
-    if (size < expected && lengthen) ftruncateSync(file, expected);
+    const meta = readLmdbMeta(file);
+    if (meta === undefined)
+      throw new UserError(`${path} is not a store of this program, or is damaged; ${REMEDY}`);
+    const expected = (meta.lastPage + 1) * meta.pageSize;
+    if (size < expected - MOST_FREE_AT_END) throw new UserError(`the end of ${path} is missing; ${REMEDY}`);
+    if (!alone) return;
+    if (size < expected) ftruncateSync(file, expected);
+    const fault = lmdbFault(file, meta);
+    if (fault !== undefined) throw new UserError(`${path} is damaged (${fault}); ${REMEDY}`);
   } finally {
     closeSync(file);
   }
-}
-
-/** One of the two meta pages, or undefined if there is none at `offset`. */
-function readMeta(
-  file: number,
-  offset: number,
-): { pageSize: number; lastPage: number; transaction: number } | undefined {
-  const page = Buffer.alloc(META.size);
-  if (readSync(file, page, 0, META.size, offset) < META.size) return undefined;
-  if (page.readUInt32LE(META.magic) !== MAGIC || page.readUInt32LE(META.version) !== VERSION)
-    return undefined;
-  return {
-    pageSize: page.readUInt32LE(META.pageSize),
-    lastPage: Number(page.readBigUInt64LE(META.lastPage)),
-    transaction: Number(page.readBigUInt64LE(META.transaction)),
-  };
 }
 
 function failure(what: string, error: unknown): UserError {
