@@ -6,7 +6,7 @@
  * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
  * changed must not be taken for what was written.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
@@ -29,6 +29,13 @@ const MAP_SIZE = 2 ** 30;
  * than the writes of a peer ever leave so.
  */
 const MOST_FREE_AT_END = 2 ** 20;
+
+/** The file grows by so many bytes at a time. */
+const GROWTH = 2 ** 16;
+/** Pages that a transaction takes whatever is in it: the way down the trees, and lists of free pages. */
+const PAGES_OF_A_TRANSACTION = 16;
+/** Share of a page that each write may take besides what is written: pages are split, and copied to be changed. */
+const PAGE_SHARE_OF_A_WRITE = 1 / 4;
 
 /** What the user can do about a damaged store. */
 const REMEDY = 'move it away and let the peer download the chain again';
@@ -60,7 +67,7 @@ export function openLmdbStore(folder: string): Store {
     checkFile(folder, true);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
-    return new LmdbStore(folder, database, undefined);
+    return new LmdbStore(folder, database, new Room(join(folder, DATA_FILE)));
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error);
   }
@@ -76,7 +83,7 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
   try {
     checkFile(folder, false);
     const database = openDatabase(folder, true);
-    return new LmdbStore(folder, database, { transaction: database.useReadTransaction() });
+    return new LmdbStore(folder, database, undefined, { transaction: database.useReadTransaction() });
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error);
   }
@@ -85,13 +92,16 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
 class LmdbStore implements Store {
   private readonly folder: string;
   private readonly database: Database;
+  /** The room for what is written; undefined for a snapshot. */
+  private readonly room: Room | undefined;
   /** The moment that a snapshot shows; undefined for a store, which always shows the present. */
   private readonly moment: GetOptions | undefined;
   private closing: Promise<void> | undefined;
 
-  constructor(folder: string, database: Database, moment: GetOptions | undefined) {
+  constructor(folder: string, database: Database, room: Room | undefined, moment?: GetOptions) {
     this.folder = folder;
     this.database = database;
+    this.room = room;
     this.moment = moment;
   }
 
@@ -113,6 +123,7 @@ class LmdbStore implements Store {
   write(writes: readonly StoreWrite[]): void {
     this.check();
     try {
+      this.room?.reserve(writes);
       this.database.transactionSync(() => {
         for (const write of writes) {
           if (write.type === 'delete') this.database.removeSync(write.key);
@@ -130,12 +141,55 @@ class LmdbStore implements Store {
     if (this.closing === undefined) {
       this.moment?.transaction?.done();
       this.closing = this.database.close();
+      this.room?.close();
     }
     return this.closing;
   }
 
   private check(): void {
     if (this.closing !== undefined) throw new Error('the store is closed');
+  }
+}
+
+/**
+ * Keeps the file longer than LMDB needs it for the next write. Where LMDB itself finds the disk full in the middle of
+ * a write, it leaves the memory of the process in disorder, and the process is aborted a little later.
+ */
+class Room {
+  private readonly file: number;
+
+  constructor(path: string) {
+    this.file = openSync(path, 'r+');
+  }
+
+  /**
+   * Makes room for some writes.
+   *
+   * @throws Error with the system's code if there is none; the file is then as long as it was
+   */
+  reserve(writes: readonly StoreWrite[]): void {
+    const meta = readLmdbMeta(this.file);
+    if (meta === undefined) throw new Error('the file is damaged');
+    const { pageSize, lastPage } = meta;
+    let pages = lastPage + 1 + PAGES_OF_A_TRANSACTION + writes.length * PAGE_SHARE_OF_A_WRITE;
+    // A character takes up to three bytes, but it is ASCII nearly always, and pages are half full at least.
+    for (const write of writes)
+      if (write.type === 'put') pages += (2 * (write.key.length + write.value.length)) / pageSize;
+    const { size } = fstatSync(this.file);
+    if (size >= pages * pageSize) return;
+    const wanted = Math.ceil((pages * pageSize) / GROWTH) * GROWTH;
+    try {
+      const zeros = Buffer.alloc(GROWTH);
+      for (let at = size; at < wanted;)
+        at += writeSync(this.file, zeros, 0, Math.min(GROWTH, wanted - at), at);
+    } catch (error) {
+      ftruncateSync(this.file, size);
+      throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.file);
   }
 }
 
