@@ -114,10 +114,10 @@ class LmdbStore implements Store {
       throw failure(`can't read the store in ${this.folder}, it may be damaged`, error);
     }
     if (text === undefined) return undefined;
-    const value = text.slice(0, -CHECKSUM_LENGTH);
-    if (text.length < CHECKSUM_LENGTH || !text.endsWith(checksum(key, value)))
+    const length = text.length - CHECKSUM_LENGTH;
+    if (length < 0 || !text.endsWith(checksum(key, text, length)))
       throw new UserError(`the store in ${this.folder} is damaged (${key}); ${REMEDY}`);
-    return value;
+    return text.slice(0, length);
   }
 
   write(writes: readonly StoreWrite[]): void {
@@ -128,7 +128,12 @@ class LmdbStore implements Store {
         for (const write of writes) {
           if (write.type === 'delete') this.database.removeSync(write.key);
           // A refused put ends the transaction; none of its writes must be committed then.
-          else if (!this.database.putSync(write.key, write.value + checksum(write.key, write.value)))
+          else if (
+            !this.database.putSync(
+              write.key,
+              write.value + checksum(write.key, write.value, write.value.length),
+            )
+          )
             throw new Error(`${write.key} was refused`);
         }
       });
@@ -193,11 +198,29 @@ class Room {
   }
 }
 
-/** FNV-1a of the key and the value, over UTF-16 units: a bit that flipped in either always makes another one. */
-function checksum(key: string, value: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  for (let at = 0; at < value.length; at++) hash = Math.imul(hash ^ value.charCodeAt(at), 0x01000193);
+/** Multiplies as FNV-1a does: by an odd number, so different values stay different. */
+const FNV_PRIME = 0x01000193;
+const FNV_START = 0x811c9dc5;
+
+/**
+ * FNV-1a of a key and a value, four UTF-16 units at a time in two lanes: unit by unit, and over a copy of the value, it
+ * would take as long as the rest of a read. A bit that flipped anywhere always makes another one.
+ *
+ * @param text begins with the value
+ * @param length UTF-16 units of the value
+ */
+function checksum(key: string, text: string, length: number): string {
+  let one = FNV_START ^ length;
+  let other = FNV_START;
+  for (let at = 0; at < key.length; at++) one = Math.imul(one ^ key.charCodeAt(at), FNV_PRIME);
+  const end = length - (length % 4);
+  for (let at = 0; at < end; at += 4) {
+    one = Math.imul(one ^ (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)), FNV_PRIME);
+    other = Math.imul(other ^ (text.charCodeAt(at + 2) | (text.charCodeAt(at + 3) << 16)), FNV_PRIME);
+  }
+  for (let at = end; at < length; at++) one = Math.imul(one ^ text.charCodeAt(at), FNV_PRIME);
+  // What stands highest in a word never gets lower by multiplying: it is folded in at the end.
+  const hash = Math.imul(one, FNV_PRIME) ^ other ^ (other >>> 15);
   return (hash >>> 0).toString(16).padStart(CHECKSUM_LENGTH, '0');
 }
 
