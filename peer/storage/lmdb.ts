@@ -2,14 +2,18 @@
  * The store on disk: LMDB, a B-tree in one memory-mapped file that is never overwritten in place. A write is in the
  * file, flushed (`fdatasync`, then the new root through an `O_DSYNC` descriptor), before it returns; a crash at any
  * point leaves the state before or after it, with nothing to repair.
+ *
+ * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
+ * changed must not be taken for what was written.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
+import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
 /** The name that LMDB gives its file. */
@@ -26,10 +30,17 @@ const MAP_SIZE = 2 ** 30;
  */
 const MOST_FREE_AT_END = 2 ** 20;
 
-/** What an LMDB file begins with: two meta pages, of which the one with the higher transaction number counts. */
-const META = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, size: 160 } as const;
-const MAGIC = 0xbeefc0de;
-const VERSION = 2;
+/** The file grows by so many bytes at a time. */
+const GROWTH = 2 ** 16;
+/** Pages that a transaction takes whatever is in it: the way down the trees, and lists of free pages. */
+const PAGES_OF_A_TRANSACTION = 16;
+/** Share of a page that each write may take besides what is written: pages are split, and copied to be changed. */
+const PAGE_SHARE_OF_A_WRITE = 1 / 4;
+
+/** What the user can do about a damaged store. */
+const REMEDY = 'move it away and let the peer download the chain again';
+/** Hex digits of a checksum. */
+const CHECKSUM_LENGTH = 8;
 
 /** LMDB says whether it took a put, though its types do not. */
 type Database = Omit<RootDatabase<string, string>, 'putSync'> & {
@@ -56,7 +67,7 @@ export function openLmdbStore(folder: string): Store {
     checkFile(folder, true);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
-    return new LmdbStore(folder, database, undefined);
+    return new LmdbStore(folder, database, new Room(join(folder, DATA_FILE)));
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error);
   }
@@ -72,7 +83,7 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
   try {
     checkFile(folder, false);
     const database = openDatabase(folder, true);
-    return new LmdbStore(folder, database, { transaction: database.useReadTransaction() });
+    return new LmdbStore(folder, database, undefined, { transaction: database.useReadTransaction() });
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error);
   }
@@ -81,33 +92,48 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
 class LmdbStore implements Store {
   private readonly folder: string;
   private readonly database: Database;
+  /** The room for what is written; undefined for a snapshot. */
+  private readonly room: Room | undefined;
   /** The moment that a snapshot shows; undefined for a store, which always shows the present. */
   private readonly moment: GetOptions | undefined;
   private closing: Promise<void> | undefined;
 
-  constructor(folder: string, database: Database, moment: GetOptions | undefined) {
+  constructor(folder: string, database: Database, room: Room | undefined, moment?: GetOptions) {
     this.folder = folder;
     this.database = database;
+    this.room = room;
     this.moment = moment;
   }
 
   get(key: string): string | undefined {
     this.check();
+    let text: string | undefined;
     try {
-      return this.database.get(key, this.moment);
+      text = this.database.get(key, this.moment);
     } catch (error) {
       throw failure(`can't read the store in ${this.folder}, it may be damaged`, error);
     }
+    if (text === undefined) return undefined;
+    const length = text.length - CHECKSUM_LENGTH;
+    if (length < 0 || !text.endsWith(checksum(key, text, length)))
+      throw new UserError(`the store in ${this.folder} is damaged (${key}); ${REMEDY}`);
+    return text.slice(0, length);
   }
 
   write(writes: readonly StoreWrite[]): void {
     this.check();
     try {
+      this.room?.reserve(writes);
       this.database.transactionSync(() => {
         for (const write of writes) {
           if (write.type === 'delete') this.database.removeSync(write.key);
           // A refused put ends the transaction; none of its writes must be committed then.
-          else if (!this.database.putSync(write.key, write.value))
+          else if (
+            !this.database.putSync(
+              write.key,
+              write.value + checksum(write.key, write.value, write.value.length),
+            )
+          )
             throw new Error(`${write.key} was refused`);
         }
       });
@@ -120,6 +146,7 @@ class LmdbStore implements Store {
     if (this.closing === undefined) {
       this.moment?.transaction?.done();
       this.closing = this.database.close();
+      this.room?.close();
     }
     return this.closing;
   }
@@ -127,6 +154,74 @@ class LmdbStore implements Store {
   private check(): void {
     if (this.closing !== undefined) throw new Error('the store is closed');
   }
+}
+
+/**
+ * Keeps the file longer than LMDB needs it for the next write. Where LMDB itself finds the disk full in the middle of
+ * a write, it leaves the memory of the process in disorder, and the process is aborted a little later.
+ */
+class Room {
+  private readonly file: number;
+
+  constructor(path: string) {
+    this.file = openSync(path, 'r+');
+  }
+
+  /**
+   * Makes room for some writes.
+   *
+   * @throws Error with the system's code if there is none; the file is then as long as it was
+   */
+  reserve(writes: readonly StoreWrite[]): void {
+    const meta = readLmdbMeta(this.file);
+    if (meta === undefined) throw new Error('the file is damaged');
+    const { pageSize, lastPage } = meta;
+    let pages = lastPage + 1 + PAGES_OF_A_TRANSACTION + writes.length * PAGE_SHARE_OF_A_WRITE;
+    // A character takes up to three bytes, but it is ASCII nearly always, and pages are half full at least.
+    for (const write of writes)
+      if (write.type === 'put') pages += (2 * (write.key.length + write.value.length)) / pageSize;
+    const { size } = fstatSync(this.file);
+    if (size >= pages * pageSize) return;
+    const wanted = Math.ceil((pages * pageSize) / GROWTH) * GROWTH;
+    try {
+      const zeros = Buffer.alloc(GROWTH);
+      for (let at = size; at < wanted;)
+        at += writeSync(this.file, zeros, 0, Math.min(GROWTH, wanted - at), at);
+    } catch (error) {
+      ftruncateSync(this.file, size);
+      throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+/** Multiplies as FNV-1a does: by an odd number, so different values stay different. */
+const FNV_PRIME = 0x01000193;
+const FNV_START = 0x811c9dc5;
+
+/**
+ * FNV-1a of a key and a value, four UTF-16 units at a time in two lanes: unit by unit, and over a copy of the value, it
+ * would take as long as the rest of a read. A bit that flipped anywhere always makes another one.
+ *
+ * @param text begins with the value
+ * @param length UTF-16 units of the value
+ */
+function checksum(key: string, text: string, length: number): string {
+  let one = FNV_START ^ length;
+  let other = FNV_START;
+  for (let at = 0; at < key.length; at++) one = Math.imul(one ^ key.charCodeAt(at), FNV_PRIME);
+  const end = length - (length % 4);
+  for (let at = 0; at < end; at += 4) {
+    one = Math.imul(one ^ (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)), FNV_PRIME);
+    other = Math.imul(other ^ (text.charCodeAt(at + 2) | (text.charCodeAt(at + 3) << 16)), FNV_PRIME);
+  }
+  for (let at = end; at < length; at++) one = Math.imul(one ^ text.charCodeAt(at), FNV_PRIME);
+  // What stands highest in a word never gets lower by multiplying: it is folded in at the end.
+  const hash = Math.imul(one, FNV_PRIME) ^ other ^ (other >>> 15);
+  return (hash >>> 0).toString(16).padStart(CHECKSUM_LENGTH, '0');
 }
 
 function openDatabase(folder: string, readOnly: boolean): Database {
@@ -156,50 +251,33 @@ function syncFolder(folder: string): void {
 }
 
 /**
- * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, or ends
- * before it should.
+ * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, is damaged,
+ * or ends before it should.
  *
- * @param lengthen whether to fill up with zeros a file that is a little too short: where LMDB has its last pages as
- *   free they do no harm, and else reading them is no bus error
- * @throws UserError if it is not a store, or much too short
+ * @param alone whether nobody else has the file open: then all of it is looked at, and one that is a little too short
+ *   is filled up with zeros. Where LMDB has its last pages as free they do no harm.
+ * @throws UserError if it is not a store, or damaged
  */
-function checkFile(folder: string, lengthen: boolean): void {
+function checkFile(folder: string, alone: boolean): void {
   const path = join(folder, DATA_FILE);
   if (!existsSync(path)) return;
-  const file = openSync(path, lengthen ? 'r+' : 'r');
+  const file = openSync(path, alone ? 'r+' : 'r');
   try {
     const { size } = fstatSync(file);
     // LMDB makes a new store of an empty file.
     if (size === 0) return;
-    const first = readMeta(file, 0);
-    const second = first && readMeta(file, first.pageSize);
-    if (first === undefined || second === undefined) {
-      throw new UserError(`${path} is not a store of this program, or is damaged; move it away`);
-    }
-    const { lastPage, pageSize } = second.transaction > first.transaction ? second : first;
-    const expected = (lastPage + 1) * pageSize;
-    if (size < expected - MOST_FREE_AT_END)
-      throw new UserError(`the end of ${path} is missing; move it away`);
-    if (size < expected && lengthen) ftruncateSync(file, expected);
+    const meta = readLmdbMeta(file);
+    if (meta === undefined)
+      throw new UserError(`${path} is not a store of this program, or is damaged; ${REMEDY}`);
+    const expected = (meta.lastPage + 1) * meta.pageSize;
+    if (size < expected - MOST_FREE_AT_END) throw new UserError(`the end of ${path} is missing; ${REMEDY}`);
+    if (!alone) return;
+    if (size < expected) ftruncateSync(file, expected);
+    const fault = lmdbFault(file, meta);
+    if (fault !== undefined) throw new UserError(`${path} is damaged (${fault}); ${REMEDY}`);
   } finally {
     closeSync(file);
   }
-}
-
-/** One of the two meta pages, or undefined if there is none at `offset`. */
-function readMeta(
-  file: number,
-  offset: number,
-): { pageSize: number; lastPage: number; transaction: number } | undefined {
-  const page = Buffer.alloc(META.size);
-  if (readSync(file, page, 0, META.size, offset) < META.size) return undefined;
-  if (page.readUInt32LE(META.magic) !== MAGIC || page.readUInt32LE(META.version) !== VERSION)
-    return undefined;
-  return {
-    pageSize: page.readUInt32LE(META.pageSize),
-    lastPage: Number(page.readBigUInt64LE(META.lastPage)),
-    transaction: Number(page.readBigUInt64LE(META.transaction)),
-  };
 }
 
 function failure(what: string, error: unknown): UserError {

@@ -107,6 +107,18 @@ export class Asker {
     });
   }
 
+  /**
+   * Hears every message from now on.
+   *
+   * @returns ends it
+   */
+  listen(listener: (message: JsonObject, port: number) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
   /** Sends `question` again and again until an answer passes `test`. */
   async ask(
     port: number,
@@ -135,7 +147,10 @@ export class Asker {
     });
     const deadline = performance.now() + patience;
     while (performance.now() < deadline) {
-      const answer = this.next((message, from) => from === port && message['type'] === 'GOSSIP_REPLY', 500);
+      const answer = this.next(
+        (message, from) => from === port && message['type'] === 'GOSSIP_REPLY',
+        RETRY_AFTER,
+      );
       this.send(port, gossip());
       if ((await answer) !== undefined) return;
     }

@@ -42,11 +42,16 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #title: string;
 
-  constructor(args: readonly string[]) {
+  /** @param limits shell commands before it, such as `ulimit` */
+  constructor(args: readonly string[], limits?: string) {
     this.#title = args.join(' ');
     // Options from the environment of whoever runs the tests must not reach the programs.
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
-    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, ...operands] =
+      limits === undefined
+        ? [process.execPath, ...args]
+        : ['/bin/sh', '-c', `${limits}; exec "$0" "$@"`, process.execPath, ...args];
+    const child = spawn(command, operands, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     running.add(child);
     this.pid = child.pid ?? -1;
@@ -188,6 +193,8 @@ export interface PeerPlan {
   readonly name?: string;
   readonly minedBy?: string;
   readonly extra?: readonly string[];
+  /** Shell commands before it, such as `ulimit`. */
+  readonly limits?: string;
 }
 
 /** A peer that can be killed and started again on its data. */
@@ -213,7 +220,8 @@ export class Peer {
 
   /** Starts it and waits until it answers. */
   async start(plan: PeerPlan): Promise<void> {
-    this.#program = this.#lab.run(
+    this.#program = this.#lab.runLimited(
+      plan.limits,
       'peer',
       ...['--port', String(this.port), '--bind', LOOPBACK, '--host', LOOPBACK],
       ...['--miner-port', String(this.minerPort), '--data-dir', this.dataDir],
@@ -337,8 +345,8 @@ export class Lab {
 
   /** A peer that is not started yet. */
   async newPeer(): Promise<Peer> {
-    const name = `peer-${this.peers.length}`;
-    const peer = new Peer(this, await freePort(), await freePort(), this.path(name));
+    const [port, minerPort] = [await freePort(), await freePort()];
+    const peer = new Peer(this, port, minerPort, this.path(`peer-${this.peers.length}`));
     this.peers.push(peer);
     return peer;
   }
@@ -361,7 +369,12 @@ export class Lab {
 
   /** Runs any program of the project. */
   run(...args: string[]): Program {
-    const program = new Program(args);
+    return this.runLimited(undefined, ...args);
+  }
+
+  /** Runs a program behind shell commands that limit what it may do. */
+  runLimited(limits: string | undefined, ...args: string[]): Program {
+    const program = new Program(args, limits);
     this.#programs.push(program);
     return program;
   }

@@ -125,7 +125,6 @@ export class Chain {
     this.nextBranch = record.nextBranch;
     this.garbage = record.garbage;
     this.tip = this.block(record.height - 1) ?? null;
-    if (this.height > 0 && this.tip === null) throw damaged(`block ${this.height - 1} is missing`);
   }
 
   measure(tell: Gauge): void {
@@ -146,12 +145,15 @@ export class Chain {
     return this.stored(height);
   }
 
+  /** @throws UserError if the block was stored and is not there any more */
   private stored(height: number): string | undefined {
-    if (!(height >= 0 && height < this.height)) return undefined;
+    if (!(Number.isInteger(height) && height >= 0 && height < this.height)) return undefined;
     let index = this.segments.length - 1;
     while (index > 0 && (this.segments[index]?.from ?? 0) > height) index--;
     const segment = this.segments[index];
-    return segment && this.view.get(blockKey(segment.branch, height));
+    const json = segment && this.view.get(blockKey(segment.branch, height));
+    if (json === undefined) throw damaged(`block ${height} is missing`);
+    return json;
   }
 
   /** Which rule `block` would break as our next one. */
