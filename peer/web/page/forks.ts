@@ -92,7 +92,9 @@ export class Forks {
     const reorgs = reorganisations.length;
     setText(
       byId('events-count'),
-      reorgs === 0 ? 'no reorganisation since the start' : `${whole(reorgs)} reorganisations`,
+      reorgs === 0
+        ? 'no reorganisation since the start'
+        : `${whole(reorgs)} ${reorgs === 1 ? 'reorganisation' : 'reorganisations'}`,
     );
     fill(
       byId('claims'),

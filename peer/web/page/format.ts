@@ -11,16 +11,19 @@ export function whole(number: number): string {
 
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
 
+/** The unit in which a hash rate has one to three digits before the point, and how many hashes a second it is. */
+export function rateUnit(perSecond: number): { readonly name: string; readonly size: number } {
+  let prefix = 0;
+  while (perSecond / 1000 ** prefix >= 999.5 && prefix < PREFIXES.length - 1) prefix++;
+  return { name: `${PREFIXES[prefix] ?? ''}H/s`, size: 1000 ** prefix };
+}
+
 /** A hash rate with three digits: "96.5 MH/s". */
 export function hashRate(perSecond: number): string {
-  let value = perSecond;
-  let prefix = 0;
-  while (value >= 999.5 && prefix < PREFIXES.length - 1) {
-    value /= 1000;
-    prefix++;
-  }
-  const digits = prefix === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits)} ${PREFIXES[prefix] ?? ''}H/s`;
+  const { name, size } = rateUnit(perSecond);
+  const value = perSecond / size;
+  const digits = size === 1 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)} ${name}`;
 }
 
 const SPANS = [
@@ -73,6 +76,7 @@ export function hashesPerBlock(difficulty: number): number {
 
 /** A large number in words: "4.3 billion". */
 export function inWords(number: number): string {
+  if (number < 1e6) return whole(number);
   return number < 1e15
     ? new Intl.NumberFormat('en', {
         notation: 'compact',

@@ -1,6 +1,6 @@
 /** A picture of the network as far as it is known here: ourselves, the peers, and who is known to speak with whom. */
 import { fill, make, makeSvg } from './dom.ts';
-import { placeNodes, relax, type LayoutLink, type LayoutNode } from './layout.ts';
+import { fitNodes, placeNodes, relax, type LayoutLink, type LayoutNode } from './layout.ts';
 
 export interface GraphNode {
   readonly id: string;
@@ -22,8 +22,10 @@ export const MAX_GRAPH_NODES = 120;
 const MAX_LABELS = 40;
 /** Longest label drawn, in code points. */
 const LABEL_LENGTH = 16;
-const WIDTH = 640;
-const HEIGHT = 400;
+/** Of the picture, in CSS pixels: as wide as there is room, and about as high. */
+const HEIGHT = { least: 240, most: 520 };
+/** Room at the edges for the names, in CSS pixels. */
+const MARGIN = { x: 58, top: 20, bottom: 36 };
 
 function shorten(text: string): string {
   const points = Array.from(text);
@@ -34,11 +36,16 @@ export class Graph {
   readonly #svg: SVGSVGElement;
   readonly #note = make('p', { class: 'muted small', hidden: true });
   #nodes = new Map<string, LayoutNode>();
-  #drawn = '';
+  #shape = '';
+  #shown: readonly GraphNode[] = [];
+  #links: readonly GraphLink[] = [];
 
   constructor(host: Element) {
-    this.#svg = makeSvg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' });
+    this.#svg = makeSvg('svg', { role: 'img' });
     fill(host, this.#svg, this.#note);
+    new ResizeObserver(() => {
+      this.#draw();
+    }).observe(host);
   }
 
   /** Shows a network; nodes that were there before stay about where they were. */
@@ -47,8 +54,8 @@ export class Graph {
     const known = new Set(shown.map(({ id }) => id));
     const drawnLinks = links.filter(({ from, to }) => known.has(from) && known.has(to) && from !== to);
     const shape = JSON.stringify([shown, drawnLinks]);
-    if (shape === this.#drawn) return;
-    this.#drawn = shape;
+    if (shape === this.#shape) return;
+    this.#shape = shape;
 
     const before = this.#nodes;
     const moved = shown.some(({ id }) => !before.has(id)) || before.size !== shown.length;
@@ -60,14 +67,24 @@ export class Graph {
     this.#nodes = new Map(placed.map((node) => [node.id, node]));
     this.#note.hidden = nodes.length <= shown.length;
     this.#note.textContent = `${nodes.length - shown.length} more peers are in the table only.`;
-    this.#draw(shown, drawnLinks);
+    this.#shown = shown;
+    this.#links = drawnLinks;
+    this.#draw();
   }
 
-  #draw(nodes: readonly GraphNode[], links: readonly GraphLink[]): void {
+  #draw(): void {
+    const [nodes, links] = [this.#shown, this.#links];
+    const width = this.#svg.parentElement?.clientWidth ?? 0;
+    if (nodes.length === 0 || width === 0) return;
+    const height = Math.max(HEIGHT.least, Math.min(HEIGHT.most, width * 0.85));
+    this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    const places = fitNodes([...this.#nodes.values()]);
     const at = (id: string): { x: number; y: number } => {
-      const node = this.#nodes.get(id);
-      // Room at the edges for the names.
-      return { x: 50 + (node?.x ?? 0.5) * (WIDTH - 100), y: 24 + (node?.y ?? 0.5) * (HEIGHT - 64) };
+      const node = places.get(id);
+      return {
+        x: MARGIN.x + (node?.x ?? 0.5) * (width - 2 * MARGIN.x),
+        y: MARGIN.top + (node?.y ?? 0.5) * (height - MARGIN.top - MARGIN.bottom),
+      };
     };
     const agreeing = nodes.filter(({ state }) => state === 'agrees').length;
     this.#svg.setAttribute(

@@ -5,6 +5,7 @@
 
 export interface LayoutNode {
   readonly id: string;
+  /** About from 0 to 1, as y; {@link fitNodes} says where exactly to draw. */
   x: number;
   y: number;
 }
@@ -16,6 +17,9 @@ export interface LayoutLink {
 
 /** The golden angle, so that nodes that are placed one after another never start on the same spot. */
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
+
+/** How strongly nodes are drawn to the middle: so that without links they fill about the square. */
+const GRAVITY = 3;
 
 /** Nodes on a spiral around the middle of the unit square; where a node was before, it stays. */
 export function placeNodes(
@@ -64,7 +68,7 @@ export function relax(
         push(one, x * force, y * force);
         push(other, -x * force, -y * force);
       }
-      push(one, (0.5 - one.x) * 0.35, (0.5 - one.y) * 0.35);
+      push(one, (0.5 - one.x) * GRAVITY, (0.5 - one.y) * GRAVITY);
     }
     for (const { from, to } of links) {
       const one = byId.get(from);
@@ -81,8 +85,22 @@ export function relax(
       const length = Math.hypot(move.x, move.y);
       if (length === 0) continue;
       const step = Math.min(length, limit) / length;
-      node.x = Math.min(0.98, Math.max(0.02, node.x + move.x * step));
-      node.y = Math.min(0.98, Math.max(0.02, node.y + move.y * step));
+      node.x += move.x * step;
+      node.y += move.y * step;
     }
   }
+}
+
+/** Where to draw the nodes so that they fill the unit square: nodes in a line, or a single one, stand in its middle. */
+export function fitNodes(
+  nodes: readonly LayoutNode[],
+): Map<string, { readonly x: number; readonly y: number }> {
+  const along = (values: readonly number[]): ((value: number) => number) => {
+    const least = Math.min(...values);
+    const extent = Math.max(...values) - least;
+    return (value) => (extent < 1e-3 ? 0.5 : (value - least) / extent);
+  };
+  const x = along(nodes.map((node) => node.x));
+  const y = along(nodes.map((node) => node.y));
+  return new Map(nodes.map((node) => [node.id, { x: x(node.x), y: y(node.y) }]));
 }

@@ -135,6 +135,7 @@ class StatusPage {
           drawAge(this.#strip.blocks);
           this.#block?.grown(block.height + 1);
           this.#leaderboard.request();
+          this.#fetchForks.request();
         },
         chain: (chain) => {
           this.#forks.continued(chain);

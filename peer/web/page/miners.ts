@@ -1,7 +1,7 @@
 /** The miners that work for this peer, and their hash rates over time. */
 import type { MinersJson, RateHistoryJson } from '../schemas.ts';
 import { byId, fill, foreign, make, setText } from './dom.ts';
-import { ago, hashRate, whole } from './format.ts';
+import { ago, hashRate, rateUnit, whole } from './format.ts';
 import { linePlot, type LineSeries, type Plot, type PlotData } from './plots.ts';
 import { Table } from './table.ts';
 
@@ -87,32 +87,34 @@ export class Miners {
     // With one miner, its line would be the same as that of all.
     const drawn = miners.length > 1 ? miners.slice(0, MAX_LINES) : [];
     const series: LineSeries[] = [
-      { label: 'all miners', color: 'series-1', filled: true },
+      { label: 'all miners', color: 'series-1' },
       ...drawn.map((miner, index) => ({ label: nameOf(miner), color: `series-${index + 2}` })),
     ];
     const times = timesOf(history);
+    const unit = rateUnit(Math.max(...history.values.map((value) => value ?? 0)));
+    const scaled = (value: number | null): number | null => (value === null ? null : value / unit.size);
     const data: PlotData = [
       times,
-      history.values,
+      history.values.map(scaled),
       ...drawn.map((miner) => {
         const own = new Map(
           timesOf(miner.history).map((time, index) => [time, miner.history.values[index] ?? null]),
         );
-        return times.map((time) => own.get(time) ?? null);
+        return times.map((time) => scaled(own.get(time) ?? null));
       }),
     ];
-    const lines = JSON.stringify(series);
+    const lines = JSON.stringify([unit, series]);
     if (this.#plot !== undefined && lines === this.#lines) {
       this.#plot.setData(data);
       return;
     }
     this.#lines = lines;
     this.#plot?.destroy();
+    setText(byId('rate-title'), `Hash rate, ${unit.name}`);
     this.#plot = linePlot(byId('rate-plot'), data, {
-      description: `Hash rate of our miners over the last ${Math.round((times.length * history.stepSeconds) / 60)} minutes`,
+      description: `Hash rate of our miners in ${unit.name} over the last ${Math.round((times.length * history.stepSeconds) / 60)} minutes`,
       x: 'clock',
       series,
-      format: hashRate,
       readout: byId('rate-readout'),
     });
     fill(

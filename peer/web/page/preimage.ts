@@ -78,7 +78,7 @@ export interface Verdict {
 /** SHA-256 by the browser where it offers it, else by the page's own code. */
 async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<{ hash: string; by: Verdict['by'] }> {
   // Missing outside of secure contexts, whatever the type says.
-  const subtle = crypto.subtle as SubtleCrypto | undefined;
+  const { subtle } = crypto as { readonly subtle?: typeof crypto.subtle };
   if (subtle === undefined) return { hash: toHex(sha256(bytes)), by: 'this page' };
   return { hash: toHex(new Uint8Array(await subtle.digest('SHA-256', bytes))), by: 'WebCrypto' };
 }
@@ -130,7 +130,7 @@ export async function verifyInBrowser(
     },
     {
       passed: messages.length >= 1 && messages.length <= 10 && longest <= 20,
-      text: `It has ${messages.length} messages (1 to 10 allowed), the longest of ${longest} characters (at most 20).`,
+      text: `It has ${messages.length} ${messages.length === 1 ? 'message' : 'messages'} (1 to 10 allowed), the longest of ${longest} characters (at most 20).`,
     },
     { passed: nonceLength < 40, text: `Its nonce has ${nonceLength} characters (fewer than 40).` },
     {

@@ -6,8 +6,8 @@ import { minerColor } from './leaders.ts';
 
 /** Blocks shown at most: as many as a wall screen takes. */
 export const STRIP_BLOCKS = 30;
-/** Messages of a block that are shown; the others are counted. */
-const SHOWN_MESSAGES = 3;
+/** Lines for the messages of a block: where there are more, the last line counts them. */
+const MESSAGE_LINES = 3;
 /** Least time from one announcement to screen readers to the next, in milliseconds. */
 const NEWS_INTERVAL = 15_000;
 
@@ -22,10 +22,18 @@ function bornAt({ arrivedAt, time }: BlockSummaryJson): number {
   return Date.parse(arrivedAt ?? time ?? '');
 }
 
+/** Messages as a few lines. */
+function messageLines(messages: readonly string[], count: number): HTMLElement[] {
+  const shown = count > MESSAGE_LINES ? MESSAGE_LINES - 1 : count;
+  return [
+    ...messages.slice(0, shown).map((message) => foreign(message, 'cut')),
+    ...(count > shown ? [make('span', { class: 'muted' }, `and ${count - shown} more`)] : []),
+  ];
+}
+
 function show(block: BlockSummaryJson, isNew: boolean): Shown {
   const { height, minedBy, messages, hash } = block;
   const age = make('span', { class: 'age' });
-  const more = messages.length - SHOWN_MESSAGES;
   const item = make(
     'li',
     { class: isNew ? 'new' : null },
@@ -38,12 +46,7 @@ function show(block: BlockSummaryJson, isNew: boolean): Shown {
         'aria-label': `Block ${height}`,
       },
       make('span', { class: 'cube-height' }, whole(height)),
-      make(
-        'span',
-        { class: 'cube-words' },
-        ...messages.slice(0, SHOWN_MESSAGES).map((message) => foreign(message, 'cut')),
-        more > 0 ? make('span', { class: 'muted' }, `and ${more} more`) : null,
-      ),
+      make('span', { class: 'cube-words' }, ...messageLines(messages, messages.length)),
       make('span', { class: 'cube-hash' }, hashElement(hash, 14)),
       make('span', { class: 'cube-miner' }, foreign(minedBy, 'cut')),
       age,
@@ -113,12 +116,10 @@ export class Strip {
   /** What the next block will be. */
   next(status: StatusJson, words: readonly string[]): void {
     setText(this.#pendingHeight, whole(status.height));
-    const shown = words.slice(0, SHOWN_MESSAGES).map((word) => foreign(word, 'cut'));
-    const more = Math.min(words.length, 10) - shown.length;
     fill(
       this.#pendingWords,
-      ...(shown.length > 0 ? shown : [make('span', { class: 'muted' }, 'no word waits')]),
-      more > 0 ? make('span', { class: 'muted' }, `and ${more} more`) : null,
+      ...messageLines(words, words.length),
+      words.length === 0 ? make('span', { class: 'muted' }, 'no word waits') : null,
     );
     const expected = status.expectedBlockSeconds;
     setText(
