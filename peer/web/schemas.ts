@@ -124,21 +124,27 @@ export const blockSchema = blockSummarySchema.extend({
     .describe('what is hashed, in order: the SHA-256 of all bytes, one part after the other, is the hash'),
 });
 
+/** A whole number in a query: digits and nothing else, though JavaScript would read more as a number. */
+function wholeNumber(least: number, most: number): z.ZodType<number> {
+  const rule = `it must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, rule)
+    .transform(Number)
+    .pipe(z.int(rule).min(least, rule).max(most, rule));
+}
+
 export const blocksQuerySchema = z.strictObject({
-  from: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(Number.MAX_SAFE_INTEGER)
+  from: wholeNumber(0, Number.MAX_SAFE_INTEGER)
     .optional()
     .describe('height of the newest block wanted; the tip if left out'),
-  limit: z.coerce.number().int().min(1).max(MAX_BLOCKS).default(20).describe('blocks wanted, going down'),
+  limit: wholeNumber(1, MAX_BLOCKS).default(20).describe('blocks wanted, going down'),
 });
 
 /** A height, or a whole hash. */
 export const blockIdSchema = z
   .string()
-  .regex(/^(\d{1,15}|[0-9a-f]{64})$/)
+  .regex(/^(\d{1,15}|[0-9a-f]{64})$/, 'it is named by its height, or by its hash in lower case')
   .describe('height, or hash in lower case');
 
 export const searchQuerySchema = z.strictObject({
@@ -280,7 +286,7 @@ export const wordsSchema = z.strictObject({
 export const newWordSchema = z.strictObject({
   word: z
     .string()
-    .refine(isMineableWord, `must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters`)
+    .refine(isMineableWord, `it must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters`)
     .meta({ minLength: 1, maxLength: MAX_MINED_MESSAGE_LENGTH, pattern: '^[ -~]+$' }),
 });
 

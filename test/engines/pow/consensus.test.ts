@@ -324,7 +324,7 @@ describe('asking', () => {
 });
 
 describe('round trips', () => {
-  const answer = { type: 'STATS_REPLY', height: 3, hash: honest[2]?.hash };
+  const answer = { type: 'STATS_REPLY', height: 3, hash: honest[2]?.hash ?? null } as const;
 
   function asking(): Rig {
     const rig = new Rig({}, honest.slice(0, 3));
