@@ -8,6 +8,9 @@ const RETRY_AFTER = 2_000;
 /** A stream that said nothing for so long is dead: a status comes every ten seconds. In milliseconds. */
 const SILENCE = 35_000;
 
+/** Answers that mean "ask again": too many requests, not ready. */
+const LATER = [429, 503];
+
 /** What a request was answered with instead of what was asked for; the message is one sentence for people. */
 export class ApiError extends Error {
   /** 0 where nothing was answered at all. */
@@ -50,7 +53,9 @@ export async function getJson<T>(url: string): Promise<T> {
 export async function postJson(url: string, body: unknown, token = ''): Promise<void> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token !== '') headers['authorization'] = `Bearer ${token}`;
-  await ask(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await ask(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  // An answer that nobody reads would be broken off.
+  await response.text();
 }
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -181,6 +186,7 @@ export class Refresher {
     } catch (error) {
       // The stream notices a peer that is gone, and everything is fetched when it is back.
       if (!(error instanceof ApiError)) throw error;
+      if (LATER.includes(error.status)) this.#wanted = true;
     } finally {
       this.#running = false;
     }
