@@ -22,8 +22,8 @@ export const MAX_GRAPH_NODES = 120;
 const MAX_LABELS = 40;
 /** Longest label drawn, in code points. */
 const LABEL_LENGTH = 16;
-/** Of the picture, in CSS pixels: as wide as there is room, and about as high. */
-const HEIGHT = { least: 240, most: 520 };
+/** Of the picture, in CSS pixels: it is as wide as there is room, and the higher the more nodes there are. */
+const HEIGHT = { least: 200, most: 520, eachNode: 36 };
 /** Room at the edges for the names, in CSS pixels. */
 const MARGIN = { x: 58, top: 20, bottom: 36 };
 
@@ -76,7 +76,8 @@ export class Graph {
     const [nodes, links] = [this.#shown, this.#links];
     const width = this.#svg.parentElement?.clientWidth ?? 0;
     if (nodes.length === 0 || width === 0) return;
-    const height = Math.max(HEIGHT.least, Math.min(HEIGHT.most, width * 0.85));
+    const wanted = Math.min(HEIGHT.most, width * 0.85, HEIGHT.least + nodes.length * HEIGHT.eachNode);
+    const height = Math.max(HEIGHT.least, wanted);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     const places = fitNodes([...this.#nodes.values()]);
     const at = (id: string): { x: number; y: number } => {

@@ -7,6 +7,8 @@ import { Table } from './table.ts';
 
 type Miner = MinersJson['miners'][number];
 
+/** Time that the plot shows at least, in seconds: less of it would make every wobble look like an event. */
+const LEAST_SPAN = 600;
 /** Lines drawn beside the one of all miners together: as many as can be told apart. */
 const MAX_LINES = 6;
 
@@ -87,10 +89,13 @@ export class Miners {
     // With one miner, its line would be the same as that of all.
     const drawn = miners.length > 1 ? miners.slice(0, MAX_LINES) : [];
     const series: LineSeries[] = [
-      { label: 'all miners', color: 'series-1' },
+      { label: 'all miners', color: 'series-1', filled: true },
       ...drawn.map((miner, index) => ({ label: nameOf(miner), color: `series-${index + 2}` })),
     ];
     const times = timesOf(history);
+    const end = times.at(-1) ?? 0;
+    const first = history.values.findIndex((value) => value !== null);
+    const range = [Math.min(times[first] ?? end, end - LEAST_SPAN), end] as const;
     const unit = rateUnit(Math.max(...history.values.map((value) => value ?? 0)));
     const scaled = (value: number | null): number | null => (value === null ? null : value / unit.size);
     const data: PlotData = [
@@ -105,7 +110,7 @@ export class Miners {
     ];
     const lines = JSON.stringify([unit, series]);
     if (this.#plot !== undefined && lines === this.#lines) {
-      this.#plot.setData(data);
+      this.#plot.setData(data, range);
       return;
     }
     this.#lines = lines;
@@ -114,6 +119,8 @@ export class Miners {
     this.#plot = linePlot(byId('rate-plot'), data, {
       description: `Hash rate of our miners in ${unit.name} over the last ${Math.round((times.length * history.stepSeconds) / 60)} minutes`,
       x: 'clock',
+      range,
+      fromZero: true,
       series,
       readout: byId('rate-readout'),
     });

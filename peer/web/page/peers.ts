@@ -129,7 +129,10 @@ export class Peers {
       })),
       edges.map(({ source, target, kind }) => ({ from: source, to: target, own: kind === 'direct' })),
     );
-    setText(byId('graph-count'), `${whole(nodes.length)} nodes, ${whole(edges.length)} links known`);
+    setText(
+      byId('graph-count'),
+      `${whole(nodes.length)} ${nodes.length === 1 ? 'node' : 'nodes'}, ${whole(edges.length)} ${edges.length === 1 ? 'link' : 'links'} known`,
+    );
     this.#links.update(nodes.map((node) => ({ ...node, others: [...(others.get(node.id) ?? [])] })));
   }
 }
