@@ -80,6 +80,8 @@ export interface BaseOptions {
   readonly token?: string | undefined;
   /** A monotonic clock in milliseconds. */
   readonly clock?: () => number;
+  /** Told of what nobody foresaw, which a client hears nothing of. */
+  readonly onFault?: (error: Error) => void;
   /** Told of every answer. */
   readonly onAnswer?: (status: number) => void;
   /** Told of every request that was refused because of a bound, with its name. */
@@ -111,6 +113,7 @@ export function createBase(options: BaseOptions): Hono<WebEnv> {
   app.notFound((context) => new ProblemError(404, `There is nothing at ${context.req.path}.`).response());
   app.onError((error) => {
     if (error instanceof ProblemError) return error.response();
+    options.onFault?.(error);
     return new ProblemError(500, 'The peer could not answer; it may be going down.').response();
   });
   return app;

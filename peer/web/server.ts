@@ -22,7 +22,7 @@ import { apiRoutes } from './routes.ts';
 import type { WebObserver, WebSubject } from './subject.ts';
 import { Views } from './views.ts';
 
-export interface AppOptions extends Pick<BaseOptions, 'bind' | 'token' | 'clock'> {
+export interface AppOptions extends Pick<BaseOptions, 'bind' | 'token' | 'clock' | 'onFault'> {
   /** Wall clock in milliseconds; the machine's by default. */
   readonly now?: () => number;
 }
@@ -84,7 +84,13 @@ export function createApp(subject: WebSubject, options: AppOptions): WebApp {
  * @throws UserError if the port can't be had
  */
 export async function openWeb(subject: WebSubject, options: AppOptions & ListenOptions): Promise<Listening> {
-  const web = createApp(subject, options);
+  const { log } = options;
+  const web = createApp(subject, {
+    ...options,
+    onFault: (error) => {
+      log.warn('the status page could not answer', { error: messageOf(error) });
+    },
+  });
   try {
     const listening = await listen(web.app, options);
     return {
@@ -95,7 +101,6 @@ export async function openWeb(subject: WebSubject, options: AppOptions & ListenO
       },
     };
   } catch (error) {
-    options.log.debug('http: the server could not be opened', { error: messageOf(error) });
     web.close();
     throw error;
   }
