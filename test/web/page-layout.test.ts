@@ -2,11 +2,15 @@ import { expect, it } from 'vitest';
 
 import { fitNodes, placeNodes, relax, type LayoutNode } from '../../peer/web/page/layout.ts';
 
+function groupOf(id: string): string {
+  return id.slice(0, 1);
+}
+
 /** Two groups of nodes, each linked within, with one link between them. */
 function twoGroups(): { nodes: LayoutNode[]; links: { from: string; to: string }[] } {
   const ids = [...Array(12).keys()].map((index) => `${index % 2 === 0 ? 'a' : 'b'}${index}`);
   const links = ids.flatMap((from) =>
-    ids.filter((to) => to > from && to[0] === from[0]).map((to) => ({ from, to })),
+    ids.filter((to) => to > from && groupOf(to) === groupOf(from)).map((to) => ({ from, to })),
   );
   return { nodes: placeNodes(ids), links: [...links, { from: 'a0', to: 'b1' }] };
 }
@@ -40,7 +44,7 @@ it('draws nodes that are linked nearer to each other than to the rest', () => {
     nodes.flatMap((one, index) =>
       nodes
         .slice(index + 1)
-        .filter((other) => (other.id[0] === one.id[0]) === same)
+        .filter((other) => (groupOf(other.id) === groupOf(one.id)) === same)
         .map((other) => distance(one, other)),
     );
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -191,6 +191,6 @@ export class Refresher {
       this.#running = false;
     }
     // It may have been asked for while it ran.
-    if (this.#wanted as boolean) this.request();
+    if (this.#wanted) this.request();
   }
 }
