@@ -3,13 +3,13 @@ import type { Block } from '../../shared/block.ts';
 import type { Gauge } from '../engines/engine.ts';
 import type { PowNotice, PowRequest, PowResult, PowStatus } from '../engines/pow/interface.ts';
 import type { MinerView } from '../mining/server.ts';
-import type { HostCounters } from '../node/host.ts';
 import type { UdpCounters } from '../transports/udp.ts';
 
 /** What a node has counted, by part. */
 export interface WebCounters {
   readonly udp: UdpCounters;
-  readonly host: HostCounters;
+  /** Messages that were taken, and datagrams that were none, by the rule that they broke. */
+  readonly host: { readonly messages: number; readonly malformed: Readonly<Record<string, number>> };
   /** Of the mining server; empty where none runs. */
   readonly mining: Readonly<Record<string, number>>;
 }

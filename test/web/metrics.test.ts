@@ -41,7 +41,7 @@ async function scrape(rig: WebRig): Promise<{ samples: Map<string, number>; type
 /** Some of everything happens. */
 function live(rig: WebRig, round: number): void {
   rig.meet(at(round * 3 + 2), { height: 5, hash: chain[4]?.hash ?? '' });
-  rig.engine.receive('no json' as never, at(9));
+  rig.engine.receive('no json', at(9));
   rig.engine.receive({ type: 'GET_BLOCK', height: 1 }, at(2));
   rig.engine.receive({ type: 'CONSENSUS' }, at(2));
   rig.engine.receive({ type: 'CONSENSUS' }, at(2));
