@@ -161,5 +161,7 @@ describe('events over a socket', () => {
     }
     socket.resume();
     await ended;
+    // It was not ended in order, for which everything that waits would have had to go first.
+    expect(text().endsWith('0\r\n\r\n')).toBe(false);
   });
 });
