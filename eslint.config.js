@@ -18,6 +18,11 @@ const rooms = [
     forbidden: ['**/transports/**', '**/node/**', '**/commands/**', '**/mining/server*'],
   },
   {
+    room: 'peer/web',
+    // It shows what an engine says of itself, and knows nothing of how it works.
+    forbidden: ['**/node/**', '**/commands/**', '**/engines/pow/*', '!**/engines/pow/interface.ts'],
+  },
+  {
     room: 'peer/engines',
     // An engine is a deterministic state machine: sockets, files, timers and clocks live outside of it.
     forbidden: [

@@ -99,14 +99,16 @@ function freePort() {
 
 function startPeer(name, ...args) {
   const common = ['--port', '0', '--bind', '127.0.0.1', '--name', name, '--data-dir', join(folder, name)];
+  common.push('--http-port', '0');
   const quick = ['--gossip-interval', '1', '--consensus-interval', '2', '--difficulty', DIFFICULTY];
   return new Program(['peer', ...common, ...quick, '--log-format', 'json', ...args]);
 }
 
 async function smoke() {
   const minerPort = String(await freePort());
-  const first = startPeer('first', '--genesis', '--miner-port', minerPort);
-  const { address } = await until('the first peer is up', () => first.said('peer is up'));
+  const httpPort = String(await freePort());
+  const first = startPeer('first', '--genesis', '--miner-port', minerPort, '--http-port', httpPort);
+  const { address, page } = await until('the first peer is up', () => first.said('peer is up'));
   const second = startPeer('second', '--join', String(address), '--miner-port', '0');
   const miner = new Program([
     'miner',
@@ -123,6 +125,10 @@ async function smoke() {
     const theirs = new Set(second.blocks());
     return first.blocks().find((block) => Number.parseInt(block, 10) >= HEIGHT && theirs.has(block));
   });
+  for (const path of ['', 'main.js', 'status', 'metrics']) {
+    const { status } = await fetch(`${page}${path}`);
+    if (status !== 200) throw new Error(`the page's /${path} is answered with ${status}`);
+  }
   for (const program of [miner, second, first]) await program.stop();
   const record = join(folder, 'blocks.txt');
   for (const args of [

@@ -15,6 +15,7 @@ import {
 import { messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import { addCommonOptions, addOption, hostPort, integer, seconds, text } from '../../shared/options.ts';
+import { MAX_TOKEN_LENGTH } from '../web/limits.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
 import { addDataDirOption, openDataDir } from './data-dir.ts';
 
@@ -34,6 +35,8 @@ interface StartOptions {
   readonly minerPort: number;
   readonly minerBind?: string;
   readonly httpPort: number;
+  readonly httpBind: string;
+  readonly httpToken?: string;
   readonly genesis?: boolean;
   readonly consensusInterval: number;
   readonly gossipInterval: number;
@@ -85,17 +88,12 @@ before the file. Options of a command go after its name: node peer export --data
     .action(async (options: StartOptions) => {
       const [operand] = command.args;
       if (operand !== undefined) command.error(`error: unknown command '${operand}'; see --help`);
-      await start(options);
+      await start(options, command.getOptionValueSource('httpPort') === 'default');
     });
   addNetworkOptions(command);
   addChainOptions(command);
   addMiningOptions(command);
-  addOption(command, 'peer', {
-    flags: '--http-port <number>',
-    description: 'TCP port of the status page; 0 switches it off (there is no page in this version yet)',
-    parse: integer(0, 65535),
-    default: 0,
-  });
+  addHttpOptions(command);
   return addCommonOptions(command, 'peer');
 }
 
@@ -196,6 +194,31 @@ function addMiningOptions(command: Command): void {
   });
 }
 
+function addHttpOptions(command: Command): void {
+  addOption(command, 'peer', {
+    flags: '--http-port <number>',
+    description:
+      'TCP port of the status page, its API and metrics; 0 switches them off. Where the default is taken, any free one serves',
+    parse: integer(0, 65535),
+    default: 8998,
+  });
+  addOption(command, 'peer', {
+    flags: '--http-bind <address>',
+    description: 'address to listen on for the status page; 0.0.0.0 shows it to other machines',
+    default: '127.0.0.1',
+  });
+  addOption(command, 'peer', {
+    flags: '--http-token <text>',
+    description:
+      'what a request must show to change anything through the page; without it only this machine may, and nobody where others see the page',
+    parse: text(
+      MAX_TOKEN_LENGTH,
+      (token) => /^[\x21-\x7e]+$/.test(token),
+      `It must be 1 to ${MAX_TOKEN_LENGTH} printable ASCII characters without spaces.`,
+    ),
+  });
+}
+
 /** Signals that mean "please stop": Ctrl-C, a service manager, a terminal that was closed. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -214,9 +237,10 @@ function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
 /**
  * Runs a peer until a signal stops it or it can't go on, which is logged and makes the exit code 1.
  *
+ * @param anyHttpPort whether the status page may be at another port than the one that is named
  * @throws UserError if it can't be started
  */
-async function start(options: StartOptions): Promise<void> {
+async function start(options: StartOptions, anyHttpPort: boolean): Promise<void> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
   let end: (reason: NodeJS.Signals | Error) => void = () => undefined;
   const ended = new Promise<NodeJS.Signals | Error>((settle) => (end = settle));
@@ -226,7 +250,7 @@ async function start(options: StartOptions): Promise<void> {
   });
   const dataDir = await openDataDir(options.dataDir);
   try {
-    const node = await openPowNode(nodeOptions(options), {
+    const node = await openPowNode(nodeOptions(options, anyHttpPort), {
       store: dataDir.store,
       log,
       bar: process.stderr.isTTY && options.logFormat === 'text',
@@ -250,8 +274,9 @@ async function start(options: StartOptions): Promise<void> {
   setTimeout(() => process.exit(), END_PATIENCE).unref();
 }
 
-function nodeOptions(options: StartOptions): PowNodeOptions {
+function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
   const { minerPort, minerBind = options.bind, minedBy = options.name, genesis = false } = options;
+  const { httpPort: port, httpBind: bind, httpToken: token } = options;
   return {
     ...options,
     host: options.host,
@@ -259,6 +284,7 @@ function nodeOptions(options: StartOptions): PowNodeOptions {
     minerBind,
     minedBy,
     genesis,
+    http: port === 0 ? undefined : { port, bind, anyPort, ...(token !== undefined && { token }) },
   };
 }
 
@@ -284,11 +310,11 @@ function sayWhatRuns(log: Log, node: PowNode, options: StartOptions): void {
   log.info('peer is up', {
     address: addressKey(node.address),
     miners: node.minerAddress === undefined ? 'off' : addressKey(node.minerAddress),
+    page: node.httpAddress === undefined ? 'off' : `http://${addressKey(node.httpAddress)}/`,
     name: options.name,
     data: resolve(options.dataDir),
     difficulty: options.difficulty,
     blocks: height,
     tip: hash ?? 'none',
   });
-  if (options.httpPort !== 0) log.warn('--http-port: there is no status page in this version yet');
 }

@@ -14,9 +14,13 @@ import type { PowMessage } from '../engines/pow/messages.ts';
 import { PowEngine } from '../engines/pow/pow.ts';
 import { MiningServer, type MinerView } from '../mining/server.ts';
 import type { Store } from '../storage/store.ts';
+import { timed } from '../storage/timed.ts';
 import type { Resolve } from '../transports/names.ts';
-import { openUdp, type UdpCounters } from '../transports/udp.ts';
-import { EngineHost, HostError, type HostCounters } from './host.ts';
+import { openUdp } from '../transports/udp.ts';
+import type { ListenOptions } from '../web/http.ts';
+import { openWeb, type AppOptions } from '../web/server.ts';
+import type { WebCounters, WebObserver, WebSubject } from '../web/subject.ts';
+import { EngineHost, HostError } from './host.ts';
 import { ProgressBar, ProgressLines, Reporter } from './report.ts';
 import { defaultHost, selfHosts, thisMachine } from './self.ts';
 
@@ -46,6 +50,8 @@ export interface PowNodeOptions {
   readonly peerTimeout: number;
   readonly minedBy: string;
   readonly idleWord: string;
+  /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
+  readonly http: Pick<ListenOptions & AppOptions, 'bind' | 'port' | 'anyPort' | 'token'> | undefined;
 }
 
 /** What a node is given. */
@@ -67,9 +73,11 @@ export interface PowNode {
   readonly address: Address;
   /** Where miners are served, if they are. */
   readonly minerAddress: Address | undefined;
+  /** Where the status page is served, if it is. */
+  readonly httpAddress: Address | undefined;
   status(): PowStatus;
   miners(): readonly MinerView[];
-  counters(): { readonly udp: UdpCounters; readonly host: HostCounters };
+  counters(): WebCounters;
   /**
    * Asks the engine for something.
    *
@@ -110,6 +118,17 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
     open.push(transport);
     const config = configure(options, transport.local.port, join);
     const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
+    const observers = new Set<WebObserver>();
+    const tellObservers = (tell: (observer: WebObserver) => void): void => {
+      for (const observer of observers) {
+        try {
+          tell(observer);
+        } catch (error) {
+          // Whatever is wrong with a page, it must not stop the peer.
+          log.error('the status page failed', { error: messageOf(error) });
+        }
+      }
+    };
     const submit = (block: Block): SubmitResult => {
       try {
         return running.request({ kind: 'submit-block', block });
@@ -131,10 +150,17 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       engine,
       codec: powCodec,
       transport,
-      store,
+      store: timed(store, (seconds) => {
+        tellObservers((observer) => {
+          observer.onWrite(seconds);
+        });
+      }),
       onNotice: (notice) => {
         reporter.report(notice);
         if (notice.kind === 'work') miners?.setTemplate(notice.template);
+        tellObservers((observer) => {
+          observer.onNotice(notice);
+        });
       },
       onFailure: (error) => {
         parts.onFailure(error.cause instanceof UserError ? error.cause : error);
@@ -143,15 +169,39 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
     // From here on the host closes the socket and the store.
     open.splice(0, open.length, running, ...(miners ? [miners] : []));
     receiver.host = running;
+    const subject: WebSubject = {
+      name: config.name,
+      address: config.self,
+      difficulty: config.difficulty,
+      status: () => engine.status(),
+      block: (height) => engine.block(height),
+      miners: () => miners?.miners() ?? [],
+      counters: () => ({
+        udp: transport.counters,
+        host: running.counters,
+        mining: miners?.counters() ?? {},
+      }),
+      measure: (tell) => {
+        engine.measure(tell);
+      },
+      request: (request) => running.request(request),
+      observe: (observer) => {
+        observers.add(observer);
+        return () => observers.delete(observer);
+      },
+    };
+    const web = options.http && (await openWeb(subject, { ...options.http, log }));
+    if (web !== undefined) open.push(web);
     let closing: Promise<void> | undefined;
     running.start();
     return {
       address: config.self,
       minerAddress,
-      status: () => engine.status(),
-      miners: () => miners?.miners() ?? [],
-      counters: () => ({ udp: transport.counters, host: running.counters }),
-      request: (request) => running.request(request),
+      httpAddress: web?.address,
+      status: () => subject.status(),
+      miners: () => subject.miners(),
+      counters: () => subject.counters(),
+      request: (request) => subject.request(request),
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {

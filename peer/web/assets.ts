@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../../shared/errors.ts';
 
 /** Where the project's package.json lies: the same for the sources and for what was built. */
-const ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
-const PAGE = 'peer/web/page';
+export const ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
+export const PAGE = 'peer/web/page';
 
 /**
  * A stylesheet or a page of peer/web/page, as it is.

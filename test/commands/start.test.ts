@@ -11,12 +11,16 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { defaultName, peerCommand } from '../../peer/commands/start.ts';
+import { freePort } from '../support/processes.ts';
 import { isMineableName } from '../../shared/block.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LOOPBACK = '127.0.0.1';
 /** Options with which any number of peers run beside each other, unseen by other machines. */
-const PRIVATE = ['--port', '0', '--bind', LOOPBACK, '--miner-port', '0', '--log-format', 'json'];
+const PRIVATE = [
+  ...['--port', '0', '--bind', LOOPBACK, '--miner-port', '0', '--http-port', '0'],
+  ...['--log-format', 'json'],
+];
 
 type LogRecord = Record<string, unknown>;
 
@@ -107,7 +111,8 @@ describe('help', () => {
       difficulty: '8',
       'data-dir': '".gossip-peer"',
       'miner-port': '8786',
-      'http-port': '0',
+      'http-port': '8998',
+      'http-bind': '"127.0.0.1"',
       'consensus-interval': '300',
       'gossip-interval': '30',
       'peer-timeout': '60',
@@ -117,9 +122,17 @@ describe('help', () => {
     })) {
       expect(text).toMatch(new RegExp(`--${option} <[^>]+> [^<]*\\(default: ${value}, env: GOSSIP_PEER_`));
     }
-    for (const option of ['host', 'name', 'genesis', 'miner-bind', 'mined-by', 'config', 'verbose']) {
+    for (const option of [
+      'host',
+      'name',
+      'genesis',
+      'miner-bind',
+      'mined-by',
+      'http-token',
+      'config',
+      'verbose',
+    ])
       expect(text).toContain(`--${option} `);
-    }
     for (const command of ['export', 'import', 'verify']) expect(text).toContain(` ${command} [options]`);
     expect(text).toContain('Examples: node peer ');
   });
@@ -154,6 +167,8 @@ describe('what is wrong is said in one line', () => {
     [['--consensus-interval', '0'], /--consensus-interval <seconds>.*above 0/],
     [['--gossip-interval', '-1'], /--gossip-interval <seconds>.*above 0/],
     [['--peer-timeout', '1e9'], /--peer-timeout <seconds>.*above 0/],
+    [['--http-port', '-1'], /--http-port <number>.*from 0 to 65535/],
+    [['--http-token', 'two words'], /--http-token <text>.*printable ASCII characters without spaces/],
     [['--log-level', 'loud'], /--log-level <level>.*error, warn, info, debug/],
     [['--log-format', 'xml'], /--log-format <format>.*text, json/],
     [['strat'], /unknown command 'strat'/],
@@ -257,9 +272,23 @@ describe('options', () => {
     expect((await run.says('peer is up'))['address']).toMatch(/^peer\.example\.org:[1-9]\d*$/);
   });
 
-  test('--http-port is taken, with the remark that there is nothing to see', async () => {
-    const run = privatePeer(['--http-port', '8080']);
-    expect(await run.says('--http-port')).toMatchObject({ level: 'warn' });
+  test('--http-port 0 serves no page', async () => {
+    expect(await privatePeer().says('peer is up')).toMatchObject({ page: 'off' });
+  });
+
+  test('the page is at the port that was asked for, or, where nobody asked, at any', async () => {
+    const port = await freePort();
+    const asked = privatePeer(['--http-port', String(port)]);
+    expect(await asked.says('peer is up')).toMatchObject({ page: `http://127.0.0.1:${port}/` });
+    const status = await fetch(`http://127.0.0.1:${port}/status`);
+    expect(await status.json()).toMatchObject({ engine: 'pow', height: 0, writing: 'open' });
+    expect((await fetch(`http://127.0.0.1:${port}/`)).headers.get('content-type')).toMatch('text/html');
+    const args = [...PRIVATE.filter((arg, at) => arg !== '--http-port' && PRIVATE[at - 1] !== '--http-port')];
+    const two = [1, 2].map((n) => peer([...args, '--data-dir', join(folder, `any-${n}`)]));
+    const pages = await Promise.all(two.map(async (run) => String((await run.says('peer is up'))['page'])));
+    expect(pages[0]).not.toBe(pages[1]);
+    for (const page of pages) expect((await fetch(`${page}healthz`)).status).toBe(200);
+    expect(await asked.stop()).toEqual({ code: 0, signal: null });
   });
 
   test('a name in --join that has no address is no reason to stop', async () => {
@@ -270,7 +299,10 @@ describe('options', () => {
   });
 
   test('the log is text unless asked otherwise, and as quiet as asked for', async () => {
-    const args = ['--port', '0', '--bind', LOOPBACK, '--miner-port', '0', '--data-dir', join(folder, 'data')];
+    const args = [
+      ...['--port', '0', '--bind', LOOPBACK, '--miner-port', '0', '--http-port', '0'],
+      ...['--data-dir', join(folder, 'data')],
+    ];
     const run = peer(args);
     while (!run.stderr.includes('peer is up')) await once(run.child.stderr, 'data');
     expect(run.stderr).toMatch(
@@ -304,6 +336,19 @@ describe('what is taken already', () => {
     expect(await run.ended).toEqual({ code: 1, signal: null });
     server.close();
     expect(run.stderr).toMatch(new RegExp(`^peer: [^\\n]*${port}[^\\n]*--miner-port[^\\n]*\\n$`));
+    await privatePeer().says('peer is up');
+  });
+
+  test('a port for the status page that was asked for', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
+    const { port } = server.address() as AddressInfo;
+    const run = privatePeer(['--http-port', String(port)]);
+    expect(await run.ended).toEqual({ code: 1, signal: null });
+    server.close();
+    expect(run.stderr).toBe(
+      `peer: port ${port} for the status page is in use; choose another with --http-port\n`,
+    );
     await privatePeer().says('peer is up');
   });
 

@@ -21,6 +21,7 @@ const OPTIONS: PowNodeOptions = {
   peerTimeout: 60,
   minedBy: 'test',
   idleWord: 'idle',
+  http: undefined,
 };
 
 /** A store whose disk is full when the test says so. */

@@ -227,7 +227,7 @@ export class Peer {
       ...['--miner-port', String(this.minerPort), '--data-dir', this.dataDir],
       ...['--difficulty', String(plan.difficulty), '--name', plan.name ?? `peer ${this.port}`],
       ...['--consensus-interval', '1', '--gossip-interval', '1', '--peer-timeout', '20'],
-      ...['--log-format', 'json', '--log-level', 'debug'],
+      ...['--log-format', 'json', '--log-level', 'debug', '--http-port', '0'],
       ...(plan.minedBy === undefined ? [] : ['--mined-by', plan.minedBy]),
       ...(plan.join ?? []).flatMap((address) => ['--join', addressKey(address)]),
       ...(plan.genesis === true ? ['--genesis'] : []),

@@ -235,11 +235,14 @@ export class Consensus {
     const sender = this.senderOf(message, from);
     const peer = context.peers.get(sender);
     if (peer !== undefined) peer.claim = claim;
+    const first = state.phase === 'asking' && !state.answers.has(addressKey(sender));
     if (state.phase !== 'asking' || !makeRoomForAnswer(state, sender)) {
       // One implementation answers all its peers whenever anybody asks it.
       context.count('stats-reply.unexpected');
       return;
     }
+    // Asked again, it may be answering either question (Karn's algorithm).
+    if (peer !== undefined && first && state.rounds === 1) peer.roundTrip = context.now - this.startedAt;
     context.count('stats-reply.accepted');
     state.answers.set(addressKey(sender), { claim, from: sender });
     if (state.silent === 0) this.evaluate(state);

@@ -90,6 +90,7 @@ export class GossipProtocol {
     const hearing = this.hear(address, from, message.name);
     if (hearing === undefined) return;
     const { peer, joined } = hearing;
+    peers.noteForwarder(peer, from);
     if (repeated) {
       // Some implementations keep one id for life: they are not to be passed on again, but want to be answered.
       context.count('gossip.repeated');

@@ -103,6 +103,10 @@ export interface PeerView {
   readonly claim: ChainClaim | null;
   /** Provable offences. */
   readonly offences: number;
+  /** Milliseconds that it took to answer STATS, when that was last known for certain; null if it never was. */
+  readonly roundTrip: number | null;
+  /** Peers that passed its GOSSIP on to us, as `host:port`, the latest last; at most 8. */
+  readonly via: readonly string[];
 }
 
 /** The state of the engine, as shown to people. */

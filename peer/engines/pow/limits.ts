@@ -48,6 +48,8 @@ export const MAX_PEERS_PER_HOST = 128;
 
 /** Unverified peers on one host, so that nobody can have us bother a bystander on a thousand ports. */
 export const MAX_UNVERIFIED_PER_HOST = 16;
+/** Peers remembered of those that passed a peer's GOSSIP on to us: three do it at a time, the rest is history. */
+export const MAX_FORWARDERS = 8;
 
 // Gossip
 

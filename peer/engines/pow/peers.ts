@@ -8,6 +8,7 @@ import {
   ALL_INTRODUCTIONS_PER_SECOND,
   INTRODUCTIONS_BURST,
   INTRODUCTIONS_PER_SECOND,
+  MAX_FORWARDERS,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
   MAX_PEERS_PER_INTRODUCER,
@@ -34,6 +35,10 @@ export interface Peer {
   /** When a GOSSIP of its own was last passed on, and last answered; -Infinity for never. */
   lastForward: number;
   lastReply: number;
+  /** Milliseconds from STATS to its answer, as last measured. */
+  roundTrip: number | null;
+  /** Keys of the peers that passed its GOSSIP on to us, the latest last. */
+  readonly forwarders: string[];
 }
 
 /** What became of a peer that was heard of. */
@@ -74,6 +79,9 @@ export class PeerTable {
     tell('unverified peers', this.count - this.verified, MAX_UNVERIFIED_PEERS);
     tell('hosts of peers', this.verifiedPerHost.size, this.verified);
     this.introductions.measure('rates of introductions', tell);
+    let forwarders = 0;
+    for (const peer of this.all()) forwarders += peer.forwarders.length;
+    tell('forwarders of peers', forwarders, this.count * MAX_FORWARDERS);
   }
 
   get({ host, port }: Address): Peer | undefined {
@@ -125,6 +133,8 @@ export class PeerTable {
       offences: 0,
       lastForward: -Infinity,
       lastReply: -Infinity,
+      roundTrip: null,
+      forwarders: [],
     };
     const neighbours = this.byHost.get(address.host);
     if (neighbours === undefined) this.byHost.set(address.host, new Map([[address.port, peer]]));
@@ -145,6 +155,17 @@ export class PeerTable {
     return peer;
   }
 
+  /** A GOSSIP of `peer` came from this address: where a peer is known there, it passed the GOSSIP on. */
+  noteForwarder(peer: Peer, from: Address): void {
+    const forwarder = this.get(from);
+    if (forwarder === undefined || forwarder === peer) return;
+    const { forwarders } = peer;
+    const known = forwarders.indexOf(forwarder.key);
+    if (known >= 0) forwarders.splice(known, 1);
+    else if (forwarders.length >= MAX_FORWARDERS) forwarders.shift();
+    forwarders.push(forwarder.key);
+  }
+
   /** A lie was proved. */
   offend(address: Address): void {
     const peer = this.get(address);
@@ -160,14 +181,18 @@ export class PeerTable {
 
   /** What people are shown. */
   view(now: number): PeerView[] {
-    return this.all().map(({ address, name, lastHeard, verified, claim, offences }) => ({
-      address,
-      name,
-      silence: now - lastHeard,
-      verified,
-      claim,
-      offences,
-    }));
+    return this.all().map(
+      ({ address, name, lastHeard, verified, claim, offences, roundTrip, forwarders }) => ({
+        address,
+        name,
+        silence: now - lastHeard,
+        verified,
+        claim,
+        offences,
+        roundTrip,
+        via: [...forwarders],
+      }),
+    );
   }
 
   private roomForVerified(host: string): boolean {

@@ -96,6 +96,11 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     this.consensus.measure(tell);
   }
 
+  /** The block at `height`, or undefined if our chain does not reach it. */
+  block(height: number): Block | undefined {
+    return this.context.chain.block(height);
+  }
+
   /** The state, as shown to people. */
   status(): PowStatus {
     const { chain, peers, counters, now } = this.context;

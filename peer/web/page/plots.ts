@@ -43,6 +43,8 @@ export interface LineOptions extends TimedOptions {
   readonly series: readonly LineSeries[];
   /** Whether there is nothing between two whole numbers. */
   readonly whole?: boolean;
+  /** Whether the y axis begins at 0 wherever the values are. */
+  readonly fromZero?: boolean;
   readonly format?: (value: number) => string;
   /** What the readout says of the sample at that place; by default the values of all series. */
   readonly tell?: (place: number, nearest: LineSeries | undefined) => string;
@@ -106,7 +108,10 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
     cursor: timedCursor(options.sync),
     scales: {
       x: { time: false, range: x },
-      y: { range: (_plot, least, most) => spread(least, most, options.whole === true) },
+      y: {
+        range: (_plot, least, most) =>
+          spread(options.fromZero === true ? 0 : least, most, options.whole === true),
+      },
     },
     axes: [
       timeAxis(options.x),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Block } from '../../../shared/block.ts';
-import { MAX_STALL } from '../../../peer/engines/pow/limits.ts';
+import { MAX_STALL, STATS_RETRY } from '../../../peer/engines/pow/limits.ts';
 import { buildChain, extendChain, flipBit, forkChain, gooseChain } from '../../support/chains.ts';
 import {
   servingScript,
@@ -9,6 +9,7 @@ import {
   type Script,
   type VirtualNode,
 } from '../../support/virtual-network.ts';
+import { at as address, Rig } from './rig.ts';
 
 const difficulty = 1;
 const plan = { difficulty };
@@ -319,6 +320,44 @@ describe('asking', () => {
     network.run(3_600_000);
     expect(node.told('consensus-started').length).toBeGreaterThanOrEqual(11);
     expect(node.told('consensus-started').length).toBeLessThanOrEqual(13);
+  });
+});
+
+describe('round trips', () => {
+  const answer = { type: 'STATS_REPLY', height: 3, hash: honest[2]?.hash ?? null } as const;
+
+  function asking(): Rig {
+    const rig = new Rig({}, honest.slice(0, 3));
+    for (const peer of [address(1), address(2)]) rig.gossip(peer, undefined);
+    const asked = rig.pass(1_000).filter(({ message }) => message.type === 'STATS');
+    expect(asked.map(({ to }) => to)).toEqual([address(1), address(2)]);
+    return rig;
+  }
+
+  const roundTrips = (rig: Rig): (number | null)[] =>
+    rig.engine.status().peers.map(({ roundTrip }) => roundTrip);
+
+  it('are measured from STATS to the first answer', () => {
+    const rig = asking();
+    expect(roundTrips(rig)).toEqual([null, null]);
+    rig.pass(20);
+    rig.receive(answer, address(1));
+    rig.pass(30);
+    rig.receive(answer, address(1));
+    rig.receive(answer, address(2));
+    expect(roundTrips(rig)).toEqual([20, 50]);
+  });
+
+  it('are not measured of who was asked twice, nor of answers that nobody asked for', () => {
+    const rig = asking();
+    rig.receive(answer, address(1));
+    rig.pass(STATS_RETRY + 10);
+    rig.receive(answer, address(2));
+    expect(roundTrips(rig)).toEqual([0, null]);
+    rig.pass(2_000);
+    rig.receive(answer, address(1));
+    rig.receive(answer, address(2));
+    expect(roundTrips(rig)).toEqual([0, null]);
   });
 });
 

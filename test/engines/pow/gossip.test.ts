@@ -7,6 +7,7 @@ import {
   FORWARDS_BURST,
   INTRODUCTIONS_BURST,
   MAX_DATAGRAM,
+  MAX_FORWARDERS,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
   MAX_PEERS_PER_INTRODUCER,
@@ -145,6 +146,29 @@ describe('passing on', () => {
     const text = `{"type":"GOSSIP","host":"${at(9).host}","port":8000,"id":"x","x":"${'x'.repeat(MAX_DATAGRAM)}"}`;
     expect(rig.receive(text, at(9)).every((sent) => sent.text.length < 300)).toBe(true);
     expect(rig.count('limit.gossip-size')).toBe(1);
+  });
+});
+
+describe('who passes whose GOSSIP on', () => {
+  const via = (rig: Rig, { host, port }: Address): readonly string[] | undefined =>
+    rig.engine.status().peers.find(({ address }) => address.host === host && address.port === port)?.via;
+
+  it('is remembered, repeated or not, the latest last', () => {
+    const rig = rigWith(3);
+    rig.gossip(at(9), 'a', at(1));
+    rig.gossip(at(9), 'a', at(2));
+    rig.gossip(at(9), 'b', at(1));
+    rig.gossip(at(9), 'c');
+    expect(via(rig, at(9))).toEqual(['10.0.0.4:8000', '10.0.0.3:8000']);
+    expect(via(rig, at(1))).toEqual([]);
+  });
+
+  it('is not remembered of strangers, nor of more than a few', () => {
+    const rig = rigWith(12);
+    rig.gossip(at(99), 'from a stranger', at(50));
+    for (let index = 1; index <= 12; index++) rig.gossip(at(99), `copy ${index}`, at(index));
+    expect(via(rig, at(99))).toHaveLength(MAX_FORWARDERS);
+    expect(via(rig, at(99))?.at(-1)).toBe('10.0.0.14:8000');
   });
 });
 

@@ -1,0 +1,14 @@
+import type { Store } from './store.ts';
+
+/** A store that tells how long, in seconds, each of its writes took. */
+export function timed(store: Store, tell: (seconds: number) => void): Store {
+  return {
+    get: (key) => store.get(key),
+    write: (writes) => {
+      const start = performance.now();
+      store.write(writes);
+      tell((performance.now() - start) / 1000);
+    },
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,71 @@
+/** Every bound of the web server, once, with its reason. Times are in milliseconds unless the name says otherwise. */
+
+// Connections and requests
+
+/** Sockets at a time: every event stream, and a few requests beside it for each of them. */
+export const MAX_CONNECTIONS = 256;
+/** Longest request line and headers, in bytes: a browser's are below 2 kB. */
+export const MAX_HEADER_BYTES = 8_192;
+/** Longest body, in bytes: a word, or the groups of a partition. */
+export const MAX_BODY_BYTES = 4_096;
+/** How long the headers, and the whole of a request, may take to come. */
+export const HEADERS_TIMEOUT = 10_000;
+export const REQUEST_TIMEOUT = 15_000;
+/** How long a connection is kept for the next request, and how long one may stand still while it is answered. */
+export const KEEP_ALIVE_TIMEOUT = 5_000;
+export const SOCKET_TIMEOUT = 60_000;
+/** Requests of one client: a page that loads makes thirty at once, and one a second afterwards. */
+export const REQUESTS_PER_SECOND = 50;
+export const REQUESTS_BURST = 300;
+/** Requests of all clients together: at a millisecond each, the peer is left most of its time. */
+export const ALL_REQUESTS_PER_SECOND = 200;
+export const ALL_REQUESTS_BURST = 1_000;
+/** Clients whose rates are remembered; beyond it the one idle longest is forgotten. */
+export const MAX_RATED_CLIENTS = 4_096;
+/** Longest token, in characters. */
+export const MAX_TOKEN_LENGTH = 256;
+
+// Events
+
+/** Streams of events at a time, and those of one client: a person's tabs, not a room of them. */
+export const MAX_STREAMS = 64;
+export const MAX_STREAMS_PER_CLIENT = 32;
+/** Bytes that may wait for a client to read them; beyond it is cut off and comes again for a fresh start. */
+export const MAX_QUEUED_BYTES = 256 * 1024;
+/** Something is said this often, so that a proxy does not take the stream for dead. */
+export const HEARTBEAT = 15_000;
+/** After this long a browser is to try again. */
+export const RECONNECT = 2_000;
+/** Changes of the status, the words and a sync are told at most this often. */
+export const EVENT_INTERVAL = 1_000;
+/** Events of one kind that are told in such an interval; more than a person could follow. */
+export const MAX_EVENTS_PER_INTERVAL = 50;
+
+// History
+
+/** Reorganisations and false chains remembered: weeks of a network that works. */
+export const MAX_REMEMBERED_FORKS = 100;
+/** Peers named of those that claimed one false chain. */
+export const MAX_CLAIMANTS = 16;
+/** Blocks of which it is remembered when they came: what the page shows, many times over. */
+export const MAX_ARRIVALS = 1_000;
+/** One value of a hash rate, and how many are kept: an hour. */
+export const RATE_STEP = 10_000;
+export const RATE_VALUES = 360;
+
+// The index of the chain
+
+/** Blocks indexed, at six bytes each: twenty years at one in forty seconds. */
+export const MAX_INDEXED_BLOCKS = 2 ** 24;
+/** Names counted apart; more than a class has students, even if each signs under a hundred. The rest counts as one. */
+export const MAX_NAMES = 10_000;
+/** A name is cut to so many UTF-16 units: with it, the names take at most 5 MB. */
+export const MAX_NAME_LENGTH = 256;
+/** Blocks read in one go: about a millisecond; and the pause in which the peer does everything else. */
+export const INDEX_SLICE = 250;
+export const INDEX_PAUSE = 1;
+
+// Metrics
+
+/** Different values of a label; what the engine counts has a few dozen names, this only bounds a careless one. */
+export const MAX_LABEL_VALUES = 256;

@@ -1,0 +1,75 @@
+/** Serves the files of the page. They are few: each is read once, when somebody wants it, and kept compressed too. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+import type { Hono } from 'hono';
+
+import { UserError } from '../../shared/errors.ts';
+import { PAGE, ROOT, pageScript, pageText, uPlotFile } from './assets.ts';
+import type { WebEnv } from './http.ts';
+import { ProblemError } from './problem.ts';
+
+const TYPES = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+} as const;
+
+interface PageFile {
+  readonly etag: string;
+  readonly plain: Uint8Array<ArrayBuffer>;
+  readonly compressed: Uint8Array<ArrayBuffer>;
+}
+
+/** Has the files served: the page itself at `/`, everything else beside it. */
+export function servePage(app: Hono<WebEnv>): void {
+  const kept = new Map<string, PageFile>();
+  for (const [name, read] of pageFiles()) {
+    const type = TYPES[name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES];
+    app.get(name === 'index.html' ? '/' : `/${name}`, ({ req }) => {
+      let file = kept.get(name);
+      if (file === undefined) kept.set(name, (file = load(read)));
+      const headers: Record<string, string> = {
+        'content-type': type,
+        // Kept, but asked for again: the program may be another one by then.
+        'cache-control': 'no-cache',
+        etag: file.etag,
+        vary: 'accept-encoding',
+      };
+      if (req.header('if-none-match') === file.etag) return new Response(null, { status: 304, headers });
+      if (!/\bgzip\b/.test(req.header('accept-encoding') ?? '')) return new Response(file.plain, { headers });
+      return new Response(file.compressed, { headers: { ...headers, 'content-encoding': 'gzip' } });
+    });
+  }
+}
+
+/** The names of all files, and how each is read. Of a script there is its source. */
+function pageFiles(): Map<string, () => string> {
+  const files = new Map<string, () => string>();
+  for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
+  const folder = join(ROOT, PAGE);
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (name.endsWith('.ts'))
+      files.set(name.replace(/ts$/, 'js'), () => pageScript(name.replace(/\.ts$/, '')));
+    else if (/\.(html|css|svg)$/.test(name)) files.set(name, () => pageText(name));
+  }
+  return files;
+}
+
+/** @throws ProblemError if a script was not compiled, and this Node can't do without */
+function load(read: () => string): PageFile {
+  try {
+    const plain = new TextEncoder().encode(read());
+    return {
+      etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
+      plain,
+      compressed: new Uint8Array(gzipSync(plain, { level: 9 })),
+    };
+  } catch (error) {
+    if (error instanceof UserError) throw new ProblemError(503, `${error.message}.`);
+    throw error;
+  }
+}

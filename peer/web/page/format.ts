@@ -1,0 +1,104 @@
+/** Numbers, times and hashes as people read them. Everything in English, like the rest of the page. */
+import { make } from './dom.ts';
+import { trailingZeros } from './preimage.ts';
+
+const wholes = new Intl.NumberFormat('en');
+
+/** A whole number with separators: 12,345. */
+export function whole(number: number): string {
+  return wholes.format(number);
+}
+
+const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
+
+/** The unit in which a hash rate has one to three digits before the point, and how many hashes a second it is. */
+export function rateUnit(perSecond: number): { readonly name: string; readonly size: number } {
+  let prefix = 0;
+  while (perSecond / 1000 ** prefix >= 999.5 && prefix < PREFIXES.length - 1) prefix++;
+  return { name: `${PREFIXES[prefix] ?? ''}H/s`, size: 1000 ** prefix };
+}
+
+/** A hash rate with three digits: "96.5 MH/s". */
+export function hashRate(perSecond: number): string {
+  const { name, size } = rateUnit(perSecond);
+  const value = perSecond / size;
+  const digits = size === 1 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)} ${name}`;
+}
+
+const SPANS = [
+  ['s', 1],
+  ['min', 60],
+  ['h', 3600],
+  ['days', 86_400],
+  ['years', 31_557_600],
+] as const;
+
+/** A duration by its largest unit, two digits at least where it is short: "0.4 s", "26 s", "3.5 min", "12 days". */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (!(seconds >= 0)) return '–';
+  if (seconds < 0.0995) return `${Math.max(1, Math.round(milliseconds))} ms`;
+  let [unit, size]: (typeof SPANS)[number] = SPANS[0];
+  for (const [name, length] of SPANS)
+    if (seconds >= length * (length === 1 ? 0 : 1.5)) [unit, size] = [name, length];
+  const value = seconds / size;
+  if (value >= 1e6) return 'more than a million years';
+  return `${value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : whole(Math.round(value))} ${unit}`;
+}
+
+/** How long ago a moment was: "now", "12 s ago". Clocks differ, so the near future is now as well. */
+export function ago(milliseconds: number): string {
+  if (milliseconds < 1000) return 'now';
+  const seconds = Math.floor(milliseconds / 1000);
+  return `${duration(seconds * 1000)} ago`;
+}
+
+const moments = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** A block's timestamp as date and time; a text as it stands where it is beyond every calendar. */
+export function moment(seconds: number | string): string {
+  const milliseconds = Number(seconds) * 1000;
+  return Math.abs(milliseconds) <= 8.64e15 ? moments.format(milliseconds) : 'beyond any calendar';
+}
+
+const clock = new Intl.DateTimeFormat('en', { timeStyle: 'medium', hourCycle: 'h23' });
+
+/** The time of day. */
+export function timeOfDay(milliseconds: number): string {
+  return clock.format(milliseconds);
+}
+
+/** How many hashes a block takes on average. */
+export function hashesPerBlock(difficulty: number): number {
+  return 16 ** difficulty;
+}
+
+/** A large number in words: "4.3 billion". */
+export function inWords(number: number): string {
+  if (number < 1e6) return whole(number);
+  return number < 1e15
+    ? new Intl.NumberFormat('en', {
+        notation: 'compact',
+        compactDisplay: 'long',
+        maximumSignificantDigits: 3,
+      }).format(number)
+    : `10 to the power of ${Math.round(Math.log10(number))}`;
+}
+
+/**
+ * A hash with the zeros at its end marked.
+ *
+ * @param shown digits shown before the zeros' end; a shorter hash has its middle left out
+ */
+export function hashElement(hash: string, shown = 64): HTMLElement {
+  const zeros = trailingZeros(hash);
+  const kept = hash.length <= shown ? hash : `${hash.slice(0, 6)}…${hash.slice(-(shown - 7))}`;
+  const marked = Math.min(zeros, hash.length <= shown ? zeros : shown - 7);
+  return make(
+    'span',
+    { class: 'hash', title: hash.length <= shown ? null : hash },
+    kept.slice(0, kept.length - marked),
+    make('span', { class: 'zeros' }, kept.slice(kept.length - marked)),
+  );
+}

@@ -1,0 +1,43 @@
+/** Errors as the API tells them: RFC 9457, one clear sentence each. */
+import { STATUS_CODES } from 'node:http';
+
+import type { ZodError } from 'zod';
+
+import type { Problem } from './schemas.ts';
+
+/** An answer that is no success; whoever throws it need not know how it is told. */
+export class ProblemError extends Error {
+  override name = 'ProblemError';
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** @param detail what was wrong, in one sentence */
+  constructor(status: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail);
+    this.status = status;
+    this.headers = headers;
+  }
+
+  get problem(): Problem {
+    return {
+      type: 'about:blank',
+      title: STATUS_CODES[this.status] ?? '',
+      status: this.status,
+      detail: this.message,
+    };
+  }
+
+  response(): Response {
+    return new Response(JSON.stringify(this.problem), {
+      status: this.status,
+      headers: { ...this.headers, 'content-type': 'application/problem+json' },
+    });
+  }
+}
+
+/** The first thing that is wrong with an input, as a sentence. */
+export function sentenceOf(error: ZodError, what: string): string {
+  const issue = error.issues[0];
+  const name = issue?.path.length ? `"${issue.path.join('.')}"` : what;
+  return `${name}: ${(issue?.message ?? 'it is not valid').replace(/\.$/, '')}.`;
+}
