@@ -188,7 +188,8 @@ class Campaign {
     this.#counts.announced += told.announced.length;
     this.#counts.told += told.claims.length;
     this.#counts.longestChain = Math.max(this.#counts.longestChain, stored.blocks.length);
-    this.#chain = stored.blocks;
+    // What was mined here has timestamps of today.
+    this.#chain = stored.blocks.map((block) => ({ ...block, timestamp: Number(block.timestamp) }));
   }
 
   /** Keeps what the peer tells until it is killed. */
