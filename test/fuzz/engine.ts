@@ -40,6 +40,7 @@ const MAX_QUESTIONS = 500;
  */
 const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/^context\.peers\.(byHost|byHost\[\]|list|verifiedPerHost)$/, limits.MAX_PEERS],
+  [/\.forwarders$/, limits.MAX_FORWARDERS],
   [/^context\.effects$/, 0],
   [/^context\.chain\.segments$/, 128],
   [/^context\.chain\.garbage$/, 64],

@@ -2,7 +2,7 @@
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import { RecentSet } from '../../engines/bounded.ts';
-import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
+import type { PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import type { SimulatedNode, World } from '../subject.ts';
 import type { PowTypes } from './types.ts';
@@ -51,8 +51,8 @@ export class NodeWatch {
   private readonly blocks: VerifiedBlocks;
   private readonly onBlock: OnBlock;
   private segments = '';
-  /** What was claimed by whom since the last consensus began. */
-  private readonly claims = new Map<string, ChainClaim>();
+  /** By whom each chain, named by its last hash, was claimed since the last consensus began. */
+  private readonly claims = new Map<string, Set<string>>();
   private readonly met = new Set<string>();
   private passedOn = new RecentSet(MAX_PASSED_ON);
   private blamed = new Set<string>();
@@ -85,7 +85,9 @@ export class NodeWatch {
 
   onMessage(message: PowMessage, from: Address): void {
     if (message.type !== 'STATS_REPLY' || message.hash === null) return;
-    this.claims.set(addressKey(from), { height: message.height, hash: message.hash });
+    // An old claim may come after a newer one, so both count.
+    const claimants = this.claims.get(message.hash) ?? new Set();
+    this.claims.set(message.hash, claimants.add(addressKey(from)));
   }
 
   onNotice(notice: PowNotice): void {
@@ -180,7 +182,7 @@ export class NodeWatch {
     if (tip === old.tip) return true;
     // The majority wins, ourselves counted, then the lower hash. Not every claim that was heard was also counted, so
     // the other chain is given all of its claims and ours none but our own.
-    const votes = [...this.claims.values()].filter(({ hash }) => hash === tip).length;
+    const votes = this.claims.get(tip ?? '')?.size ?? 0;
     return votes > 1 || (votes === 1 && (tip ?? '') < old.tip);
   }
 
