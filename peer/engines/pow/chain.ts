@@ -125,6 +125,7 @@ export class Chain {
     this.nextBranch = record.nextBranch;
     this.garbage = record.garbage;
     this.tip = this.block(record.height - 1) ?? null;
+    if (this.height > 0 && this.tip === null) throw damaged(`block ${this.height - 1} is missing`);
   }
 
   measure(tell: Gauge): void {
@@ -139,21 +140,26 @@ export class Chain {
     return json === undefined ? undefined : parseStored(json);
   }
 
-  /** The JSON of the block at `height`, as {@link parseStored} reads it. */
+  /**
+   * The JSON of the block at `height`, as {@link parseStored} reads it. Only for what is stored: not between a change
+   * of the chain and its writes.
+   *
+   * @throws UserError if the block is of the chain, but not in the store
+   */
   blockJson(height: number): string | undefined {
     if (height === this.height - 1 && this.tip !== null) return blockToJson(this.tip);
-    return this.stored(height);
+    const json = this.stored(height);
+    if (json === undefined && Number.isInteger(height) && height >= 0 && height < this.height)
+      throw damaged(`block ${height} is missing`);
+    return json;
   }
 
-  /** @throws UserError if the block was stored and is not there any more */
   private stored(height: number): string | undefined {
-    if (!(Number.isInteger(height) && height >= 0 && height < this.height)) return undefined;
+    if (!(height >= 0 && height < this.height)) return undefined;
     let index = this.segments.length - 1;
     while (index > 0 && (this.segments[index]?.from ?? 0) > height) index--;
     const segment = this.segments[index];
-    const json = segment && this.view.get(blockKey(segment.branch, height));
-    if (json === undefined) throw damaged(`block ${height} is missing`);
-    return json;
+    return segment && this.view.get(blockKey(segment.branch, height));
   }
 
   /** Which rule `block` would break as our next one. */

@@ -73,6 +73,13 @@ describe('Chain', () => {
     expect(chain.blockJson(height)).toBeUndefined();
   });
 
+  it('does not deny a block that it has lost', () => {
+    const store = storeWith(base, difficulty);
+    const chain = new Chain(store, difficulty);
+    store.write([{ type: 'delete', key: 'b/0000/000007' }]);
+    expect(() => chain.blockJson(7)).toThrow(/the store is damaged \(block 7 is missing\)/);
+  });
+
   it('gives the JSON of a block as it is stored', () => {
     const chain = new Chain(storeWith(base, difficulty), difficulty);
     for (const height of [0, 15, 29]) expect(JSON.parse(chain.blockJson(height) ?? '')).toEqual(base[height]);
