@@ -10,6 +10,7 @@ import { createLog, type Log, type LogFormat, type LogLevel } from '../shared/lo
 import {
   addCommonOptions,
   addOption,
+  addSupervisedOption,
   applyOptionFile,
   integer,
   oneOf,
@@ -17,6 +18,7 @@ import {
   seconds,
   text,
 } from '../shared/options.ts';
+import { superviseThis } from '../shared/supervised.ts';
 import { benchmarkTable, runBenchmark } from './benchmark.ts';
 import { PeerClient } from './client.ts';
 import { KERNEL_CHOICES, chooseKernel, type KernelChoice } from './kernel/registry.ts';
@@ -47,6 +49,7 @@ interface Options {
   readonly benchmark?: boolean;
   readonly benchmarkSeconds: number;
   readonly json?: boolean;
+  readonly supervised?: boolean;
   readonly config?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -124,7 +127,7 @@ function createProgram(): Command {
     default: 2,
   });
   addOption(program, 'miner', { flags: '--json', description: 'the benchmark as JSON, for programs' });
-  addCommonOptions(program, 'miner');
+  addCommonOptions(addSupervisedOption(program), 'miner');
   return program.action((options: Options, command: Command) => {
     if (options.benchmark === true) return benchmark(options);
     if (options.json === true)
@@ -167,6 +170,7 @@ async function mine(options: Options, command: Command): Promise<void> {
   const miner = new Miner(options, { client, pool, log, now: Date.now, random: Math.random });
 
   const { stopped, stop } = stopper();
+  if (options.supervised === true) superviseThis(stop);
   const togglePause = (): void => {
     miner.setPaused(!miner.stats().paused);
     show();

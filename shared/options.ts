@@ -12,10 +12,14 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { Address } from './address.ts';
 import { UserError, messageOf, systemCodeOf } from './errors.ts';
 import { isJsonObject, parseJson } from './json.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** Reads text into an option's value; throws {@link InvalidArgumentError} with one sentence if it does not fit. */
-export type OptionParser<T> = (text: string) => T;
+export interface OptionParser<T> {
+  (text: string): T;
+  /** All that it takes, where that is a list of words: the shell completes them. */
+  readonly words?: readonly string[];
+}
 
 /** A whole number from `least` to `most`, both allowed. */
 export function integer(least: number, most: number): OptionParser<number> {
@@ -60,11 +64,12 @@ export function text(most: number, test: (value: string) => boolean, rule: strin
 
 /** One of several words. */
 export function oneOf<T extends string>(words: readonly T[]): OptionParser<T> {
-  return (value) => {
+  const parse = (value: string): T => {
     const word = words.find((candidate) => candidate === value);
     if (word === undefined) throw new InvalidArgumentError(`It must be one of ${words.join(', ')}.`);
     return word;
   };
+  return Object.assign(parse, { words });
 }
 
 /** How an option is declared. */
@@ -108,7 +113,11 @@ export function addOption<T>(command: Command, program: 'peer' | 'miner', spec: 
 }
 
 /** Adds the options that every command of both programs has. */
-export function addCommonOptions(command: Command, program: 'peer' | 'miner'): Command {
+export function addCommonOptions(
+  command: Command,
+  program: 'peer' | 'miner',
+  logLevel: LogLevel = 'info',
+): Command {
   addOption(command, program, {
     flags: '--config <file>',
     description:
@@ -118,7 +127,7 @@ export function addCommonOptions(command: Command, program: 'peer' | 'miner'): C
     flags: '--log-level <level>',
     description: `how much to log: ${LOG_LEVELS.join(', ')}`,
     parse: oneOf(LOG_LEVELS),
-    default: 'info',
+    default: logLevel,
   });
   addOption(command, program, {
     flags: '--log-format <format>',
@@ -127,6 +136,13 @@ export function addCommonOptions(command: Command, program: 'peer' | 'miner'): C
     default: 'text',
   });
   return addVerboseOption(command);
+}
+
+/** Adds `--supervised`, for programs that are children of another one; people need not see it. */
+export function addSupervisedOption(command: Command): Command {
+  return command.addOption(
+    new Option('--supervised', 'obey the process that started this one, and end with it').hideHelp(),
+  );
 }
 
 /** Adds `--verbose`, which shows the stack of an error. */

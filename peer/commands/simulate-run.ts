@@ -9,10 +9,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 
 import { messageOf, systemCodeOf, UserError } from '../../shared/errors.ts';
+import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
 import type { RunningSimulation, SimulatedEngine } from '../simulator/registry.ts';
-import { campaignText, formatNumber, formatTime, runText } from '../simulator/report-text.ts';
+import { campaignText, formatTime, runText } from '../simulator/report-text.ts';
 import { passed } from '../simulator/report.ts';
 import type { Plan } from '../simulator/settings.ts';
 import type { TraceLine } from '../simulator/trace.ts';
@@ -186,11 +187,6 @@ function showCampaign(campaign: Campaign, seeds: number): () => void {
     clearInterval(timer);
     bar.stop();
   };
-}
-
-/** Whether a stream is a terminal that wants colours. */
-function wantsColour({ isTTY }: { readonly isTTY: boolean }): boolean {
-  return isTTY && (process.env['NO_COLOR'] ?? '') === '';
 }
 
 /** @throws UserError if the file can't be written */

@@ -14,7 +14,17 @@ import {
 } from '../../shared/block.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
-import { addCommonOptions, addOption, hostPort, integer, seconds, text } from '../../shared/options.ts';
+import {
+  addCommonOptions,
+  addOption,
+  addSupervisedOption,
+  hostPort,
+  integer,
+  seconds,
+  text,
+} from '../../shared/options.ts';
+import { superviseThis, type Supervisor } from '../../shared/supervised.ts';
+import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_TOKEN_LENGTH } from '../web/limits.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
 import { addDataDirOption, openDataDir } from './data-dir.ts';
@@ -46,6 +56,7 @@ interface StartOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly verbose?: boolean;
+  readonly supervised?: boolean;
 }
 
 /** `user@machine`, cut down to what every implementation takes for a name. */
@@ -94,7 +105,7 @@ before the file. Options of a command go after its name: node peer export --data
   addChainOptions(command);
   addMiningOptions(command);
   addHttpOptions(command);
-  return addCommonOptions(command, 'peer');
+  return addCommonOptions(addSupervisedOption(command), 'peer');
 }
 
 function addNetworkOptions(command: Command): void {
@@ -223,7 +234,7 @@ function addHttpOptions(command: Command): void {
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Calls `stop` at the first such signal; the second ends the process as it is. */
-function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
+export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
   let stopping = false;
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
@@ -248,6 +259,13 @@ async function start(options: StartOptions, anyHttpPort: boolean): Promise<void>
     log.info('stopping', { signal });
     end(signal);
   });
+  const supervisor =
+    options.supervised === true
+      ? superviseThis(() => {
+          log.info('stopping: the process that started this one is gone');
+          end('SIGHUP');
+        })
+      : undefined;
   const dataDir = await openDataDir(options.dataDir);
   try {
     const node = await openPowNode(nodeOptions(options, anyHttpPort), {
@@ -257,6 +275,7 @@ async function start(options: StartOptions, anyHttpPort: boolean): Promise<void>
       onFailure: end,
     });
     sayWhatRuns(log, node, options);
+    if (supervisor !== undefined) obey(supervisor, node);
     process.on('SIGUSR2', () => {
       log.info('counters', counters(node));
     });
@@ -272,6 +291,20 @@ async function start(options: StartOptions, anyHttpPort: boolean): Promise<void>
   log.info('stopped');
   // A name that is still being looked up would keep the process for many seconds.
   setTimeout(() => process.exit(), END_PATIENCE).unref();
+}
+
+/** Does what the process says that started this one. */
+function obey(supervisor: Supervisor, node: PowNode): void {
+  const tell = (report: Report): void => {
+    supervisor.tell(report);
+  };
+  supervisor.listen((message) => {
+    const control = controlSchema.safeParse(message);
+    if (!control.success) return;
+    node.block(control.data.peers);
+    tell({ type: 'blocked', id: control.data.id });
+  });
+  tell({ type: 'up' });
 }
 
 function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {

@@ -84,6 +84,8 @@ export interface PowNode {
    * @throws Error if the node has failed or is closed
    */
   request(request: PowRequest): PowResult;
+  /** Loses every datagram from and to these addresses, and no others any more. */
+  block(addresses: readonly Address[]): void;
   /** Ends everything in order, and gives the store back. May be called again. */
   close(): Promise<void>;
 }
@@ -202,6 +204,9 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       miners: () => subject.miners(),
       counters: () => subject.counters(),
       request: (request) => subject.request(request),
+      block: (addresses) => {
+        transport.block(addresses);
+      },
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {

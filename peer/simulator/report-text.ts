@@ -1,7 +1,6 @@
 /** Reports as text for people. */
-import { styleText } from 'node:util';
-
 import { escapeControls } from '../../shared/log.ts';
+import { formatNumber, painter, section, table, type Painter, type Style } from '../../shared/text-table.ts';
 import type { CampaignResult } from './campaign.ts';
 import { settingsOf } from './plan.ts';
 import type { SimulatedEngine } from './registry.ts';
@@ -20,21 +19,6 @@ export interface Surroundings {
   readonly colour: boolean;
 }
 
-type Style = Parameters<typeof styleText>[0];
-type Painter = (style: Style, text: string) => string;
-type Cell = string | number;
-
-function painter(colour: boolean): Painter {
-  // Whether there is a terminal is not ours to find out.
-  return (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
-}
-
-/** A number as people read it: `1,234,567`, `12.3`, `0.00123`. */
-export function formatNumber(value: number): string {
-  if (Number.isInteger(value) || Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en');
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 });
-}
-
 /** Simulated seconds: `12.3 s`, `1.25 h`. */
 export function formatTime(seconds: number): string {
   return seconds < 3_600 ? `${formatNumber(seconds)} s` : `${(seconds / 3_600).toFixed(2)} h`;
@@ -43,31 +27,6 @@ export function formatTime(seconds: number): string {
 /** A number and its unit; a share stands close to its sign. */
 function withUnit(value: number, unit: string): string {
   return `${formatNumber(value)}${unit === '' ? '' : ` ${unit}`}`;
-}
-
-/** Columns below their titles: numbers end, texts begin in line. */
-function table(titles: readonly string[], rows: readonly (readonly Cell[])[], paint: Painter): string[] {
-  const show = (cell: Cell | undefined): string =>
-    typeof cell === 'number' ? formatNumber(cell) : escapeControls(cell ?? '');
-  const widths = titles.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => show(row[column]).length)),
-  );
-  const right = titles.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
-  const line = (cells: readonly (Cell | undefined)[]): string =>
-    cells
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return right[column] === true ? show(cell).padStart(width) : show(cell).padEnd(width);
-      })
-      .join('  ')
-      .trimEnd();
-  const head = titles.some((title) => title !== '') ? [`  ${paint('dim', line(titles))}`] : [];
-  return [...head, ...rows.map((row) => `  ${line(row)}`)];
-}
-
-/** Lines under a heading; nothing if there are none. */
-function section(title: string, lines: readonly string[], paint: Painter): string[] {
-  return lines.length === 0 ? [] : ['', paint('bold', title), ...lines];
 }
 
 /** Items with commas between them, in lines of limited width. */

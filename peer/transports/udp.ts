@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
 
-import type { Address } from '../../shared/address.ts';
+import { addressKey, type Address } from '../../shared/address.ts';
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { HostResolver, type HostAnswer, type Resolve } from './names.ts';
@@ -53,6 +53,8 @@ export interface UdpCounters {
   readonly dropped: Readonly<Record<string, number>>;
   /** Errors that the socket reported by itself, by the system's code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Datagrams from and to blocked addresses, which were neither taken nor sent. */
+  readonly blocked: number;
 }
 
 export interface UdpTransport extends Transport {
@@ -61,6 +63,11 @@ export interface UdpTransport extends Transport {
    * Sends a datagram; it leaves from the listening port. `bytes` are not copied: they must not be changed later.
    */
   send(bytes: Uint8Array, to: Address): void;
+  /**
+   * Loses every datagram from and to these addresses, and from and to no others any more: how a network on one machine
+   * is partitioned. Hosts are compared as they are written.
+   */
+  block(addresses: readonly Address[]): void;
 }
 
 export interface UdpOptions {
@@ -139,7 +146,9 @@ class SocketTransport implements UdpTransport {
     sentBytes: 0,
     dropped: {} as Record<string, number>,
     errors: {} as Record<string, number>,
+    blocked: 0,
   };
+  #blocked: ReadonlySet<string> = new Set();
   #inFlight = 0;
   #closed: Promise<void> | undefined;
 
@@ -150,6 +159,7 @@ class SocketTransport implements UdpTransport {
     this.local = { host: address, port };
     const counters = this.#counters;
     socket.on('message', (bytes, { address: host, port: from }) => {
+      if (this.#isBlocked({ host, port: from })) return;
       counters.received++;
       counters.receivedBytes += bytes.length;
       handlers.onMessage(bytes, { host, port: from });
@@ -165,7 +175,9 @@ class SocketTransport implements UdpTransport {
     return this.#counters;
   }
 
-  send(bytes: Uint8Array, { host, port }: Address): void {
+  send(bytes: Uint8Array, to: Address): void {
+    if (this.#isBlocked(to)) return;
+    const { host, port } = to;
     if (bytes.length > MAX_DATAGRAM) {
       this.#drop('too-long');
       return;
@@ -178,6 +190,17 @@ class SocketTransport implements UdpTransport {
       this.#sendTo(later, bytes, port);
     });
     if (answer !== undefined) this.#sendTo(answer, bytes, port);
+  }
+
+  block(addresses: readonly Address[]): void {
+    this.#blocked = new Set(addresses.map(addressKey));
+  }
+
+  /** Whether datagrams from and to an address are lost; if so, one more is counted. */
+  #isBlocked(address: Address): boolean {
+    if (this.#blocked.size === 0 || !this.#blocked.has(addressKey(address))) return false;
+    this.#counters.blocked++;
+    return true;
   }
 
   #sendTo({ address, fault }: HostAnswer, bytes: Uint8Array, port: number): void {

@@ -183,6 +183,14 @@ export class Metrics {
     this.#counter('datagrams_unsent_total', 'Datagrams not sent', ['reason'], (tell, { counters }) => {
       for (const [reason, count] of bounded(counters.udp.dropped)) tell(count, { reason });
     });
+    this.#counter(
+      'datagrams_blocked_total',
+      'Datagrams from and to addresses that are blocked, as in a partition of `peer network`',
+      [],
+      (tell, { counters }) => {
+        tell(counters.udp.blocked, {});
+      },
+    );
     this.#counter('socket_errors_total', 'Errors of the UDP socket', ['code'], (tell, { counters }) => {
       for (const [code, count] of bounded(counters.udp.errors)) tell(count, { code });
     });

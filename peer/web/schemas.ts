@@ -371,8 +371,8 @@ export const nodeActionSchema = z.enum(['kill', 'start', 'pause', 'resume']);
 
 export const partitionSchema = z.strictObject({
   groups: z
-    .array(z.array(z.string().max(MAX_NODE_NAME_LENGTH)).min(1).max(MAX_NODES))
-    .min(2)
+    .array(z.array(z.string().max(MAX_NODE_NAME_LENGTH)).min(1, 'no group may be empty').max(MAX_NODES))
+    .min(2, 'a partition has two groups at the least')
     .max(MAX_NODES)
     .describe('names of nodes; those left out are a group of their own'),
 });

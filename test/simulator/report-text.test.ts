@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import type { CampaignResult } from '../../peer/simulator/campaign.ts';
-import { campaignText, formatNumber, formatTime, runText } from '../../peer/simulator/report-text.ts';
+import { formatNumber } from '../../shared/text-table.ts';
+import { campaignText, formatTime, runText } from '../../peer/simulator/report-text.ts';
 import type { RunReport } from '../../peer/simulator/report.ts';
 import { plantedEngine, plantedReport, VIOLATION } from './planted.ts';
 

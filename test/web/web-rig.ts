@@ -48,7 +48,15 @@ export class WebRig {
       block: (height) => this.engine.engine.block(height),
       miners: () => this.miners,
       counters: () => ({
-        udp: { received: 1, receivedBytes: 2, sent: 3, sentBytes: 4, dropped: { closed: 5 }, errors: {} },
+        udp: {
+          received: 1,
+          receivedBytes: 2,
+          sent: 3,
+          sentBytes: 4,
+          dropped: { closed: 5 },
+          errors: {},
+          blocked: 10,
+        },
         host: { messages: 6, malformed: { 'not-json': 7 } },
         mining: { 'connection.accepted': 8, 'cut.flood': 9 },
       }),

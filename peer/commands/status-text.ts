@@ -1,0 +1,264 @@
+/** The state of a peer, and of a network, as text for people. */
+import { z } from 'zod';
+
+import { addressKey } from '../../shared/address.ts';
+import { escapeControls } from '../../shared/log.ts';
+import { formatNumber, section, table, type Painter } from '../../shared/text-table.ts';
+import {
+  blocksSchema,
+  forksSchema,
+  leaderboardSchema,
+  minersSchema,
+  nodesSchema,
+  peersSchema,
+  statusSchema,
+  wordsSchema,
+  type StatusJson,
+} from '../web/schemas.ts';
+import { RefusedError, ask } from './ask.ts';
+
+/** Rows of a table; the rest is counted. */
+const MAX_ROWS = 12;
+/** Blocks that are shown. */
+const BLOCKS = 6;
+/** Digits of a hash, from its beginning: enough to tell one from the other. */
+const DIGITS = 16;
+/** Characters of a text from the network. */
+const MAX_TEXT = 40;
+
+/** Everything that is shown of a peer, as its API tells it. */
+export interface PeerAnswers {
+  readonly status: StatusJson;
+  readonly blocks: z.infer<typeof blocksSchema>;
+  readonly peers: z.infer<typeof peersSchema>;
+  readonly miners: z.infer<typeof minersSchema>;
+  readonly leaderboard: z.infer<typeof leaderboardSchema>;
+  readonly words: z.infer<typeof wordsSchema>;
+  readonly forks: z.infer<typeof forksSchema>;
+}
+
+/** The nodes of a network, with the state of each that answers. */
+export interface NetworkAnswers {
+  readonly partitioned: boolean;
+  readonly nodes: readonly (z.infer<typeof nodesSchema>['nodes'][number] & {
+    readonly status: StatusJson | null;
+  })[];
+}
+
+/** @throws UserError */
+export async function askPeer(base: string): Promise<PeerAnswers> {
+  const status = await ask(base, '/status', statusSchema);
+  const [blocks, peers, miners, leaderboard, words, forks] = await Promise.all([
+    ask(base, `/blocks?limit=${BLOCKS}`, blocksSchema),
+    ask(base, '/peers', peersSchema),
+    ask(base, '/miners', minersSchema),
+    ask(base, '/leaderboard', leaderboardSchema),
+    ask(base, '/words', wordsSchema),
+    ask(base, '/forks', forksSchema),
+  ]);
+  return { status, blocks, peers, miners, leaderboard, words, forks };
+}
+
+/** @throws UserError */
+export async function askNetwork(base: string): Promise<NetworkAnswers> {
+  const { nodes, partitioned } = await ask(base, '/nodes', nodesSchema);
+  const answers = nodes.map(async (node) => {
+    const status =
+      node.state === 'running' ? await ask(base + node.api, '/status', statusSchema).catch(() => null) : null;
+    return { ...node, status };
+  });
+  return { partitioned, nodes: await Promise.all(answers) };
+}
+
+/** Whether an address is that of a whole network: it has nodes, and no state of its own. @throws UserError */
+export async function isNetwork(base: string): Promise<boolean> {
+  try {
+    await ask(base, '/nodes', nodesSchema);
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError && error.status === 404) return false;
+    throw error;
+  }
+}
+
+/** Cut, and fit for a terminal. */
+function short(text: string): string {
+  const safe = escapeControls(text);
+  return safe.length > MAX_TEXT ? `${safe.slice(0, MAX_TEXT - 1)}…` : safe;
+}
+
+function shortHash(hash: string | null): string {
+  return hash === null ? '-' : `${hash.slice(0, DIGITS)}…`;
+}
+
+/** `1.25 MH/s`; `-` if it is not known. */
+export function formatHashRate(hashesPerSecond: number | null): string {
+  if (hashesPerSecond === null) return '-';
+  const units = ['', 'k', 'M', 'G', 'T', 'P'];
+  const step = hashesPerSecond < 1 ? 0 : Math.floor(Math.log10(hashesPerSecond) / 3);
+  const place = Math.min(step, units.length - 1);
+  return `${(hashesPerSecond / 1000 ** place).toPrecision(3)} ${units[place]}H/s`;
+}
+
+/** `12 s`, `3.5 min`, `2 h`, `4.2 days`. */
+export function formatSeconds(seconds: number): string {
+  const [size, unit] =
+    (
+      [
+        [86_400, 'days'],
+        [3_600, 'h'],
+        [60, 'min'],
+      ] as const
+    ).find(([least]) => seconds >= 2 * least) ?? ([1, 's'] as const);
+  return `${formatNumber(Number((seconds / size).toPrecision(2)))} ${unit}`;
+}
+
+/** The first rows, and how many more there are. */
+function firstRows<T>(all: readonly T[], row: (one: T) => (string | number)[]): (string | number)[][] {
+  const rows = all.slice(0, MAX_ROWS).map(row);
+  return all.length > MAX_ROWS ? [...rows, [`… and ${formatNumber(all.length - MAX_ROWS)} more`]] : rows;
+}
+
+const PHASES: Readonly<Record<StatusJson['phase'], string>> = {
+  joining: 'looking for the network',
+  waiting: 'waiting for a peer that has a chain',
+  following: 'in step with the network',
+  asking: 'asking its peers for their chains',
+  searching: 'looking where a longer chain parts from ours',
+  downloading: 'downloading a longer chain',
+};
+
+/** What a hash rate makes of the difficulty. */
+function blockTime({ difficulty, expectedHashes, expectedBlockSeconds }: StatusJson): string {
+  const hashes = formatNumber(expectedHashes);
+  const time =
+    expectedBlockSeconds === null
+      ? 'nobody mines here'
+      : `${formatSeconds(expectedBlockSeconds)} a block for its miners`;
+  return `${difficulty} (${hashes} hashes a block on average; ${time})`;
+}
+
+/** Everything about one peer. */
+export function peerText(answers: PeerAnswers, paint: Painter): string {
+  const { status, blocks, peers, miners, leaderboard, words, forks } = answers;
+  const height = status.height === 0 ? 'no block yet' : formatNumber(status.height - 1);
+  const heading = `${paint('bold', short(status.name))} at ${addressKey(status.address)}: ${PHASES[status.phase]}`;
+  const figures: [string, string][] = [
+    ['height', height],
+    ['tip', status.tip ?? '-'],
+    ['difficulty', blockTime(status)],
+    ['hash rate', formatHashRate(status.hashesPerSecond)],
+    ['peers', `${status.peers}, of which ${status.agreeing} have our chain`],
+    ['running since', status.startedAt],
+  ];
+  if (status.sync !== null) {
+    const { verified, total } = status.sync;
+    figures.push(['sync', `${formatNumber(verified)} of ${formatNumber(total)} blocks verified`]);
+  }
+  return [
+    heading,
+    ...table(['', ''], figures, paint),
+    ...section(
+      'Latest blocks',
+      blocks.blocks.length === 0
+        ? []
+        : table(
+            ['height', 'hash', 'mined by', 'messages', 'time'],
+            blocks.blocks.map((block) => [
+              ...[String(block.height), shortHash(block.hash), short(block.minedBy)],
+              ...[short(block.messages.join(' · ')), block.time ?? '-'],
+            ]),
+            paint,
+          ),
+      paint,
+    ),
+    ...section(
+      'Peers',
+      peers.peers.length === 0
+        ? []
+        : table(
+            ['name', 'address', 'blocks', 'chain', 'last seen', 'round trip', 'offences'],
+            firstRows(peers.peers, (peer) => [
+              ...[short(peer.name), addressKey(peer.address), peer.claim?.height ?? '-', peer.agreement],
+              `${formatSeconds(peer.silenceMs / 1000)} ago`,
+              peer.roundTripMs === null ? '-' : `${formatNumber(Number(peer.roundTripMs.toPrecision(2)))} ms`,
+              peer.offences,
+            ]),
+            paint,
+          ),
+      paint,
+    ),
+    ...section(
+      'Miners',
+      miners.miners.length === 0
+        ? []
+        : table(
+            ['address', 'program', 'threads', 'hash rate', 'accepted', 'stale', 'rejected'],
+            firstRows(miners.miners, (miner) => [
+              ...[addressKey(miner.address), short(miner.agent ?? '-'), miner.processes ?? '-'],
+              ...[formatHashRate(miner.hashesPerSecond), miner.accepted, miner.stale, miner.rejected],
+            ]),
+            paint,
+          ),
+      paint,
+    ),
+    ...section(
+      'Who mined how many',
+      leaderboard.leaders.length === 0
+        ? []
+        : table(
+            ['name', 'blocks', 'share'],
+            firstRows(leaderboard.leaders, ({ name, blocks: mined, share }) => [
+              ...[short(name), mined, `${(share * 100).toFixed(1)} %`],
+            ]),
+            paint,
+          ),
+      paint,
+    ),
+    ...section(
+      'Words that wait',
+      firstRows(words.words, (word) => [short(word)]).map(([word]) => `  ${word}`),
+      paint,
+    ),
+    ...section('Forks', forkLines(forks), paint),
+    '',
+  ].join('\n');
+}
+
+function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks']): string[] {
+  const chains = claims.length < 2 ? [] : claims.slice(0, MAX_ROWS);
+  return [
+    ...chains.map(
+      ({ height, hash, peers, ours }) =>
+        `  chain of ${formatNumber(height)} blocks, ${short(shortHash(hash))}: ${peers} peers${ours ? ', ours' : ''}`,
+    ),
+    ...reorganisations
+      .slice(0, MAX_ROWS)
+      .map(
+        ({ at, depth, added, height }) =>
+          `  ${at} reorganisation: ${depth} blocks gave way to ${added}; ${formatNumber(height)} afterwards`,
+      ),
+    ...falseChains
+      .slice(0, MAX_ROWS)
+      .map(({ at, target, fault }) => `  ${at} a false chain of ${target.height} blocks: ${short(fault)}`),
+  ];
+}
+
+/** The nodes of a network. */
+export function networkText({ nodes, partitioned }: NetworkAnswers, paint: Painter): string {
+  const running = nodes.filter(({ state }) => state === 'running').length;
+  const parts = partitioned ? paint('yellow', '; the network is partitioned') : '';
+  return [
+    `${paint('bold', `${running} of ${nodes.length} nodes run`)}${parts}`,
+    ...table(
+      ['node', 'state', 'group', 'address', 'miners', 'height', 'tip', 'peers', 'words'],
+      nodes.map(({ name, state, group, address, miners, status }) => [
+        ...[name, state, group === null ? '-' : String(group + 1), addressKey(address), miners],
+        status === null || status.height === 0 ? '-' : status.height - 1,
+        ...[shortHash(status?.tip ?? null), status?.peers ?? '-', status?.words ?? '-'],
+      ]),
+      paint,
+    ),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,28 @@
+/** Every bound of `peer network`, once, with its reason. Times are in milliseconds unless the name says otherwise. */
+
+/** Where ports are looked for: below those that systems give to outgoing connections. */
+export const FIRST_PORT = 10_000;
+export const LAST_PORT = 11_999;
+/** How long a program may take until it runs: a busy machine starts many at once. */
+export const START_PATIENCE = 120_000;
+/** Programs that start at the same time: more would only wait for each other. */
+export const STARTING_AT_ONCE = 4;
+/** How long a program may take to end in order before it is killed. */
+export const END_PATIENCE = 8_000;
+/** How long a peer may take to answer. */
+export const ANSWER_PATIENCE = 10_000;
+/** Changes of the network that may wait for those before them: more than a person clicks. */
+export const MAX_WAITING = 64;
+/** Log lines of one program a second, and at once; more are only counted. */
+export const LINES_PER_SECOND = 10;
+export const LINES_BURST = 40;
+/** A line is cut to so many characters. */
+export const MAX_LINE_LENGTH = 1_000;
+
+/**
+ * The rhythms of the peers, in seconds: quick enough to watch. A peer that was parted from the others is dropped while
+ * one looks on, and found again within a few seconds after healing.
+ */
+export const GOSSIP_SECONDS = 2;
+export const CONSENSUS_SECONDS = 5;
+export const PEER_TIMEOUT_SECONDS = 20;
