@@ -178,7 +178,7 @@ function welcome(network: Network, url: string, difficulty: number, dataDir: str
     ...[name, addressKey(address), miners > 0 ? 'with a miner' : ''],
   ]);
   return [
-    `${paint('bold', `A network of ${network.nodes.length} peers runs at difficulty ${difficulty}.`)}`,
+    paint('bold', `A network of ${network.nodes.length} peers runs at difficulty ${difficulty}.`),
     '',
     `  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`,
     '',

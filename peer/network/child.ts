@@ -119,7 +119,7 @@ export class Child {
       });
       // Later than "exit": the last lines of its log may say why.
       child.once('close', (code, signal) => {
-        end(signal === null ? `exit code ${code}` : signal);
+        end(signal ?? `exit code ${code}`);
       });
     });
     if (child.stderr !== null) {
@@ -198,11 +198,13 @@ function readLine(line: string): {
     value = undefined;
   }
   const record = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  const { time: _time, level: name, message, ...rest } = record;
+  const { level: name, message, ...rest } = record;
   const level = LOG_LEVELS.find((one) => one === name);
   if (level === undefined || typeof message !== 'string') {
     return { level: undefined, message: line.slice(0, MAX_LINE_LENGTH), data: {} };
   }
+  // The line gets a time of ours.
+  delete rest['time'];
   const data = Object.entries(rest).map(([key, one]) => [
     key,
     typeof one === 'string' ? one.slice(0, MAX_LINE_LENGTH) : (one as LogData[string]),

@@ -97,7 +97,7 @@ export class NetworkNode {
     });
     this.#peer = peer;
     // Before it has heard it, the others already lose what it sends, and do not send to it.
-    this.#tellBlocked(peer);
+    void this.#tellBlocked(peer);
     const late = setTimeout(() => {
       peer.signal('SIGKILL');
     }, START_PATIENCE);
@@ -155,10 +155,10 @@ export class NetworkNode {
 
   /** Ends everything in order. */
   async end(): Promise<void> {
-    const children = [this.#miner, this.#peer];
+    const children = [this.#miner, this.#peer].filter((child) => child !== undefined);
     this.#peer = undefined;
     this.#miner = undefined;
-    await Promise.all(children.map((child) => child?.end()));
+    await Promise.all(children.map((child) => child.end()));
     this.#state = 'down';
   }
 

@@ -31,6 +31,15 @@ process.on('exit', () => {
 /** A line of the JSON log. */
 export type LogRecord = Readonly<Record<string, unknown>> & { readonly message: string };
 
+/** What a program is given besides its arguments. */
+export interface Surroundings {
+  /** Standard input: nothing, or lines that are written later. */
+  readonly input?: 'ignore' | 'pipe';
+  readonly env?: Readonly<Record<string, string>>;
+  /** Shell commands before it that limit what it may do, such as `ulimit`. */
+  readonly limits?: string;
+}
+
 /** One run of a program. */
 export class Program {
   readonly pid: number;
@@ -42,16 +51,16 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #title: string;
 
-  /** @param limits shell commands before it, such as `ulimit` */
-  constructor(args: readonly string[], limits?: string) {
+  constructor(args: readonly string[], { input = 'ignore', env: more = {}, limits }: Surroundings = {}) {
     this.#title = args.join(' ');
     // Options from the environment of whoever runs the tests must not reach the programs.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
+    const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));
+    const env = { ...Object.fromEntries(inherited), ...more };
     const [command, ...operands] =
       limits === undefined
         ? [process.execPath, ...args]
         : ['/bin/sh', '-c', `${limits}; exec "$0" "$@"`, process.execPath, ...args];
-    const child = spawn(command, operands, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, operands, { cwd: ROOT, env, stdio: [input, 'pipe', 'pipe'] });
     this.#child = child;
     running.add(child);
     this.pid = child.pid ?? -1;
@@ -68,7 +77,7 @@ export class Program {
     });
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
-      stream.setEncoding('utf8').on('data', (text: string) => {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         const lines = (rest + text).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) this.#take(line);
@@ -80,8 +89,15 @@ export class Program {
     return running.has(this.#child);
   }
 
+  /** Writes a line to its standard input. */
+  write(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
   /** Sends a signal and waits until the process is gone. */
-  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  async kill(
+    signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT',
+  ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.#child.kill(signal);
     const last = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE);
     const end = await this.ended;
@@ -185,6 +201,16 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** The first of so many ports beside each other on which nothing listens; none of them is ever given out twice. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const ports: number[] = [];
+    while (ports.length < count) ports.push(await freePort());
+    const [first = 0] = ports;
+    if (ports.every((port, index) => port === first + index)) return first;
+  }
+}
+
 /** How a peer is started; what is left out has a value that makes tests quick. */
 export interface PeerPlan {
   readonly difficulty: number;
@@ -220,8 +246,8 @@ export class Peer {
 
   /** Starts it and waits until it answers. */
   async start(plan: PeerPlan): Promise<void> {
-    this.#program = this.#lab.runLimited(
-      plan.limits,
+    this.#program = this.#lab.runIn(
+      plan.limits === undefined ? {} : { limits: plan.limits },
       'peer',
       ...['--port', String(this.port), '--bind', LOOPBACK, '--host', LOOPBACK],
       ...['--miner-port', String(this.minerPort), '--data-dir', this.dataDir],
@@ -369,12 +395,12 @@ export class Lab {
 
   /** Runs any program of the project. */
   run(...args: string[]): Program {
-    return this.runLimited(undefined, ...args);
+    return this.runIn({}, ...args);
   }
 
-  /** Runs a program behind shell commands that limit what it may do. */
-  runLimited(limits: string | undefined, ...args: string[]): Program {
-    const program = new Program(args, limits);
+  /** The same in surroundings of its own. */
+  runIn(surroundings: Surroundings, ...args: string[]): Program {
+    const program = new Program(args, surroundings);
     this.#programs.push(program);
     return program;
   }

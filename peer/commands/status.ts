@@ -1,0 +1,176 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { UserError } from '../../shared/errors.ts';
+import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
+import { painter, wantsColour, type Painter } from '../../shared/text-table.ts';
+import {
+  askNetwork,
+  askPeer,
+  formatHashRate,
+  isNetwork,
+  networkText,
+  peerText,
+  type NetworkAnswers,
+  type PeerAnswers,
+} from './status-text.ts';
+
+/** The longest time between two looks, in seconds: a day. */
+const MAX_INTERVAL = 86_400;
+
+interface StatusOptions {
+  readonly url: string;
+  readonly watch?: boolean;
+  readonly interval: number;
+  readonly json?: boolean;
+}
+
+/** What was answered, and how it is shown: in full, and as one line that changes when something has happened. */
+interface Answer {
+  readonly json: PeerAnswers | NetworkAnswers;
+  text(paint: Painter): string;
+  line(): string;
+}
+
+const baseUrl: OptionParser<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw new InvalidArgumentError(
+      'It must be the address of a status page, for example http://127.0.0.1:8998.',
+    );
+  }
+  return (url.origin + url.pathname).replace(/\/+$/, '');
+};
+
+/** `peer status`: asks a running peer and prints what its page shows; exit code 1 if nobody answers. */
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description('ask a running peer, or a whole network, and print what its status page shows')
+    .addHelpText(
+      'after',
+      `
+With --watch a terminal is drawn anew; otherwise a line is written whenever something has changed. Ctrl-C ends it.
+
+Examples:
+  node peer status
+  node peer status --watch
+  node peer status --url http://127.0.0.1:8998/nodes/node-2/api    one node of "node peer network"
+  node peer status --json | jq .status.height`,
+    )
+    .action(async (options: StatusOptions) => {
+      if (options.watch === true) await watch(options);
+      else await show(options);
+    });
+  addOption(command, 'peer', {
+    flags: '--url <address>',
+    description: 'where its status page is',
+    parse: baseUrl,
+    default: 'http://127.0.0.1:8998',
+  });
+  command.addOption(new Option('--watch', 'go on, and show what changes'));
+  addOption(command, 'peer', {
+    flags: '--interval <seconds>',
+    description: 'with --watch, how often to ask',
+    parse: seconds(MAX_INTERVAL),
+    default: 1,
+  });
+  command.addOption(new Option('--json', 'as JSON; with --watch a line whenever something has changed'));
+  return addVerboseOption(command);
+}
+
+/** @throws UserError if nobody answers */
+async function look(base: string, network: boolean): Promise<Answer> {
+  if (network) {
+    const json = await askNetwork(base);
+    return { json, text: (paint) => networkText(json, paint), line: () => networkLine(json) };
+  }
+  const json = await askPeer(base);
+  return { json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
+}
+
+async function show({ url, json }: StatusOptions): Promise<void> {
+  const answer = await look(url, await isNetwork(url));
+  if (json === true) console.log(JSON.stringify(answer.json, null, 2));
+  else process.stdout.write(answer.text(painter(wantsColour(process.stdout))));
+}
+
+/** Shows what changes until Ctrl-C. A peer that goes away may come back, but one must be there at the start. */
+async function watch({ url, json, interval }: StatusOptions): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      stopping.abort();
+    });
+  // Nobody reads any more: `| head`.
+  process.stdout.on('error', () => {
+    stopping.abort();
+  });
+  const network = await isNetwork(url);
+  const live = process.stdout.isTTY && json !== true;
+  const paint = painter(wantsColour(process.stdout));
+  let last = '';
+  let answered = false;
+  while (!stopping.signal.aborted) {
+    let text: string;
+    try {
+      const answer = await look(url, network);
+      answered = true;
+      text = live ? answer.text(paint) : json === true ? JSON.stringify(answer.json) : answer.line();
+    } catch (error) {
+      if (!answered || !(error instanceof UserError)) throw error;
+      text = json === true ? JSON.stringify({ error: error.message }) : error.message;
+    }
+    if (live) draw(text);
+    else if (text !== last)
+      console.log(json === true ? text : `${new Date().toISOString().slice(11, 19)} ${text}`);
+    last = text;
+    await pause(interval * 1000, undefined, { signal: stopping.signal }).catch(() => undefined);
+  }
+}
+
+/** Draws a text in place of what the terminal shows, as far as there is room for it. */
+function draw(text: string): void {
+  const { rows, columns } = process.stdout;
+  const lines = text
+    .split('\n')
+    .slice(0, Math.max(1, rows - 1))
+    .map((line) => cut(line, columns));
+  // Each line wipes what is left of the one before it, so that nothing flickers.
+  process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+}
+
+/** The first columns of a line, without breaking a colour. */
+function cut(line: string, columns: number): string {
+  let left = columns;
+  return line.replace(/(\u001b\[[\d;]*m)|./gu, (piece, colour?: string) =>
+    colour !== undefined || left-- > 0 ? piece : '',
+  );
+}
+
+function peerLine({ status, words }: PeerAnswers): string {
+  const { phase, height, tip, peers, agreeing, miners, hashesPerSecond, sync } = status;
+  const parts = {
+    phase,
+    height: height === 0 ? '-' : height - 1,
+    tip: tip ?? '-',
+    peers,
+    agreeing,
+    miners,
+    rate: formatHashRate(hashesPerSecond).replaceAll(' ', ''),
+    words: words.words.length,
+    ...(sync !== null && { verified: `${sync.verified}/${sync.total}` }),
+  };
+  return Object.entries(parts)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}
+
+function networkLine({ nodes, partitioned }: NetworkAnswers): string {
+  const states = nodes.map(({ name, state, status }) => {
+    const height =
+      status === null ? state : status.tip === null ? '-' : `${status.height - 1}:${status.tip.slice(0, 8)}`;
+    return `${name}=${height}`;
+  });
+  return [...(partitioned ? ['partitioned'] : []), ...states].join(' ');
+}
