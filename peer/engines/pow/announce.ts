@@ -44,7 +44,12 @@ export class Announcements {
     if (!meetsDifficulty(hash, chain.difficulty)) {
       context.count('announce.misses-difficulty');
       context.peers.offend(from);
-    } else if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
+      return;
+    }
+    // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
+    const peer = context.peers.get(from);
+    if (peer !== undefined && height + 1 > (peer.claim?.height ?? 0)) peer.claim = { height: height + 1, hash };
+    if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
       context.count('announce.known');
     } else if (height < chain.height) {
       // Of another branch, not longer than ours: the next consensus decides, or the next block.

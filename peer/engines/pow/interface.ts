@@ -99,7 +99,7 @@ export interface PeerView {
   readonly silence: number;
   /** Whether it has answered us itself, rather than only been talked about. */
   readonly verified: boolean;
-  /** What it last claimed in STATS. */
+  /** What it last claimed, in STATS or by announcing a block. */
   readonly claim: ChainClaim | null;
   /** Provable offences. */
   readonly offences: number;

@@ -28,7 +28,7 @@ export interface Peer {
   verified: boolean;
   /** The host that told us of it. */
   readonly introducer: string;
-  /** What it last claimed in STATS. */
+  /** What it last claimed, in STATS or by announcing a block. */
   claim: ChainClaim | null;
   /** How often it was proved to have lied. */
   offences: number;

@@ -51,6 +51,15 @@ describe('a block that extends the tip', () => {
     expect(kinds.indexOf('store')).toBeLessThan(kinds.indexOf('notify'));
   });
 
+  it('tells how far its sender is, which a lower one does not take back', () => {
+    const rig = rigAt(5);
+    const claims = () => rig.engine.status().peers.map(({ claim }) => claim?.height ?? 0);
+    announce(rig, block(5), at(2));
+    announce(rig, block(4), at(2));
+    announce(rig, forged(8, 1), at(3));
+    expect(claims()).toEqual([5, 6, 9]);
+  });
+
   it('is passed on once, however often it comes', () => {
     const rig = rigAt(5);
     announce(rig, block(5));
