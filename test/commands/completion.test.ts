@@ -34,7 +34,16 @@ describe.skipIf(!has('bash'))(`in bash${note('bash')}`, async () => {
 
   test('the names of commands are offered, and those of options of each', () => {
     expect(offered('gossip-peer', '')).toEqual(
-      expect.arrayContaining(['export', 'import', 'verify', 'simulate', 'network', 'status', 'completion', 'help']),
+      expect.arrayContaining([
+        'export',
+        'import',
+        'verify',
+        'simulate',
+        'network',
+        'status',
+        'completion',
+        'help',
+      ]),
     );
     expect(offered('gossip-peer', 'ne')).toEqual(['network']);
     expect(offered('gossip-peer', '--miner-')).toEqual(['--miner-port', '--miner-bind']);
@@ -46,7 +55,12 @@ describe.skipIf(!has('bash'))(`in bash${note('bash')}`, async () => {
   });
 
   test('what an option and an argument may be is offered', () => {
-    expect(offered('gossip-peer', 'network', '--kernel', '')).toEqual(['reference', 'wasm', 'native', 'auto']);
+    expect(offered('gossip-peer', 'network', '--kernel', '')).toEqual([
+      'reference',
+      'wasm',
+      'native',
+      'auto',
+    ]);
     expect(offered('gossip-peer', 'network', '--nodes', '3', '--log-level', 'de')).toEqual(['debug']);
     expect(offered('gossip-peer', '--log-format', '=', 'j')).toEqual(['json']);
     expect(offered('gossip-peer', '--log-format', '=')).toEqual(['text', 'json']);
@@ -96,7 +110,13 @@ test.skipIf(!has('fish'))(`fish offers commands and what an option may be${note(
 test('the scripts for zsh and fish have every command, what an option may be, and quote what they explain', async () => {
   const [zsh, fish] = await Promise.all([script('zsh'), script('fish')]);
   for (const text of [zsh, fish])
-    for (const word of ['simulate', 'network', 'reference wasm native auto', 'error warn info debug', 'bash zsh fish'])
+    for (const word of [
+      'simulate',
+      'network',
+      'reference wasm native auto',
+      'error warn info debug',
+      'bash zsh fish',
+    ])
       expect(text).toContain(word);
   // An apostrophe within quotes ends them and begins them again.
   for (const line of [...zsh.split('\n'), ...fish.split('\n')].filter((one) => !/^\s*#/.test(one))) {

@@ -1,13 +1,228 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { spawn } from 'node:child_process';
 
-import { serve } from '@hono/node-server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { formatHashRate, formatSeconds, networkText, peerText } from '../../peer/commands/status-text.ts';
+import { listen } from '../../peer/web/http.ts';
+import type { NodesJson } from '../../peer/web/schemas.ts';
+import { addressKey } from '../../shared/address.ts';
+import { silentLog } from '../../shared/log.ts';
 import { painter } from '../../shared/text-table.ts';
-import { formatHashRate, formatSeconds, networkText, peerText, type PeerAnswers } from '../../peer/commands/status-text.ts';
-import { eventually } from '../support/asker.ts';
-import { Lab, freePort } from '../support/processes.ts';
+import { at } from '../engines/pow/rig.ts';
+import { buildChain, mineBlock } from '../support/chains.ts';
+import { freePort } from '../support/processes.ts';
+import { Terminal, terminalNote } from '../support/terminal.ts';
 import { LOOPBACK } from '../support/wire.ts';
-import { HOSTILE, WebRig, hostileBlock } from '../web/web-rig.ts';
+import { DIFFICULTY, HOSTILE, WebRig, hostileBlock } from '../web/web-rig.ts';
 import { runPeer } from './run.ts';
+
+const plain = buildChain(12, { difficulty: DIFFICULTY });
+const chain = [...plain, hostileBlock(plain.at(-1) ?? null)];
+const TIP = chain.at(-1)?.hash ?? '';
+/** Anything that would do something to a terminal; line ends are ours. */
+const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
+
+/** A peer that is asked over HTTP, with everything in it that came from the network. */
+async function served(): Promise<{
+  readonly rig: WebRig;
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}> {
+  const rig = new WebRig(chain);
+  rig.meet(at(1), { height: 5, hash: plain[4]?.hash ?? '' });
+  rig.attach();
+  rig.engine.request({ kind: 'submit-word', word: 'waiting' });
+  const { address, close } = await listen(rig.web.app, { bind: LOOPBACK, port: 0, log: silentLog });
+  onTestFinished(async () => {
+    await close();
+    rig.web.close();
+    expect(rig.faults).toEqual([]);
+  });
+  return { rig, url: `http://${LOOPBACK}:${address.port}`, close };
+}
+
+/** Runs `peer status` that goes on, and tells its lines as they come. */
+function watching(args: readonly string[]): { next(): Promise<string>; stop(): Promise<number | null> } {
+  const child = spawn(process.execPath, ['peer', 'status', '--watch', '--interval', '0.05', ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  let text = '';
+  let wake: () => void = () => undefined;
+  child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+    wake();
+  });
+  void ended.then(() => {
+    wake();
+  });
+  return {
+    next: async () => {
+      while (!text.includes('\n')) {
+        if (child.exitCode !== null) throw new Error('it has ended');
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      const end = text.indexOf('\n');
+      const line = text.slice(0, end);
+      text = text.slice(end + 1);
+      return line;
+    },
+    stop: () => {
+      child.kill('SIGINT');
+      return ended;
+    },
+  };
+}
+
+test('everything that the page shows is printed, and what came from the network draws nothing', async () => {
+  const { url } = await served();
+  const { stdout, stderr, code } = await runPeer(['status', '--url', `${url}/`]);
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+  expect(stdout).toMatch(new RegExp(`height +12\\n +tip +${TIP}\\n`));
+  expect(stdout).toContain('1 (16 hashes a block on average; 0.016 s a block for its miners)');
+  for (const heading of ['Latest blocks', 'Peers', 'Miners', 'Who mined how many', 'Words that wait'])
+    expect(stdout).toContain(`\n${heading}\n`);
+  expect(stdout).toMatch(/hash rate +1\.00 kH\/s/);
+  expect(stdout).toMatch(new RegExp(`${addressKey(at(1)).replaceAll('.', '\\.')} +5 +behind`));
+  expect(stdout).toMatch(/Words that wait\n {2}waiting\n/);
+  expect(stdout).not.toMatch(CONTROLS);
+});
+
+test('as JSON it is what the API gives', async () => {
+  const { rig, url } = await served();
+  const { stdout } = await runPeer(['status', '--url', url, '--json']);
+  const { status, words } = JSON.parse(stdout) as { status: unknown; words: unknown };
+  expect(status).toEqual(await rig.json('/status'));
+  expect(words).toMatchObject({ words: ['waiting'] });
+});
+
+test('with --watch a line is written whenever something has changed, also when the peer is gone', async () => {
+  const { rig, url, close } = await served();
+  const lines = watching(['--url', url]);
+  expect(await lines.next()).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d .*height=12 tip=${TIP} .*words=1$`));
+  rig.engine.request({ kind: 'submit-word', word: 'another' });
+  expect(await lines.next()).toMatch(/words=2$/);
+  const block = mineBlock(chain.at(-1) ?? null, { difficulty: DIFFICULTY });
+  rig.engine.receive({ type: 'ANNOUNCE', block }, at(1));
+  expect(await lines.next()).toMatch(new RegExp(`height=13 tip=${block.hash} `));
+  await close();
+  expect(await lines.next()).toMatch(/nothing answers at/);
+  expect(await lines.stop()).toBe(0);
+});
+
+test('with --watch --json a line is one JSON object', async () => {
+  const { url } = await served();
+  const lines = watching(['--url', url, '--json']);
+  expect(JSON.parse(await lines.next())).toMatchObject({ status: { height: 13 } });
+  await lines.stop();
+});
+
+test.each([
+  [
+    'nobody listens',
+    async () => `http://${LOOPBACK}:${await freePort()}`,
+    /^peer: nothing answers at http:\S+ \(is a peer running/,
+  ],
+  [
+    'there is something else',
+    async () => `${(await served()).url}/openapi.json`,
+    /^peer: \S+ does not answer as a peer does/,
+  ],
+] as const)('one clear line where %s', async (_, address, message) => {
+  for (const more of [[], ['--watch'], ['--json']]) {
+    const { stdout, stderr, code } = await runPeer(['status', '--url', await address(), ...more]);
+    expect({ stdout, code }).toEqual({ stdout: '', code: 1 });
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split('\n').length).toBe(1);
+  }
+});
+
+test('an address that is none is refused', async () => {
+  for (const url of ['8998', 'ftp://127.0.0.1/', ''])
+    expect(await runPeer(['status', `--url=${url}`])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/It must be the address of a status page/) as string,
+    });
+});
+
+describe.skipIf(terminalNote !== '')(`on a terminal${terminalNote}`, () => {
+  test('it has colours, unless NO_COLOR is set', async () => {
+    const { url } = await served();
+    for (const [value, colours] of [
+      ['', true],
+      ['1', false],
+    ] as const) {
+      const terminal = new Terminal(`peer status --url ${url}`, { env: { NO_COLOR: value } });
+      expect(await terminal.ended).toBe(0);
+      expect(terminal.screen).toContain(TIP);
+      expect(terminal.screen.includes('\u001b[1m')).toBe(colours);
+    }
+  });
+
+  test('with --watch it is drawn anew in the same place, as far as there is room', async () => {
+    const { rig, url } = await served();
+    const terminal = new Terminal(`peer status --watch --interval 0.05 --url ${url}`, {
+      prepare: 'stty rows 8 cols 60; exec',
+    });
+    await terminal.shows('height');
+    rig.engine.request({ kind: 'submit-word', word: 'another' });
+    const from = terminal.screen.length;
+    await terminal.shows('\u001b[J', from);
+    const [, ...drawings] = terminal.screen.split('\u001b[H');
+    // The last one may be half drawn.
+    for (const drawing of drawings.slice(0, -1)) {
+      const lines = drawing.replaceAll(/\u001b\[[\d;]*[A-Za-z]/g, '').split('\n');
+      expect(lines.length).toBeLessThanOrEqual(8);
+      for (const line of lines) expect(line.replace(/\r$/, '').length).toBeLessThanOrEqual(60);
+    }
+    await terminal.pressing('\u0003', '');
+    expect(await terminal.ended).toBe(0);
+  });
+});
+
+test('a network is a table of its nodes', () => {
+  const node = (
+    name: string,
+    state: 'running' | 'down',
+    group: number | null,
+  ): NodesJson['nodes'][number] => {
+    return { name, api: '', address: { host: LOOPBACK, port: 1 }, state, group, miners: 1 };
+  };
+  const nodes = [
+    { ...node('node-1', 'running', 0), status: null },
+    { ...node('node-2', 'down', 1), status: null },
+  ];
+  const text = networkText({ partitioned: true, nodes }, painter(false));
+  expect(text).toMatch(/^1 of 2 nodes run; the network is partitioned\n/);
+  expect(text).toMatch(/\n {2}node-1 +running +1 +127\.0\.0\.1:1 /);
+  expect(text).toMatch(/\n {2}node-2 +down +2 /);
+});
+
+test('tables are cut where there is too much, and say how much was left out', async () => {
+  const { rig } = await served();
+  const answers = {
+    status: await rig.json('/status'),
+    blocks: await rig.json('/blocks'),
+    peers: await rig.json('/peers'),
+    miners: await rig.json('/miners'),
+    leaderboard: { height: 1, counted: 1, names: 40, leaders: [] as unknown[] },
+    words: { words: Array.from({ length: 40 }, (_, index) => `word ${index}`), limit: 100 },
+    forks: await rig.json('/forks'),
+  };
+  const text = peerText(answers as Parameters<typeof peerText>[0], painter(false));
+  expect(text).toContain('  word 11\n  … and 28 more\n');
+  expect(text).not.toContain('Who mined');
+  expect(text).toContain(HOSTILE.slice(0, 12));
+});
+
+test('rates and times are short', () => {
+  expect([null, 0, 0.5, 12, 1_234, 98_700_000, 2e15].map(formatHashRate)).toEqual([
+    ...['-', '0.00 H/s', '0.500 H/s', '12.0 H/s', '1.23 kH/s', '98.7 MH/s', '2.00 PH/s'],
+  ]);
+  expect([0.5, 1.234, 90, 200, 7_200, 400_000].map(formatSeconds)).toEqual([
+    ...['0.5 s', '1.2 s', '90 s', '3.3 min', '2 h', '4.6 days'],
+  ]);
+});

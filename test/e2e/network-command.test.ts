@@ -2,16 +2,18 @@
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { minedNodes } from '../../peer/network/network.ts';
 import { takePorts } from '../../peer/network/ports.ts';
 import { nodesSchema } from '../../peer/web/schemas.ts';
 import { CommandNetwork } from '../support/command-network.ts';
-import { Lab, freePorts } from '../support/processes.ts';
+import { eventually } from '../support/asker.ts';
+import { Terminal, terminalNote } from '../support/terminal.ts';
+import { Lab, freePort, freePorts } from '../support/processes.ts';
 import { LOOPBACK } from '../support/wire.ts';
 
 const LIMIT = 400_000;
@@ -212,6 +214,67 @@ it(
   },
   LIMIT,
 );
+
+describe.skipIf(terminalNote !== '')(`on a terminal${terminalNote}`, () => {
+  it(
+    'asks for commands, completes them, and Ctrl-C, which is a key there, ends it',
+    async () => {
+      const lab = newLab();
+      const folder = lab.path('terminal');
+      mkdirSync(folder, { recursive: true });
+      const base = await freePorts(2);
+      const terminal = new Terminal(`peer network --nodes 1 --miners 0 --base-port ${base}`, {
+        env: { TMPDIR: folder },
+      });
+      onTestFinished(() => {
+        terminal.close();
+      });
+      const shows = (text: string): Promise<unknown> =>
+        eventually(`the terminal shows ${text}`, () => terminal.screen.includes(text), LIMIT);
+      await shows('Status page: http://');
+      await shows('> ');
+      terminal.press('pa\t');
+      terminal.press('\u007f'.repeat(20));
+      terminal.press('stat\t\r');
+      await shows('1 of 1 nodes run');
+      terminal.press('kill 1\r');
+      await shows('node-1 is down');
+      terminal.press('kill 1\r');
+      await shows('peer: node-1 is down already.');
+      terminal.press('\u0003');
+      expect(await terminal.ended).toBe(0);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+    LIMIT,
+  );
+});
+
+it('a program that is to be supervised says so where nobody can', async () => {
+  const lab = newLab();
+  const free = await freePort();
+  for (const args of [
+    [
+      'peer',
+      '--port',
+      '0',
+      '--bind',
+      LOOPBACK,
+      '--miner-port',
+      '0',
+      '--http-port',
+      '0',
+      '--data-dir',
+      lab.path('none'),
+    ],
+    ['miner', '--peer-port', String(free), '--processes', '1'],
+  ]) {
+    const program = lab.run(...args, '--supervised');
+    expect((await program.ended).code).toBe(1);
+    expect(
+      program.lines.filter((line) => /--supervised is for programs that start this one/.test(line)).length,
+    ).toBe(1);
+  }
+});
 
 it(
   'runs twice at once on ports of its own choice, without input, and keeps a data folder that it was given',

@@ -1,75 +1,12 @@
 /** The miner on a terminal: a real one, made by util-linux's `script`, where that is at hand. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { until } from '../mining/helpers.ts';
+import { Terminal, terminalNote } from '../support/terminal.ts';
 import { ScriptedPeer } from './helpers.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const version = spawnSync('script', ['--version']);
-const HAS_SCRIPT = version.error === undefined && version.stdout.includes('util-linux');
 const HINT = 'p pause · + and - workers · q quit';
-
-/** `node miner` with a terminal of its own. */
-class Terminal {
-  /** All that was written to the terminal. */
-  screen = '';
-  readonly ended: Promise<number | null>;
-  readonly #script: ChildProcess;
-
-  /** @param prepare shell commands before the miner's: `exec` or its like is the last word of them */
-  constructor(port: number, prepare = 'echo "pid=$$"; exec') {
-    const miner = `${process.execPath} miner --peer-host 127.0.0.1 --peer-port ${port} --processes 1 --kernel reference`;
-    const command = `stty cols 200; ${prepare} ${miner}`;
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
-    this.#script = spawn('script', ['-qec', command, '/dev/null'], {
-      cwd: ROOT,
-      env: { ...env, SHELL: '/bin/sh', NO_COLOR: '1' },
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    this.#script.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.screen += text;
-    });
-    // Keys that come after the end.
-    this.#script.stdin?.on('error', () => undefined);
-    this.ended = new Promise((resolve) => {
-      this.#script.once('close', resolve);
-    });
-  }
-
-  /** The process id that the shell has told. */
-  get pid(): number | undefined {
-    const told = /pid=(\d+)/.exec(this.screen)?.[1];
-    return told === undefined ? undefined : Number(told);
-  }
-
-  press(keys: string): void {
-    this.#script.stdin?.write(keys);
-  }
-
-  /** Waits until something is written that was not there before `from`. */
-  async shows(text: string, from = 0): Promise<void> {
-    await until(`the terminal shows "${text}"`, () => this.screen.includes(text, from)).catch(
-      (error: unknown) => {
-        throw new Error(`${String(error)}; it shows ${JSON.stringify(this.screen.slice(-1500))}`);
-      },
-    );
-  }
-
-  /** Presses keys and waits until they have brought this about. */
-  async pressing(keys: string, text: string): Promise<void> {
-    const from = this.screen.length;
-    this.press(keys);
-    await this.shows(text, from);
-  }
-
-  /** Ends the terminal: what runs in it hangs up. */
-  close(): void {
-    this.#script.kill('SIGKILL');
-  }
-}
 
 const terminals: Terminal[] = [];
 const peers: ScriptedPeer[] = [];
@@ -102,12 +39,13 @@ async function start(prepare?: string): Promise<Terminal> {
     miner.send({ height: 0, difficulty: 30 });
   });
   peers.push(peer);
-  const terminal = new Terminal(peer.port, prepare);
+  const command = `miner --peer-host 127.0.0.1 --peer-port ${peer.port} --processes 1 --kernel reference`;
+  const terminal = new Terminal(command, { prepare });
   terminals.push(terminal);
   return terminal;
 }
 
-describe.runIf(HAS_SCRIPT)('on a terminal', () => {
+describe.skipIf(terminalNote !== '')(`on a terminal${terminalNote}`, () => {
   it('shows what it does, and keys pause it, change the number of workers and end it', async () => {
     const terminal = await start();
     await terminal.shows(HINT);

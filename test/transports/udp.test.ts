@@ -159,6 +159,36 @@ describe('what can not be sent is dropped and counted, never thrown', () => {
   });
 });
 
+describe('blocked addresses', () => {
+  test('nothing is taken from them or sent to them, until they are blocked no more', async () => {
+    const { udp, inbox } = await transport();
+    const [other, blocked] = [await plainSocket(), await plainSocket()];
+    const heard: string[] = [];
+    blocked.socket.on('message', (bytes) => heard.push(bytes.toString()));
+    const sendAll = async (text: string): Promise<void> => {
+      for (const { socket } of [blocked, other]) {
+        await new Promise((resolve) => {
+          socket.send(text, udp.local.port, LOOPBACK, resolve);
+        });
+      }
+    };
+    udp.block([{ host: LOOPBACK, port: blocked.port }]);
+    udp.send(Buffer.from('lost'), { host: LOOPBACK, port: blocked.port });
+    await sendAll('first');
+    // On loopback datagrams come in the order in which they were sent.
+    expect((await inbox.at(0)).from.port).toBe(other.port);
+    expect(udp.counters).toMatchObject({ blocked: 2, received: 1, sent: 0 });
+
+    udp.block([]);
+    udp.send(Buffer.from('heard'), { host: LOOPBACK, port: blocked.port });
+    await sendAll('second');
+    expect((await inbox.at(1)).from.port).toBe(blocked.port);
+    await until(() => heard.length > 0);
+    expect(heard).toEqual(['heard']);
+    expect(udp.counters.blocked).toBe(2);
+  });
+});
+
 describe('names', () => {
   test('datagrams to a name wait for its address, those to numbers do not', async () => {
     let answer: (address: string) => void = () => undefined;
