@@ -270,7 +270,10 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
         write(message.replace(/^error: /, `${program.name()}: `));
       },
     });
-  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  for (const command of program.commands) {
+    // The program itself takes any, to name a command that it does not know.
+    command.exitOverride().copyInheritedSettings(program).allowExcessArguments(false);
+  }
   program.hook('preAction', (_, command) => {
     refuseMisplacedOptions(program, command);
     readFlagsOfEnvironment(command);

@@ -1,6 +1,6 @@
 /** How `peer simulate` runs what it was told to, shows how far it is, and says what came of it. */
 import { randomInt } from 'node:crypto';
-import { createWriteStream, openSync, writeFileSync } from 'node:fs';
+import { closeSync, createWriteStream, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -53,7 +53,8 @@ export interface CampaignOptions {
 export async function runSeed({ engine, wording, plan }: Order, options: RunOptions): Promise<void> {
   const seed = options.seed ?? randomInt(RANDOM_SEEDS);
   // Whether they can be written is found out before the run.
-  const page = options.html === undefined ? undefined : openOutput(options.html);
+  const page = options.html;
+  if (page !== undefined) checkOutput(page);
   const trace = options.trace === undefined ? undefined : new TraceOutput(options.trace);
   const started = performance.now();
   const simulation = engine.simulate(seed, plan, {
@@ -74,7 +75,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   const command = commandLine(engine.name, wording, { seed: String(seed) });
   if (page !== undefined) {
     const { renderHtml } = await import('../simulator/html.ts');
-    writeFileSync(page, renderHtml(report));
+    writeOutput(page, renderHtml(report));
   }
   if (options.json === true) {
     console.log(JSON.stringify({ passed: passed(report), command, ...report }));
@@ -189,12 +190,40 @@ function showCampaign(campaign: Campaign, seeds: number): () => void {
   };
 }
 
+function unwritable(file: string, error: unknown): UserError {
+  return new UserError(`can't write ${file}: ${messageOf(error)}`);
+}
+
+/**
+ * Leaves the file as it is: a run that does not get to its end destroys no earlier report, and leaves no empty one.
+ *
+ * @throws UserError if the file can't be written
+ */
+function checkOutput(file: string): void {
+  const isNew = !existsSync(file);
+  try {
+    closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+}
+
+/** @throws UserError if the file can't be written */
+function writeOutput(file: string, content: string): void {
+  try {
+    writeFileSync(file, content);
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+}
+
 /** @throws UserError if the file can't be written */
 function openOutput(file: string): number {
   try {
     return openSync(file, 'w');
   } catch (error) {
-    throw new UserError(`can't write ${file}: ${messageOf(error)}`);
+    throw unwritable(file, error);
   }
 }
 
@@ -247,6 +276,6 @@ class TraceOutput {
   /** A reader that has read enough (`| head`) is no fault. */
   #check(): void {
     if (this.#error === undefined || systemCodeOf(this.#error) === 'EPIPE') return;
-    throw new UserError(`can't write ${this.#file}: ${messageOf(this.#error)}`);
+    throw unwritable(this.#file, this.#error);
   }
 }

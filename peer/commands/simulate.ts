@@ -12,6 +12,8 @@ import { runCampaign, runSeed, type CampaignOptions, type RunOptions } from './s
 const DEFAULT_ENGINE = 'pow';
 /** More threads than any machine has cores. */
 const MAX_WORKERS = 1_024;
+/** Columns of the help where there is no terminal, as of what Commander writes itself. */
+const DEFAULT_HELP_WIDTH = 80;
 
 /** What the command line says, besides the settings. */
 interface Options extends RunOptions, CampaignOptions {
@@ -24,7 +26,7 @@ export function simulateCommand(): Command {
     .description('run a whole network of one engine in one process, with every fault there is, and check it')
     .argument('[engine]', enginesText(), DEFAULT_ENGINE)
     .usage('[engine] [options]')
-    .addHelpText('after', () => helpText());
+    .addHelpText('after', ({ command: shown }) => helpText(shown));
   command
     .optionsGroup('What to run:')
     .addOption(
@@ -106,21 +108,26 @@ function addSettings(command: Command, settings: readonly (readonly [string, Set
   }
 }
 
-function helpText(): string {
-  const kinds = SIMULATED_ENGINES.flatMap(({ name, byzantine }) => [
-    '',
-    `Byzantine nodes of ${name}:`,
-    ...Object.entries(byzantine).map(([kind, description]) => `  ${kind.padEnd(14)} ${description}`),
-  ]);
+function helpText(command: Command): string {
+  const help = command.createHelp();
+  help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() ?? DEFAULT_HELP_WIDTH });
+  const kinds = SIMULATED_ENGINES.flatMap(({ name, byzantine }) => {
+    const width = Math.max(...Object.keys(byzantine).map((kind) => kind.length));
+    return [
+      '',
+      `Byzantine nodes of ${name}:`,
+      ...Object.entries(byzantine).map(([kind, text]) => help.formatItem(kind, width, text, help)),
+    ];
+  });
   return [
     '',
-    'Every <n> is a number, or a range from which each seed draws its own: --loss 5, --loss 0..30.',
-    'The exit code is 0 if everything held, 1 if not.',
+    'Every <n> is a number, or a range from which each seed draws its own: --loss 5,',
+    '--loss 0..30. The exit code is 0 if everything held, 1 if not.',
     ...kinds,
     '',
     'Examples:',
     '  node peer simulate',
-    '  node peer simulate pow --nodes 20 --loss 10 --partitions 6 --crashes 0..20 --seed 7',
+    '  node peer simulate pow --nodes 20 --loss 10 --crashes 0..20 --seed 7',
     '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
     '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
     '  node peer simulate pow --faults mixed --seed 17 --trace trace.jsonl',
@@ -143,7 +150,7 @@ function wordingOf(command: Command): Wording {
   return wording;
 }
 
-/** @throws UserError if options were given that mean nothing together */
+/** @throws UserError if options were given that mean nothing, alone or together */
 function refuseSenseless({ seeds, keepGoing, workers, trace, html, json }: Options): void {
   if (seeds !== undefined && (trace !== undefined || html !== undefined)) {
     throw new UserError('--trace and --html are for a single run: --seed instead of --seeds');
@@ -152,6 +159,9 @@ function refuseSenseless({ seeds, keepGoing, workers, trace, html, json }: Optio
     throw new UserError(
       '--keep-going and --workers are for a campaign: add --seeds, for example --seeds 1..100',
     );
+  }
+  if (html === '-') {
+    throw new UserError('--html - is no file; for a page on standard output there is --html /dev/stdout');
   }
   if (trace === '-' && json === true) {
     throw new UserError('--json and --trace - can not both go to standard output; give the trace a file');

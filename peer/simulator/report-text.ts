@@ -202,7 +202,10 @@ export function campaignText(
   const verdict =
     failed > 0
       ? paint(['bold', 'red'], `${formatNumber(failed)} of them VIOLATED`)
-      : paint(['bold', 'green'], 'everything held');
+      : // Where nothing was run, nothing held.
+        seeds > 0
+        ? paint(['bold', 'green'], 'everything held')
+        : paint('yellow', 'nothing was checked');
   const told = failed > failures.length ? `Violations of the first ${failures.length}` : 'Violations';
   return [
     `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,

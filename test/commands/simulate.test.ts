@@ -1,7 +1,7 @@
 /** `peer simulate` as a user runs it: a process. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -95,6 +95,22 @@ describe('peer simulate', () => {
     expect(readFileSync(file, 'utf8')).toMatch(/^<!doctype html>/i);
   });
 
+  it('that does not get to its end leaves no page, and an earlier one as it was', async () => {
+    const [fresh, earlier] = [join(folder, 'fresh.html'), join(folder, 'earlier.html')] as const;
+    writeFileSync(earlier, 'an earlier report');
+    for (const page of [fresh, earlier]) {
+      expect((await simulate('--html', page, '--trace', '/no/such/folder/x')).code).toBe(1);
+    }
+    expect(existsSync(fresh)).toBe(false);
+    expect(readFileSync(earlier, 'utf8')).toBe('an earlier report');
+  });
+
+  it.runIf(existsSync('/dev/full'))('says in one line that the disk is full for the page', async () => {
+    const { stderr, code } = await simulate('--hours', '0.02', '--seed', '3', '--html', '/dev/full');
+    expect(stderr).toMatch(/^peer: can't write \/dev\/full: ENOSPC[^\n]*\n$/);
+    expect(code).toBe(1);
+  });
+
   it('explains itself: every setting, every kind of Byzantine node', async () => {
     const { stdout, code } = await simulate('--help');
     expect(code).toBe(0);
@@ -123,6 +139,8 @@ describe('peer simulate', () => {
     [['--keep-going'], '--keep-going and --workers are for a campaign'],
     [['--workers', '2'], '--keep-going and --workers are for a campaign'],
     [['--json', '--trace', '-'], '--json and --trace - can not both go to standard output'],
+    [['--html', '-'], '--html - is no file'],
+    [['pow', '20'], 'too many arguments'],
     [['--trace', '/no/such/folder/x'], "can't write /no/such/folder/x"],
     [['--html', '/no/such/folder/x'], "can't write /no/such/folder/x"],
   ])('answers %j with one line and exit code 1', async (args, message) => {

@@ -151,6 +151,12 @@ describe('the report of a campaign', () => {
     );
   });
 
+  it('that was stopped before any seed was done does not say that everything held', () => {
+    const text = write({ complete: false, digest: null, seeds: 0 });
+    expect(text).toContain('plants, 0 seeds: nothing was checked\n');
+    expect(text).not.toContain('everything held');
+  });
+
   it('that was stopped has no digest', () => {
     const text = write({ complete: false, digest: null });
     expect(text).toContain('stopped before the end');
