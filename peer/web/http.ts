@@ -3,11 +3,11 @@
  * errors are told, and what a browser is allowed to do with the answers.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Server } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { getRequestListener, RequestError, type HttpBindings } from '@hono/node-server';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { z } from 'zod';
@@ -111,8 +111,13 @@ export function createBase(options: BaseOptions): Hono<WebEnv> {
   app.use(rateLimited(options), ownHost(options));
   app.post('*', authorised(options), json, limitedBody(options));
   app.notFound((context) => new ProblemError(404, `There is nothing at ${context.req.path}.`).response());
-  app.onError((error) => {
+  app.onError((error, context) => {
     if (error instanceof ProblemError) return error.response();
+    const { incoming } = context.env;
+    // Whoever goes in the middle of a body hears no answer, and it is no fault of ours.
+    if (incoming?.destroyed === true && !incoming.complete) {
+      return new ProblemError(400, 'The request broke off.').response();
+    }
     options.onFault?.(error);
     return new ProblemError(500, 'The peer could not answer; it may be going down.').response();
   });
@@ -263,16 +268,26 @@ export interface Listening {
  */
 export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise<Listening> {
   const { bind, port, log } = options;
-  const server = createAdaptorServer({
-    fetch: app.fetch,
+  const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    serverOptions: {
+    errorHandler: refuseTarget,
+  });
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    void listener(incoming, outgoing);
+  };
+  const server = createServer(
+    {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      // Node would answer a request without a host itself, without a word.
+      requireHostHeader: false,
     },
-  }) as Server;
+    answer,
+  );
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer without a word.
+  server.on('checkExpectation', answer);
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(SOCKET_TIMEOUT);
   server.on('clientError', (error, socket) => {
@@ -309,6 +324,17 @@ export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise
         server.closeAllConnections();
       }),
   };
+}
+
+const CLOSE = { connection: 'close' };
+
+/** What is HTTP, but names no host or path that can be, is answered before the application hears of it too. */
+function refuseTarget(error: unknown): Response {
+  const problem =
+    error instanceof RequestError
+      ? new ProblemError(400, 'The request names no host, or a host or path that can not be.', CLOSE)
+      : new ProblemError(500, 'The peer could not answer.', CLOSE);
+  return problem.response();
 }
 
 /** What can't be read as HTTP is answered before the application hears of it. */

@@ -8,6 +8,7 @@ import { silentLog, type Log } from '../../shared/log.ts';
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from '../../peer/web/limits.ts';
 import type { Listening } from '../../peer/web/http.ts';
 import { openWeb } from '../../peer/web/server.ts';
+import { eventually } from '../support/asker.ts';
 import { buildChain } from '../support/chains.ts';
 import { until } from '../mining/helpers.ts';
 import { DIFFICULTY, WebRig } from './web-rig.ts';
@@ -94,6 +95,44 @@ describe('a server', () => {
       expect(text()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     }
     expect((await fetch(url(web, '/healthz'))).status).toBe(200);
+  });
+
+  test('says in a sentence what is wrong with a host or a path that can not be', async () => {
+    const web = await serve();
+    for (const head of [
+      'GET / HTTP/1.1',
+      'GET / HTTP/1.0',
+      'GET / HTTP/1.1\r\nHost: a b',
+      'GET / HTTP/1.1\r\nHost: localhost:99999',
+      'OPTIONS * HTTP/1.1\r\nHost: localhost',
+    ]) {
+      const { socket, text, ended } = await dial(web);
+      socket.write(`${head}\r\n\r\n`);
+      await ended;
+      expect(text(), head).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*"detail":"[^"]+\."/);
+    }
+  });
+
+  test('takes no notice of an expectation that it does not know', async () => {
+    const web = await serve();
+    const { socket, text, ended } = await dial(web);
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: more\r\nConnection: close\r\n\r\n');
+    await ended;
+    expect(text()).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test('does not warn of a client that goes in the middle of a body', async () => {
+    const said: string[] = [];
+    const web = await serve(0, false, { ...silentLog, warn: (message) => said.push(message) });
+    const { socket, ended } = await dial(web);
+    const fields = 'Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 50';
+    socket.end(`POST /words HTTP/1.1\r\n${fields}\r\n\r\n{"word":`);
+    await ended;
+    await eventually('it is counted', async () => {
+      const metrics = await (await fetch(url(web, '/metrics'))).text();
+      return metrics.includes('gossip_peer_http_requests_total{status="400"} 1');
+    });
+    expect(said).toEqual([]);
   });
 
   test('reads no more of a body than its bound, said or not', async () => {
