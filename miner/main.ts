@@ -61,11 +61,13 @@ Examples:
   node miner --benchmark --difficulty 9
 
 On a terminal:
-  p pauses and resumes, + and - start and end a worker, q ends the miner (as Ctrl-C does)
+  p pauses and resumes, + and - start and end a worker,
+  q ends the miner (as Ctrl-C does)
 
 Signals:
   SIGUSR2 pauses and resumes
-  SIGHUP  reads "processes" from the --config file again; on a terminal, or without such a file, it ends the miner
+  SIGHUP  reads "processes" from the --config file again; on a terminal, or
+          without such a file, it ends the miner
   SIGINT, SIGTERM  end the miner, the second one at once`;
 
 function createProgram(): Command {

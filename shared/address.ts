@@ -7,6 +7,11 @@ export interface Address {
 let lastAddress: Address = { host: '', port: 0 };
 let lastKey = ':0';
 
+/** What a browser is given to show what an address serves. */
+export function pageUrl({ host, port }: Address): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+}
+
 /** An address as one text, fit to be the key of a map. The last one is remembered: datagrams come in runs. */
 export function addressKey(address: Address): string {
   const { host, port } = address;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 
 import { Command } from 'commander';
 
-import { addressKey, type Address } from '../../shared/address.ts';
+import { addressKey, pageUrl, type Address } from '../../shared/address.ts';
 import {
   DEFAULT_DIFFICULTY,
   MAX_DIFFICULTY,
@@ -86,15 +86,16 @@ export function peerCommand(): Command {
       'after',
       `
 Examples:
-  node peer --genesis --difficulty 5           found a network of your own
+  node peer --genesis --difficulty 5        found a network of your own
   node peer --port 8785 --miner-port 8787 --data-dir second \\
             --join 127.0.0.1:8784 --difficulty 5    join it with a second peer
-  node peer --join peer.example.org:8999       join a network through a peer you know
+  node peer --join peer.example.org:8999    join through a peer you know
 
 SIGUSR2 logs what was counted so far.
-Every option may be written with dashes or underscores, and be set by its environment variable or, by its
-name, in the JSON file that --config names. The command line goes before the environment, the environment
-before the file. Options of a command go after its name: node peer export --data-dir second`,
+Every option may be written with dashes or underscores, and be set by its
+environment variable or, by its name, in the JSON file that --config names. The
+command line goes before the environment, the environment before the file.
+Options of a command go after its name: node peer export --data-dir second`,
     )
     .action(async (options: StartOptions) => {
       const [operand] = command.args;
@@ -343,7 +344,7 @@ function sayWhatRuns(log: Log, node: PowNode, options: StartOptions): void {
   log.info('peer is up', {
     address: addressKey(node.address),
     miners: node.minerAddress === undefined ? 'off' : addressKey(node.minerAddress),
-    page: node.httpAddress === undefined ? 'off' : `http://${addressKey(node.httpAddress)}/`,
+    page: node.httpAddress === undefined ? 'off' : pageUrl(node.httpAddress),
     name: options.name,
     data: resolve(options.dataDir),
     difficulty: options.difficulty,

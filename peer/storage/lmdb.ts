@@ -115,8 +115,11 @@ class LmdbStore implements Store {
     }
     if (text === undefined) return undefined;
     const length = text.length - CHECKSUM_LENGTH;
-    if (length < 0 || !text.endsWith(checksum(key, text, length)))
-      throw new UserError(`the store in ${this.folder} is damaged (${key}); ${REMEDY}`);
+    if (length < 0 || !text.endsWith(checksum(key, text, length))) {
+      // The first versions wrote none: their values are JSON to the end.
+      const what = text.endsWith('}') ? 'of an earlier version of this program, or is damaged' : 'damaged';
+      throw new UserError(`the store in ${this.folder} is ${what} (${key}); ${REMEDY}`);
+    }
     return text.slice(0, length);
   }
 

@@ -24,16 +24,16 @@ const PRIVATE = [
 
 type LogRecord = Record<string, unknown>;
 
-/** A run of `node peer`. */
+/** A run of `node peer`, or of another program. */
 class Run {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   stdout = '';
   stderr = '';
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
-  constructor(args: string[], env: Record<string, string> = {}) {
+  constructor(args: string[], env: Record<string, string> = {}, program = 'peer') {
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));
-    this.child = spawn(process.execPath, ['peer', ...args], {
+    this.child = spawn(process.execPath, [program, ...args], {
       cwd: ROOT,
       env: { ...Object.fromEntries(inherited), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -87,8 +87,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function peer(args: string[], env?: Record<string, string>): Run {
-  const run = new Run(args, env);
+function peer(args: string[], env?: Record<string, string>, program?: string): Run {
+  const run = new Run(args, env, program);
   runs.push(run);
   return run;
 }
@@ -135,6 +135,12 @@ describe('help', () => {
       expect(text).toContain(`--${option} `);
     for (const command of ['export', 'import', 'verify']) expect(text).toContain(` ${command} [options]`);
     expect(text).toContain('Examples: node peer ');
+  });
+
+  test.each([['peer'], ['peer', 'simulate'], ['miner']])('of %j fits into 80 columns', async (...command) => {
+    const run = peer([...command.slice(1), '--help'], {}, command[0]);
+    expect(await run.ended).toEqual({ code: 0, signal: null });
+    expect(run.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
   test.each(['export', 'import', 'verify'])('%s has its own', async (command) => {

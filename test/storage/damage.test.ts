@@ -160,8 +160,13 @@ it('a value without its checksum is not given out', async () => {
   });
   await database.put('short', 'x');
   await database.put('long', 'a value that somebody else wrote');
+  await database.put('early', '{"height":52}');
   await database.close();
   const store = openLmdbStore(folder);
   for (const key of ['short', 'long']) expect(() => store.get(key)).toThrow(/is damaged/);
+  // As the first versions wrote them, and a user is told so.
+  expect(() => store.get('early')).toThrow(
+    /is of an earlier version of this program, or .* \(early\); move it away/,
+  );
   await store.close();
 });
