@@ -26,6 +26,8 @@ const SLICE_TIME = 50;
 const SLICE_EVENTS = 1_000;
 /** Time between two pictures of how far it is, in milliseconds. */
 const PROGRESS_INTERVAL = 200;
+/** How wide a terminal is that does not know it. */
+const DEFAULT_COLUMNS = 80;
 /** The exit code of a program that Ctrl-C has ended. */
 const INTERRUPTED = 130;
 
@@ -119,9 +121,9 @@ async function runToEnd(
         const { events, progress } = simulation;
         const rate = formatNumber(Math.round((events * 1000) / (shown - started)));
         const phase = progress < 1 ? `${Math.floor(progress * 100)} %` : 'healed';
-        process.stderr.write(
-          `\r${where()} (${phase}) · ${formatNumber(events)} events · ${rate} a second\u001b[K`,
-        );
+        const line = `${where()} (${phase}) · ${formatNumber(events)} events · ${rate} a second`;
+        // A line that wraps would not be written over but leave its beginning behind. Some terminals have 0 columns.
+        process.stderr.write(`\r${line.slice(0, (process.stderr.columns || DEFAULT_COLUMNS) - 1)}\u001b[K`);
       }
       await nextTurn();
     }
@@ -140,12 +142,13 @@ export async function runCampaign(
   const { from, to } = readSeeds(seeds);
   const campaign = new Campaign({ engine: engine.name, plan, seeds: { from, to }, keepGoing, workers });
   const started = performance.now();
+  const stopShowing = showCampaign(campaign, to - from + 1);
   const onInterrupt = (): void => {
     campaign.stop();
+    stopShowing();
   };
-  // Once: a second Ctrl-C ends the program whatever the workers do.
+  // Once: a second Ctrl-C ends the program whatever the workers do. The terminal must be as it was by then.
   process.once('SIGINT', onInterrupt);
-  const stopShowing = showCampaign(campaign, to - from + 1);
   const result = await campaign.run().finally(() => {
     stopShowing();
     process.off('SIGINT', onInterrupt);

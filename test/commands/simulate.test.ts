@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -208,9 +209,13 @@ describe.runIf(HAS_SCRIPT)('on a terminal', () => {
     }
   });
 
-  /** Runs it on a terminal of its own, presses Ctrl-C once it shows a text, and waits for its end. */
-  async function interrupt(args: string, text: string): Promise<{ screen: string; code: unknown }> {
-    const command = `stty cols 150; exec ${process.execPath} peer simulate ${args}`;
+  /** Runs it on a terminal of its own, presses Ctrl-C when it shows a text, and waits for its end. */
+  async function interrupt(
+    args: string,
+    text: string,
+    { columns = 150, times = 1 } = {},
+  ): Promise<{ screen: string; code: unknown }> {
+    const command = `stty cols ${columns}; exec ${process.execPath} peer simulate ${args}`;
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
     const terminal = spawn('script', ['-qec', command, '/dev/null'], {
       cwd: ROOT,
@@ -224,7 +229,14 @@ describe.runIf(HAS_SCRIPT)('on a terminal', () => {
       screen += part;
     });
     await eventually(`it shows "${text}"`, () => Promise.resolve(screen.includes(text)));
-    terminal.stdin.write('\u0003');
+    terminal.stdin.on('error', () => {
+      // It may have ended by then.
+    });
+    for (let pressed = 0; pressed < times; pressed++) {
+      // Signals that come too close are one.
+      if (pressed > 0) await pause(30);
+      terminal.stdin.write('\u0003');
+    }
     const [code] = (await ended) as unknown[];
     return { screen, code };
   }
@@ -233,6 +245,26 @@ describe.runIf(HAS_SCRIPT)('on a terminal', () => {
     const { screen, code } = await interrupt('--hours 8760 --seed 3', ' events · ');
     expect(screen).toMatch(/peer: stopped by Ctrl-C; seed 3: .* simulated\r\n$/);
     expect(code).toBe(130);
+  });
+
+  it('a run shows no more than fits into a line', async () => {
+    const { screen } = await interrupt('--hours 8760 --seed 3', ' simulated', { columns: 30 });
+    const shown = screen.split(/[\r\n]+/).filter((line) => line.startsWith('seed 3: '));
+    expect(shown.length).toBeGreaterThan(0);
+    // What follows is the echo of Ctrl-C.
+    for (const line of shown) expect(line.split('\u001b[K')[0]?.length).toBeLessThan(30);
+  });
+
+  it('a campaign leaves the terminal as it was where Ctrl-C is pressed twice', async () => {
+    const { screen } = await interrupt('--hours 8760 --seeds 1..4', ' 0 of 4 seeds', {
+      times: 2,
+    });
+    const [off, on] = ['\u001b[?7l', '\u001b[?7h'].map((code) => screen.lastIndexOf(code)) as [
+      number,
+      number,
+    ];
+    expect(off).toBeGreaterThanOrEqual(0);
+    expect(on).toBeGreaterThan(off);
   });
 
   it('a campaign shows how far it is, and ends in order with Ctrl-C', async () => {
