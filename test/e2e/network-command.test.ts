@@ -56,11 +56,12 @@ it(
     const [first, second, third] = await network.hashesAt(all, parting + 2);
     expect(first).not.toBe(third);
     expect(second).not.toBe(third);
-    // A node that is started again while the network is parted is parted too.
-    await network.order('/nodes/node-3/kill');
-    await network.order('/nodes/node-3/start');
-    const restarted = await network.highest([3]);
-    await network.hashesAt([3], restarted + 2);
+    // Nodes that are started again while the network is parted are parted too.
+    for (const node of [1, 3]) await network.order(`/nodes/node-${node}/kill`);
+    for (const node of [1, 3]) await network.order(`/nodes/node-${node}/start`);
+    const restarted = await network.highest([1, 3]);
+    await network.hashesAt([1, 3], restarted + 2);
+    expect(await network.hash(1, parting + 2)).toBe(first);
     expect(await network.hash(3, parting + 2)).toBe(third);
 
     const healed = await network.order('/heal');
@@ -281,7 +282,8 @@ it('a program that is to be supervised says so where nobody can', async () => {
     const program = lab.run(...args, '--supervised');
     expect((await program.ended).code).toBe(1);
     expect(
-      program.lines.filter((line) => line.includes('--supervised is for programs that start this one')).length,
+      program.lines.filter((line) => line.includes('--supervised is for programs that start this one'))
+        .length,
     ).toBe(1);
   }
 });
@@ -353,7 +355,7 @@ it(
     });
     for (const { message, program } of runs) {
       const { code } = await program.ended;
-      const errors = program.lines.filter((line) => line.startsWith("peer: "));
+      const errors = program.lines.filter((line) => line.startsWith('peer: '));
       expect(errors.length).toBe(1);
       expect(errors[0]).toMatch(message);
       expect(code).toBe(1);
