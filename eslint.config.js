@@ -17,6 +17,7 @@ const rooms = [
     room: 'peer/simulator',
     forbidden: ['**/transports/**', '**/node/**', '**/commands/**', '**/mining/server*'],
   },
+  { room: 'peer/network', forbidden: ['**/node/**', '**/commands/**', '**/engines/pow/**'] },
   {
     room: 'peer/web',
     // It shows what an engine says of itself, and knows nothing of how it works.

@@ -122,10 +122,10 @@ async function run(
   isDefault: (option: keyof NetworkCommandOptions) => boolean,
 ): Promise<void> {
   const { nodes, miners = Math.min(2, nodes), basePort, dataDir, httpPort, verbose, logFormat } = options;
-  if (miners > nodes) throw new UserError(`--miners: ${nodes} peers have at most ${nodes} miners`);
+  if (miners > nodes) throw new UserError(`--miners: ${plural(nodes, 'peer')} can have ${nodes} at most`);
   if (basePort !== undefined && basePort > lastBasePort(nodes)) {
     throw new UserError(
-      `--base-port: ${nodes} peers have their ports from ${lastBasePort(nodes)} at the highest`,
+      `--base-port: it is ${lastBasePort(nodes)} at the highest, for there are two ports for each peer`,
     );
   }
   const logLevel = verbose === true && isDefault('logLevel') ? 'info' : options.logLevel;
@@ -141,16 +141,15 @@ async function run(
   });
   const { log } = terminal;
   const network = await Network.create({ ...options, miners, dataDir, basePort, logLevel, log });
-  const open: { close(): unknown }[] = [network];
+  const open: { close(): unknown }[] = [network, terminal];
   try {
     const web = await openNetworkWeb(network, { port: httpPort, anyPort: isDefault('httpPort'), log });
     open.push(web);
     const url = `http://${addressKey(web.address)}`;
-    terminal.print(`starting ${nodes} peers and ${miners} miners …`);
+    terminal.print(`starting ${plural(nodes, 'peer')} and ${plural(miners, 'miner')} …`);
     await Promise.race([network.start(), stopped]);
     if (!stopping.signal.aborted) {
       terminal.print(welcome(network, url, options.difficulty, dataDir));
-      open.push(terminal);
       const commands = terminal.readCommands({
         ...{ network, url, stopped: stopping.signal, paint: painter(wantsColour(process.stdout)) },
         print: (text) => {
@@ -163,12 +162,17 @@ async function run(
       // The end of the commands is not that of the network.
       await Promise.race([stopped, commands.then(() => stopped)]);
     }
+    terminal.close();
     terminal.print('ending …');
   } finally {
     for (let last = open.pop(); last !== undefined; last = open.pop()) await last.close();
   }
   terminal.log.info('stopped');
   setTimeout(() => process.exit(), END_PATIENCE).unref();
+}
+
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** What a newcomer is to see first. */
@@ -178,7 +182,7 @@ function welcome(network: Network, url: string, difficulty: number, dataDir: str
     ...[name, addressKey(address), miners > 0 ? 'with a miner' : ''],
   ]);
   return [
-    paint('bold', `A network of ${network.nodes.length} peers runs at difficulty ${difficulty}.`),
+    paint('bold', `A network of ${plural(network.nodes.length, 'peer')} runs at difficulty ${difficulty}.`),
     '',
     `  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`,
     '',

@@ -32,13 +32,13 @@ async function served(): Promise<{
   rig.meet(at(1), { height: 5, hash: plain[4]?.hash ?? '' });
   rig.attach();
   rig.engine.request({ kind: 'submit-word', word: 'waiting' });
-  const { address, close } = await listen(rig.web.app, { bind: LOOPBACK, port: 0, log: silentLog });
+  const server = await listen(rig.web.app, { bind: LOOPBACK, port: 0, log: silentLog });
   onTestFinished(async () => {
-    await close();
+    await server.close();
     rig.web.close();
     expect(rig.faults).toEqual([]);
   });
-  return { rig, url: `http://${LOOPBACK}:${address.port}`, close };
+  return { rig, url: `http://${LOOPBACK}:${server.address.port}`, close: () => server.close() };
 }
 
 /** Runs `peer status` that goes on, and tells its lines as they come. */
