@@ -48,7 +48,8 @@ export class Announcements {
     }
     // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
     const peer = context.peers.get(from);
-    if (peer !== undefined && height + 1 > (peer.claim?.height ?? 0)) peer.claim = { height: height + 1, hash };
+    if (peer !== undefined && height + 1 > (peer.claim?.height ?? 0))
+      peer.claim = { height: height + 1, hash };
     if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
       context.count('announce.known');
     } else if (height < chain.height) {
