@@ -280,6 +280,8 @@ export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
+      // How often Node looks whether a connection is past those; by default twice a minute.
+      connectionsCheckingInterval: 1_000,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
       // Node would answer a request without a host itself, without a word.
       requireHostHeader: false,
