@@ -80,7 +80,7 @@ class Questioner {
     });
   }
 
-  /** The number of blocks that the peer says it has is not looked at: any answer is one. */
+  /** The number of blocks that the peer says it has is not looked at; every answer counts. */
   stats(): Promise<Answer | undefined> {
     return this.#ask('STATS_REPLY', { type: 'STATS' });
   }

@@ -484,7 +484,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
           .waitFor();
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
       }
-      // The hash that was computed is as long as any.
+      // The hash that was computed has the usual length.
       await page.getByRole('button', { name: 'Verify in my browser' }).click();
       await reads(page, '.verdict', /✓ Valid/);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
