@@ -68,6 +68,8 @@ export interface Corruption<T extends EngineTypes> {
 export interface World<T extends EngineTypes> {
   readonly seed: number;
   readonly nodes: readonly SimulatedNode[];
+  /** Nodes that everybody knows from the start and that never leave for good, all honest. */
+  readonly wellKnown: readonly SimulatedNode[];
   /** What this seed has drawn, by the name of the setting. */
   setting(name: string): number;
   /** Simulated time in milliseconds since the start. */

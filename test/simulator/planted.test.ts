@@ -71,6 +71,31 @@ function found(fault: Fault, ranges: Record<string, number> = {}): string | unde
 
 const asIs: Fault = (effects) => effects;
 
+/** Has every miner search on blocks that say this. */
+function saying(word: string): Fault {
+  return (effects) =>
+    effects.map((effect) => {
+      if (effect.type !== 'notify' || effect.notice.kind !== 'work' || effect.notice.template === null)
+        return effect;
+      return {
+        ...effect,
+        notice: { ...effect.notice, template: { ...effect.notice.template, messages: [word] } },
+      };
+    });
+}
+
+/** Has something else written than the engine says. */
+function writing(change: (key: string, value: string) => string): Fault {
+  return (effects) =>
+    effects.map((effect) => {
+      if (effect.type !== 'store') return effect;
+      const writes = effect.writes.map((write) =>
+        write.type === 'put' ? { ...write, value: change(write.key, write.value) } : write,
+      );
+      return { ...effect, writes };
+    });
+}
+
 describe('a planted fault is found', () => {
   it('finds none where none is planted', () => {
     expect(violations(faulty(asIs))).toEqual([]);
@@ -126,37 +151,15 @@ describe('a planted fault is found', () => {
   });
 
   it('when a stored block is changed', () => {
-    const fault: Fault = (effects) =>
-      effects.map((effect) =>
-        effect.type !== 'store'
-          ? effect
-          : {
-              ...effect,
-              writes: effect.writes.map((write) =>
-                write.type === 'put' && write.key.startsWith('b/')
-                  ? { ...write, value: write.value.replace('"idle"', '"idly"') }
-                  : write,
-              ),
-            },
-      );
+    const fault = writing((key, value) => (key.startsWith('b/') ? value.replace('"idle"', '"idly"') : value));
     expect(found(fault)).toBe(CHECKERS.valid);
     expect(found(fault, { stub: 1 })).toBe(CHECKERS.valid);
   });
 
   it('when a chain is replaced by a shorter one', () => {
-    const fault: Fault = (effects) =>
-      effects.map((effect) =>
-        effect.type !== 'store'
-          ? effect
-          : {
-              ...effect,
-              writes: effect.writes.map((write) =>
-                write.type === 'put' && write.key === 'chain'
-                  ? { ...write, value: write.value.replace('"height":7', '"height":5') }
-                  : write,
-              ),
-            },
-      );
+    const fault = writing((key, value) =>
+      key === 'chain' ? value.replace('"height":7', '"height":5') : value,
+    );
     expect(found(fault)).toBe(CHECKERS.better);
   });
 
@@ -180,16 +183,7 @@ describe('a planted fault is found', () => {
 
   it('when a word is mined twice', () => {
     // A miner that puts the same word into each of its blocks.
-    const fault: Fault = (effects) =>
-      effects.map((effect) =>
-        effect.type === 'notify' && effect.notice.kind === 'work' && effect.notice.template !== null
-          ? {
-              ...effect,
-              notice: { ...effect.notice, template: { ...effect.notice.template, messages: ['word 0'] } },
-            }
-          : effect,
-      );
-    expect(found(fault)).toBe(CHECKERS.words);
+    expect(found(saying('word 0'))).toBe(CHECKERS.words);
   });
 
   it('when nodes never agree', () => {
@@ -199,15 +193,6 @@ describe('a planted fault is found', () => {
   });
 
   it('when a word is never mined', () => {
-    const fault: Fault = (effects) =>
-      effects.map((effect) =>
-        effect.type === 'notify' && effect.notice.kind === 'work' && effect.notice.template !== null
-          ? {
-              ...effect,
-              notice: { ...effect.notice, template: { ...effect.notice.template, messages: ['else'] } },
-            }
-          : effect,
-      );
-    expect(found(fault)).toMatch(/every word/);
+    expect(found(saying('else'))).toMatch(/every word/);
   });
 });

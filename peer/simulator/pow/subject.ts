@@ -299,7 +299,7 @@ class PowRun implements SubjectRun<PowTypes> {
 
   private configOf(node: SimulatedNode): PowConfig {
     const { world } = this;
-    const known = world.nodes.filter(({ honest }) => honest).slice(0, 3);
+    const known = world.wellKnown;
     return {
       self: node.address,
       selfHosts: [],
