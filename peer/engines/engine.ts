@@ -6,14 +6,17 @@
 import type { Address } from '../../shared/address.ts';
 import type { StoreWrite } from '../storage/store.ts';
 
-/** What happens to an engine. `now` is in milliseconds on a clock that never goes back. */
-export type EngineEvent<Message, Request> =
+/**
+ * What happens to an engine. `now` is in milliseconds on a clock that never goes back. A `Peer` is whoever its transport
+ * can tell apart: an address where anybody may send, the number of a member where each proves who it is.
+ */
+export type EngineEvent<Message, Request, Peer = Address> =
   /** The first event of all: the engine arms its timers and greets the network. */
   | { readonly type: 'started'; readonly now: number }
-  /** A message that passed the engine's own decoder arrived from a transport address. */
-  | { readonly type: 'message'; readonly now: number; readonly from: Address; readonly message: Message }
+  /** A message that passed the engine's own decoder arrived. */
+  | { readonly type: 'message'; readonly now: number; readonly from: Peer; readonly message: Message }
   /** Something arrived that the decoder refused. */
-  | { readonly type: 'malformed'; readonly now: number; readonly from: Address; readonly fault: string }
+  | { readonly type: 'malformed'; readonly now: number; readonly from: Peer; readonly fault: string }
   /** A timer that the engine set has run out. */
   | { readonly type: 'timer'; readonly now: number; readonly timer: string }
   /** The engine asked, with a `continue` effect, to go on with long work. */
@@ -22,10 +25,12 @@ export type EngineEvent<Message, Request> =
   | { readonly type: 'request'; readonly now: number; readonly id: number; readonly request: Request };
 
 /** What an engine wants done. Effects are carried out in order. */
-export type Effect<Message, Result, Notice> =
-  | { readonly type: 'send'; readonly to: Address; readonly message: Message }
-  /** The same message to each of several addresses. */
-  | { readonly type: 'broadcast'; readonly to: readonly Address[]; readonly message: Message }
+export type Effect<Message, Result, Notice, Peer = Address> =
+  | { readonly type: 'send'; readonly to: Peer; readonly message: Message }
+  /** The same message to each of several peers. */
+  | { readonly type: 'broadcast'; readonly to: readonly Peer[]; readonly message: Message }
+  /** Ends the connection to a peer that has proved to misbehave, where there are connections. */
+  | { readonly type: 'disconnect'; readonly peer: Peer; readonly reason: string }
   /** Sets, or sets anew, the timer of that name. */
   | { readonly type: 'timer'; readonly timer: string; readonly after: number }
   | { readonly type: 'cancel'; readonly timer: string }
@@ -39,9 +44,9 @@ export type Effect<Message, Result, Notice> =
   | { readonly type: 'continue' };
 
 /** An engine: see the top of this file. */
-export interface Engine<Message, Request, Result, Notice> {
+export interface Engine<Message, Request, Result, Notice, Peer = Address> {
   /** Takes one event and says what is to be done, in order. Bounded: a few milliseconds of work at most. */
-  step(event: EngineEvent<Message, Request>): readonly Effect<Message, Result, Notice>[];
+  step(event: EngineEvent<Message, Request, Peer>): readonly Effect<Message, Result, Notice, Peer>[];
   /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
   measure(tell: Gauge): void;
 }

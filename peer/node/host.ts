@@ -10,10 +10,10 @@ const MAX_TIMER = 2 ** 31 - 1;
 const MAX_FAULTS = 128;
 
 /** What an {@link EngineHost} brings together. */
-export interface HostParts<Message, Request, Result, Notice> {
-  engine: Engine<Message, Request, Result, Notice>;
+export interface HostParts<Message, Request, Result, Notice, Peer = Address> {
+  engine: Engine<Message, Request, Result, Notice, Peer>;
   codec: Codec<Message>;
-  transport: Transport;
+  transport: Transport<Peer>;
   store: Store;
   /** Told of everything the engine notifies, in order, while its effects are being carried out. */
   onNotice(notice: Notice): void;
@@ -57,12 +57,12 @@ export interface HostCounters {
  * carries out the effects of each, in order, before the next. A `store` effect is durable before anything after it
  * happens; if it fails, nothing after it happens at all and the host stops.
  */
-export class EngineHost<Message, Request, Result, Notice> {
-  readonly #parts: HostParts<Message, Request, Result, Notice>;
+export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
+  readonly #parts: HostParts<Message, Request, Result, Notice, Peer>;
   readonly #clock: () => number;
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Events that arose while effects were carried out. Only our own code is the source, so they are few. */
-  readonly #queue: EngineEvent<Message, Request>[] = [];
+  readonly #queue: EngineEvent<Message, Request, Peer>[] = [];
   readonly #counters = { messages: 0, malformed: {} as Record<string, number> };
   #state: 'new' | 'running' | 'stopped' = 'new';
   #stepping = false;
@@ -74,7 +74,7 @@ export class EngineHost<Message, Request, Result, Notice> {
   #failure: HostError | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(parts: HostParts<Message, Request, Result, Notice>) {
+  constructor(parts: HostParts<Message, Request, Result, Notice, Peer>) {
     this.#parts = parts;
     this.#clock = parts.clock ?? (() => performance.timeOrigin + performance.now());
   }
@@ -96,7 +96,7 @@ export class EngineHost<Message, Request, Result, Notice> {
   }
 
   /** Takes bytes from the transport. Before `start` and after the end they are passed over. */
-  receive(bytes: Uint8Array, from: Address): void {
+  receive(bytes: Uint8Array, from: Peer): void {
     if (this.#state !== 'running') return;
     const { message, fault } = this.#decode(bytes);
     if (fault === undefined) {
@@ -178,7 +178,7 @@ export class EngineHost<Message, Request, Result, Notice> {
     malformed[name] = (malformed[name] ?? 0) + 1;
   }
 
-  #dispatch(first: EngineEvent<Message, Request>): void {
+  #dispatch(first: EngineEvent<Message, Request, Peer>): void {
     if (this.#stepping) {
       this.#queue.push(first);
       return;
@@ -186,7 +186,7 @@ export class EngineHost<Message, Request, Result, Notice> {
     this.#stepping = true;
     try {
       for (
-        let event: EngineEvent<Message, Request> | undefined = first;
+        let event: EngineEvent<Message, Request, Peer> | undefined = first;
         event !== undefined && this.#state === 'running';
         event = this.#queue.shift()
       ) {
@@ -197,7 +197,7 @@ export class EngineHost<Message, Request, Result, Notice> {
     }
   }
 
-  #step(event: EngineEvent<Message, Request>): void {
+  #step(event: EngineEvent<Message, Request, Peer>): void {
     try {
       for (const effect of this.#parts.engine.step(event)) {
         this.#carryOut(effect, event);
@@ -210,7 +210,10 @@ export class EngineHost<Message, Request, Result, Notice> {
     }
   }
 
-  #carryOut(effect: Effect<Message, Result, Notice>, { now }: EngineEvent<Message, Request>): void {
+  #carryOut(
+    effect: Effect<Message, Result, Notice, Peer>,
+    { now }: EngineEvent<Message, Request, Peer>,
+  ): void {
     const { transport, codec, store } = this.#parts;
     switch (effect.type) {
       case 'send':
@@ -222,6 +225,9 @@ export class EngineHost<Message, Request, Result, Notice> {
         for (const to of effect.to) transport.send(bytes, to);
         break;
       }
+      case 'disconnect':
+        transport.disconnect?.(effect.peer, effect.reason);
+        break;
       case 'timer':
         this.#setTimer(effect.timer, effect.after, now);
         break;

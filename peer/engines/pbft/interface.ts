@@ -1,0 +1,156 @@
+/** What the PBFT engine is given, is asked and tells: everything the rest of the peer sees of it. */
+
+/** How a cluster works: the same at every replica. All times in milliseconds. */
+export interface PbftConfig {
+  /** How long a request may wait until the primary is given up. */
+  readonly viewChangeTimeout: number;
+  /** Every so many sequence numbers the replicas compare their states. */
+  readonly checkpointInterval: number;
+  /** Requests that a replica keeps waiting, those of all clients together. */
+  readonly messageBuffer: number;
+  /** Most requests under one sequence number. */
+  readonly batchSize: number;
+  /** Most sequence numbers that the primary has under way at once. */
+  readonly pipeline: number;
+}
+
+/** Defaults: the first three are those of the seed's table. */
+export const DEFAULT_PBFT_CONFIG: PbftConfig = {
+  viewChangeTimeout: 10_000,
+  checkpointInterval: 100,
+  messageBuffer: 1000,
+  batchSize: 64,
+  pipeline: 8,
+};
+
+/** How messages are signed and verified. Members are numbered as in the members file. */
+export interface Signatures {
+  /** Signs with our own key. */
+  sign(text: string): string;
+  /** Whether a member signed just this. Pure. */
+  verify(member: number, text: string, signature: string): boolean;
+}
+
+/** What a replica is told of its cluster. */
+export interface PbftMembership {
+  /** What all that is signed begins with: a digest of the name, the members and what they must have in common. */
+  readonly cluster: string;
+  /** How many replicas there are: n. */
+  readonly replicas: number;
+  /** Our own number, from 0 to n - 1. */
+  readonly self: number;
+}
+
+export type PbftRequest =
+  /** Has an operation executed. The answer comes as a notice, under the same timestamp. */
+  { readonly kind: 'submit'; readonly operation: string };
+
+export type PbftResult =
+  | { readonly status: 'accepted'; readonly timestamp: number }
+  | { readonly status: 'rejected'; readonly reason: string };
+
+/** How long the phases of a batch took at this replica, in milliseconds. */
+export interface PhaseTimes {
+  /** From the pre-prepare to 2f matching prepares. */
+  readonly prepare: number;
+  /** From there to a quorum of commits. */
+  readonly commit: number;
+  /** From the pre-prepare to the execution. */
+  readonly total: number;
+}
+
+/** What the log, the metrics and the page hear of. */
+export type PbftNotice =
+  /** One of our own requests has f + 1 equal answers. `waited` is in milliseconds. */
+  | {
+      readonly kind: 'answered';
+      readonly timestamp: number;
+      readonly operation: string;
+      readonly result: string;
+      readonly waited: number;
+    }
+  /** A batch was executed; `requests` is how many of its requests had not been executed before. */
+  | {
+      readonly kind: 'executed';
+      readonly sequence: number;
+      readonly view: number;
+      readonly digest: string;
+      readonly requests: readonly ExecutedRequest[];
+      /** Undefined if the batch came as a whole, decided by others. */
+      readonly phases: PhaseTimes | undefined;
+    }
+  /** The primary is given up: why. */
+  | {
+      readonly kind: 'view-change-started';
+      readonly view: number;
+      readonly reason: 'timeout' | 'joined' | 'no new view';
+    }
+  /** A new view is in force. */
+  | {
+      readonly kind: 'view-entered';
+      readonly view: number;
+      readonly primary: number;
+      /** Sequence numbers that the new view carries over. */
+      readonly carried: number;
+    }
+  /** A quorum has the same state. */
+  | { readonly kind: 'checkpoint'; readonly sequence: number; readonly digest: string }
+  /** A replica that fell behind fetches the state of others. */
+  | { readonly kind: 'transfer-started'; readonly sequence: number; readonly executed: number }
+  /** Sent at most a few times a second. */
+  | { readonly kind: 'transfer-progress'; readonly pages: number; readonly total: number }
+  | { readonly kind: 'transfer-finished'; readonly sequence: number; readonly pages: number }
+  /** Our own state is not that of a quorum: it is thrown away. */
+  | { readonly kind: 'diverged'; readonly sequence: number; readonly digest: string }
+  /** A member did what no correct one does. `rule` names what it broke. */
+  | { readonly kind: 'offence'; readonly member: number; readonly rule: string };
+
+/** A request that was executed, as told to people and checkers. */
+export interface ExecutedRequest {
+  readonly client: number;
+  readonly timestamp: number;
+  readonly operation: string;
+  readonly result: string;
+}
+
+/** What a replica knows of another one, from what that one last said. */
+export interface ReplicaView {
+  readonly replica: number;
+  readonly view: number;
+  /** Whether it is between two views. */
+  readonly changing: boolean;
+  /** Last sequence number that it executed, and its last stable checkpoint. */
+  readonly executed: number;
+  readonly stable: number;
+  /** Milliseconds since it was last heard; null if it never was. */
+  readonly silence: number | null;
+  readonly offences: number;
+}
+
+/** The state of the engine, as shown to people. */
+export interface PbftStatus {
+  readonly self: number;
+  readonly replicas: number;
+  /** Replicas that may fail (f), and how many make a quorum (q). */
+  readonly faulty: number;
+  readonly quorum: number;
+  readonly view: number;
+  readonly primary: number;
+  readonly phase: 'normal' | 'changing view' | 'fetching state';
+  /** Last sequence number that was given out (at the primary) or seen, decided in order, and executed. */
+  readonly proposed: number;
+  readonly executed: number;
+  /** Low and high watermark: the last stable checkpoint, and where the primary stops. */
+  readonly low: number;
+  readonly high: number;
+  /** Requests that wait, and those of our own that have no answer yet. */
+  readonly waiting: number;
+  readonly outstanding: number;
+  /** The timeout in force, in milliseconds: doubled for each view change in a row. */
+  readonly timeout: number;
+  readonly viewChanges: number;
+  /** Every other replica. */
+  readonly others: readonly ReplicaView[];
+  /** How often each outcome was met, as `message.verdict` or `limit.name`. */
+  readonly counters: Readonly<Record<string, number>>;
+}
