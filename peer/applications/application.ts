@@ -15,31 +15,36 @@ export interface OperationContext {
   readonly time: number;
 }
 
-/** See the top of this file. */
-export interface Application {
-  /** As on the command line. */
-  readonly name: string;
+/** State that lies in pages. */
+export interface Paged {
   /** How many pages there are: always the same number. */
   readonly pageCount: number;
   /**
-   * Executes an operation. Any text may come: one that is no operation changes nothing, and the answer says so.
-   *
-   * @returns the answer: JSON, the same at every replica, at most {@link MAX_RESULT_LENGTH} characters long
-   */
-  execute(operation: string, context: OperationContext): string;
-  /**
-   * The text of a page: the same for the same contents, whatever order led to them. A page with nothing in it has the
-   * empty text.
+   * The text of a page: the same for the same contents, whatever order led to them, well-formed and at most
+   * {@link MAX_PAGE_LENGTH} long. A page with nothing in it has the empty text.
    */
   page(index: number): string;
   /**
-   * Replaces the contents of a page by those of a text that {@link page} once gave.
+   * Replaces the contents of a page by those of a text that {@link page} once gave, or, for the empty text, by nothing;
+   * the other pages stay as they are.
    *
-   * @throws Error if it is no such text
+   * @throws Error if it is no such text; the page is as it was
    */
   restore(index: number, text: string): void;
-  /** The pages that may have changed since this was last called. */
+  /** The pages that may have changed since this was last called; those that were restored need not be among them. */
   takeChanged(): readonly number[];
+}
+
+/** See the top of this file. */
+export interface Application extends Paged {
+  /** As on the command line. */
+  readonly name: string;
+  /**
+   * Executes an operation. Any text may come: one that is no operation changes nothing, and the answer says so.
+   *
+   * @returns the answer: JSON, well-formed, the same at every replica, at most {@link MAX_RESULT_LENGTH} long
+   */
+  execute(operation: string, context: OperationContext): string;
   /**
    * Reads a line that a person typed.
    *
@@ -54,3 +59,8 @@ export interface Application {
 export const MAX_OPERATION_LENGTH = 16_384;
 /** The longest answer, in UTF-16 code units. */
 export const MAX_RESULT_LENGTH = 32_768;
+/**
+ * The longest text of a page, in UTF-16 code units: one that another replica asks for goes in one message, and is encoded
+ * and hashed in one step.
+ */
+export const MAX_PAGE_LENGTH = 262_144;
