@@ -5,8 +5,8 @@
 import type { Paged } from '../../applications/application.ts';
 
 /**
- * How many of a client's executed requests are remembered, unless a cluster says otherwise. A client must not go on by
- * this many timestamps while an older one has no answer yet: the older one could fall below the floor.
+ * How many of a client's executed requests are remembered, unless a cluster says otherwise. A client must not make this
+ * many more while an older one has no answer yet: the older one could fall below the floor.
  */
 export const CLIENT_WINDOW = 256;
 
