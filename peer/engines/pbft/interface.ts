@@ -41,9 +41,11 @@ export interface PbftMembership {
   readonly self: number;
 }
 
-export type PbftRequest =
-  /** Has an operation executed. The answer comes as a notice, under the same timestamp. */
-  { readonly kind: 'submit'; readonly operation: string };
+/** Has an operation executed. The answer comes as a notice, under the timestamp that the result gives. */
+export interface PbftRequest {
+  readonly kind: 'submit';
+  readonly operation: string;
+}
 
 export type PbftResult =
   | { readonly status: 'accepted'; readonly timestamp: number }

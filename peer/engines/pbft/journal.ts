@@ -1,0 +1,240 @@
+/**
+ * What a replica keeps in its store, so that after a restart, at any point, it never contradicts what it has said.
+ * Everything is written before the message that rests on it is sent. What others can tell us again is written when
+ * something else is: that a batch was decided, say.
+ */
+import type { StoreView, StoreWrite } from '../../storage/store.ts';
+import type { Context } from './context.ts';
+import type { Decision, Slot, SlotLog } from './log.ts';
+import type { Batch, Certificate, Header, NewView, PreparedProof, ViewChange } from './messages.ts';
+import { changedPages, type ReplicatedState, type Snapshot } from './state.ts';
+
+/** The view that a replica is in, or wants to get to. */
+export interface Position {
+  view: number;
+  /** Whether it has given up the view before and waits for this one to begin. */
+  changing: boolean;
+}
+
+const KEYS = {
+  /** Whose store this is: {@link owner}. */
+  owner: 'pbft/owner',
+  position: 'pbft/position',
+  viewChange: 'pbft/view-change',
+  newView: 'pbft/new-view',
+  stable: 'pbft/stable',
+  certified: 'pbft/certified',
+  /** The sequence number whose state the pages are. */
+  pages: 'pbft/pages',
+  timestamp: 'pbft/timestamp',
+} as const;
+
+/** How a slot is kept, but for its batches. */
+interface StoredSlot {
+  readonly header?: Header;
+  readonly prepared?: PreparedProof;
+  readonly decided?: Decision;
+  /** The digests of the batches that are kept. */
+  readonly bodies: readonly string[];
+}
+
+/** What was in the store when the engine was made. */
+export interface Restored {
+  readonly position: Position;
+  /** Our own, if we wait for a new view. */
+  readonly viewChange: ViewChange | undefined;
+  /** That of the view we are in; undefined for the first one. */
+  readonly newView: NewView | undefined;
+  readonly certificate: Certificate;
+  /** That of the highest checkpoint known to be stable. */
+  readonly highest: Certificate;
+  /** The sequence number of the pages that were restored: what was decided after it is to be executed again. */
+  readonly pages: number;
+  readonly timestamp: number;
+}
+
+export class Journal {
+  private readonly context: Context;
+  private readonly view: StoreView;
+  private readonly owner: string;
+  /** The snapshot that the pages in the store are those of. */
+  private written: Snapshot | undefined;
+  /** Slots that were decided since something was last written. */
+  private readonly decided = new Set<Slot>();
+
+  /** @param owner tells stores of different members and clusters apart */
+  constructor(context: Context, view: StoreView, owner: string) {
+    this.context = context;
+    this.view = view;
+    this.owner = owner;
+  }
+
+  /**
+   * Reads what an earlier life has left: fills the log and the state.
+   *
+   * @throws Error if the store is of another member or cluster, or damaged
+   */
+  restore(log: SlotLog, state: ReplicatedState): Restored {
+    const owner = this.view.get(KEYS.owner);
+    if (owner !== undefined && owner !== this.owner) {
+      throw new Error('the data is that of another member, or of another cluster');
+    }
+    const position = this.read<Position>(KEYS.position) ?? { view: 0, changing: false };
+    const certificate = this.read<Certificate>(KEYS.stable) ?? [];
+    const pages = this.read<number>(KEYS.pages) ?? 0;
+    const low = certificate[0]?.sequence ?? 0;
+    const highest = this.read<Certificate>(KEYS.certified) ?? [];
+    log.dropTo(low);
+    log.certified = Math.max(low, highest[0]?.sequence ?? 0);
+    for (let sequence = low + 1; sequence <= log.high; sequence++) {
+      const stored = this.read<StoredSlot>(slotKey(sequence));
+      if (stored !== undefined) this.restoreSlot(log.at(sequence), stored, position);
+    }
+    for (let index = 0; index < state.pageCount; index++) {
+      const text = this.view.get(pageKey(index));
+      if (text !== undefined) state.restore(index, text);
+    }
+    if (pages > 0) this.written = state.checkpoint(pages);
+    return {
+      position,
+      viewChange: position.changing ? this.read<ViewChange>(KEYS.viewChange) : undefined,
+      newView: position.changing ? undefined : this.read<NewView>(KEYS.newView),
+      certificate,
+      highest: log.certified > low ? highest : certificate,
+      pages,
+      timestamp: this.read<number>(KEYS.timestamp) ?? 0,
+    };
+  }
+
+  /** Says whose store it is, in one that is new. */
+  claim(): void {
+    if (this.view.get(KEYS.owner) === undefined) this.context.store([put(KEYS.owner, this.owner)]);
+  }
+
+  /** A batch has been taken into a slot. */
+  body(slot: Slot, digest: string, batch: Batch, dropped: readonly string[]): void {
+    this.context.store([
+      put(bodyKey(slot.sequence, digest), JSON.stringify(batch)),
+      ...dropped.map((other) => remove(bodyKey(slot.sequence, other))),
+    ]);
+    this.slot(slot);
+  }
+
+  /** What is known of a slot has changed, and a message will say so. */
+  slot(slot: Slot): void {
+    this.decided.delete(slot);
+    this.context.store([slotWrite(slot), ...this.waiting()]);
+  }
+
+  /** A batch was decided: that is written with whatever is written next, for others can tell us again. */
+  decide(slot: Slot): void {
+    this.decided.add(slot);
+  }
+
+  /** Writes what waits to be written. */
+  flush(): void {
+    this.context.store(this.waiting());
+  }
+
+  position(position: Position, viewChange?: ViewChange): void {
+    this.context.store([
+      put(KEYS.position, JSON.stringify(position)),
+      ...(viewChange === undefined ? [] : [put(KEYS.viewChange, JSON.stringify(viewChange))]),
+    ]);
+  }
+
+  newView(newView: NewView): void {
+    this.context.store([put(KEYS.newView, JSON.stringify(newView))]);
+  }
+
+  /** Timestamps up to this one may be used by our own client. */
+  reserve(timestamp: number): void {
+    this.context.store([put(KEYS.timestamp, String(timestamp))]);
+  }
+
+  /** The state after a sequence number: what has changed since the one before it is written. */
+  pages(snapshot: Snapshot): void {
+    this.context.store([
+      ...changedPages(snapshot, this.written).map(({ index, text }) =>
+        text === '' ? remove(pageKey(index)) : put(pageKey(index), text),
+      ),
+      put(KEYS.pages, String(snapshot.sequence)),
+      ...this.waiting(),
+    ]);
+    this.written = snapshot;
+  }
+
+  /** A checkpoint that we have not got to is stable. */
+  certified(certificate: Certificate): void {
+    this.context.store([put(KEYS.certified, JSON.stringify(certificate))]);
+  }
+
+  /** A checkpoint is stable: slots up to it are given up. */
+  stable(certificate: Certificate, dropped: readonly Slot[]): void {
+    for (const slot of dropped) this.decided.delete(slot);
+    this.context.store([
+      put(KEYS.stable, JSON.stringify(certificate)),
+      ...dropped.flatMap(({ sequence, digests }) => [
+        remove(slotKey(sequence)),
+        ...digests.map((digest) => remove(bodyKey(sequence, digest))),
+      ]),
+      ...this.waiting(),
+    ]);
+  }
+
+  private waiting(): StoreWrite[] {
+    const writes = [...this.decided].map(slotWrite);
+    this.decided.clear();
+    return writes;
+  }
+
+  private restoreSlot(slot: Slot, stored: StoredSlot, position: Position): void {
+    const { header, prepared, decided, bodies } = stored;
+    if (header?.view === position.view && !position.changing) slot.header = header;
+    slot.prepared = prepared;
+    slot.decided = decided;
+    for (const digest of bodies) {
+      const batch = this.read<Batch>(bodyKey(slot.sequence, digest));
+      if (batch !== undefined) slot.restoreBody(digest, batch);
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- it says what we wrote there
+  private read<T>(key: string): T | undefined {
+    const text = this.view.get(key);
+    // Only we have written it, and the store finds out what a disk makes of it.
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  }
+}
+
+function slotWrite(slot: Slot): StoreWrite {
+  const { sequence, header, prepared, decided, digests } = slot;
+  const stored: StoredSlot = {
+    ...(header !== undefined && { header }),
+    ...(prepared !== undefined && { prepared }),
+    ...(decided !== undefined && { decided }),
+    bodies: digests,
+  };
+  return put(slotKey(sequence), JSON.stringify(stored));
+}
+
+function slotKey(sequence: number): string {
+  return `pbft/slot/${sequence}`;
+}
+
+/** Within one slot, 160 bits of a digest tell batches apart. */
+function bodyKey(sequence: number, digest: string): string {
+  return `pbft/b/${sequence}/${digest.slice(0, 40)}`;
+}
+
+function pageKey(index: number): string {
+  return `pbft/page/${index}`;
+}
+
+function put(key: string, value: string): StoreWrite {
+  return { type: 'put', key, value };
+}
+
+function remove(key: string): StoreWrite {
+  return { type: 'delete', key };
+}

@@ -1,0 +1,141 @@
+/** What follows from the view changes of a quorum, and whether they are what they claim. Pure. */
+import type { Context } from './context.ts';
+import { WINDOW } from './limits.ts';
+import type { Certificate, NewView, PreparedProof, ViewChange, Vote } from './messages.ts';
+
+/** What a new view begins with. */
+export interface Foundation {
+  /** The highest stable checkpoint that one of the quorum has proved; 0 for the beginning. */
+  readonly stable: number;
+  readonly certificate: Certificate;
+  /** The digest that each sequence number above it must have, in order, without a gap. */
+  readonly digests: readonly { readonly sequence: number; readonly digest: string }[];
+}
+
+/**
+ * Computes what a new view must begin with: for each sequence number up to the highest that was prepared, the batch
+ * prepared in the highest view, or nothing. Source: PBFT, section 4.4.
+ */
+export function foundationOf(viewChanges: readonly ViewChange[], nothing: string): Foundation {
+  let highest: ViewChange | undefined;
+  for (const change of viewChanges) {
+    if (highest === undefined || change.stable > highest.stable) highest = change;
+  }
+  const { stable, certificate } = highest ?? { stable: 0, certificate: [] };
+  const prepared = new Map<number, PreparedProof>();
+  let last = stable;
+  for (const proof of viewChanges.flatMap((change) => change.prepared)) {
+    const { sequence, view } = proof.header;
+    if (sequence <= stable) continue;
+    last = Math.max(last, sequence);
+    const known = prepared.get(sequence);
+    if (known === undefined || view > known.header.view) prepared.set(sequence, proof);
+  }
+  const digests = Array.from({ length: last - stable }, (_, index) => {
+    const sequence = stable + 1 + index;
+    return { sequence, digest: prepared.get(sequence)?.header.digest ?? nothing };
+  });
+  return { stable, certificate, digests };
+}
+
+/** The rule that a view change breaks, undefined if it is valid. */
+export function viewChangeFault(context: Context, change: ViewChange): string | undefined {
+  const { signing, config } = context;
+  const { stable, certificate, prepared, view } = change;
+  if (change.replica >= context.replicas) return 'view-change-from-nobody';
+  if (!signing.isViewChange(change)) return 'view-change-signature';
+  if (stable === 0 ? certificate.length > 0 : certificate[0]?.sequence !== stable) {
+    return 'view-change-checkpoint';
+  }
+  if (stable > 0 && !isCertificate(context, certificate)) return 'view-change-checkpoint';
+  const seen = new Set<number>();
+  for (const { header, prepares } of prepared) {
+    const { sequence } = header;
+    if (sequence <= stable || sequence > stable + WINDOW * config.checkpointInterval || seen.has(sequence)) {
+      return 'view-change-window';
+    }
+    seen.add(sequence);
+    if (header.view >= view) return 'view-change-later-view';
+    if (!signing.isHeader(header) || !isPrepared(context, { header, prepares })) return 'view-change-proof';
+  }
+  return undefined;
+}
+
+/** The rule that a new view breaks, undefined if it is valid. What follows from its view changes is computed anew. */
+export function newViewFault(context: Context, newView: NewView): string | undefined {
+  const { signing, quorum } = context;
+  const { view, viewChanges, headers } = newView;
+  if (!signing.isNewView(newView)) return 'new-view-signature';
+  if (!areDistinct(viewChanges) || viewChanges.length < quorum) return 'new-view-quorum';
+  if (viewChanges.some((change) => change.view !== view)) return 'new-view-quorum';
+  for (const change of viewChanges) {
+    if (viewChangeFault(context, change) !== undefined) return 'new-view-view-change';
+  }
+  const { digests } = foundationOf(viewChanges, signing.nothing);
+  if (headers.length !== digests.length) return 'new-view-forged';
+  for (const [index, header] of headers.entries()) {
+    const { sequence, digest } = digests[index] ?? {};
+    if (header.view !== view || header.sequence !== sequence || header.digest !== digest) {
+      return 'new-view-forged';
+    }
+    if (!signing.isHeader(header)) return 'new-view-header-signature';
+  }
+  return undefined;
+}
+
+/** Whether a quorum signed the same checkpoint. */
+export function isCertificate(context: Context, certificate: Certificate): boolean {
+  const [first] = certificate;
+  return (
+    first !== undefined &&
+    first.sequence % context.config.checkpointInterval === 0 &&
+    certificate.length >= context.quorum &&
+    areDistinct(certificate) &&
+    certificate.every(
+      (vote) =>
+        vote.replica < context.replicas &&
+        vote.sequence === first.sequence &&
+        vote.digest === first.digest &&
+        context.signing.isCheckpoint(vote),
+    )
+  );
+}
+
+/** Whether commits of a quorum decide a batch. */
+export function isDecision(context: Context, commits: readonly Vote[]): boolean {
+  const [first] = commits;
+  return (
+    first !== undefined &&
+    commits.length >= context.quorum &&
+    areDistinct(commits) &&
+    commits.every((vote) => isSame(vote, first) && isSigned(context, 'commit', vote))
+  );
+}
+
+/** Whether q - 1 different backups of its view have prepared what a pre-prepare says. */
+function isPrepared(context: Context, { header, prepares }: PreparedProof): boolean {
+  const primary = context.primary(header.view);
+  return (
+    prepares.length >= context.quorum - 1 &&
+    areDistinct(prepares) &&
+    prepares.every(
+      (vote) => vote.replica !== primary && isSame(vote, header) && isSigned(context, 'prepare', vote),
+    )
+  );
+}
+
+/** What a vote is for. */
+type Choice = Pick<Vote, 'view' | 'sequence' | 'digest'>;
+
+/** Whether two votes, or a vote and a pre-prepare, are for the same. */
+export function isSame(one: Choice, other: Choice): boolean {
+  return one.view === other.view && one.sequence === other.sequence && one.digest === other.digest;
+}
+
+function isSigned(context: Context, phase: 'prepare' | 'commit', vote: Vote): boolean {
+  return vote.replica < context.replicas && context.signing.isVote(phase, vote);
+}
+
+function areDistinct(signed: readonly { readonly replica: number }[]): boolean {
+  return new Set(signed.map(({ replica }) => replica)).size === signed.length;
+}
