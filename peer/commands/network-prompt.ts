@@ -6,7 +6,7 @@ import { UserError } from '../../shared/errors.ts';
 import { escapeControls } from '../../shared/log.ts';
 import type { Painter } from '../../shared/text-table.ts';
 import type { Network } from '../network/network.ts';
-import { queuedWordSchema } from '../web/schemas.ts';
+import { queuedWordSchema } from '../web/pow/schemas.ts';
 import { ask } from './ask.ts';
 import { askNetwork, networkText } from './status-text.ts';
 

@@ -9,12 +9,12 @@ import {
   forksSchema,
   leaderboardSchema,
   minersSchema,
-  nodesSchema,
   peersSchema,
   statusSchema,
   wordsSchema,
   type StatusJson,
-} from '../web/schemas.ts';
+} from '../web/pow/schemas.ts';
+import { nodesSchema } from '../web/schemas.ts';
 import { RefusedError, ask } from './ask.ts';
 
 /** Rows of a table; the rest is counted. */

@@ -31,7 +31,7 @@ import {
   SOCKET_TIMEOUT,
 } from './limits.ts';
 import { ProblemError, sentenceOf } from './problem.ts';
-import type { StatusJson } from './schemas.ts';
+import type { Writing } from './schemas.ts';
 
 /** The sockets behind a request; there are none where a test asks the application itself. */
 export interface WebEnv {
@@ -89,7 +89,7 @@ export interface BaseOptions {
 }
 
 /** Who may change something through a server. */
-export function writingOf({ bind, token }: BaseOptions): StatusJson['writing'] {
+export function writingOf({ bind, token }: BaseOptions): Writing {
   if (token !== undefined) return 'token';
   return isLoopback(bind) ? 'open' : 'off';
 }

@@ -43,8 +43,8 @@ export const MAX_EVENTS_PER_INTERVAL = 50;
 
 // History
 
-/** Reorganisations and false chains remembered: weeks of a network that works. */
-export const MAX_REMEMBERED_FORKS = 100;
+/** What is remembered of what seldom happens, of each kind, as reorganisations: weeks of a network that works. */
+export const MAX_REMEMBERED = 100;
 /** Peers named of those that claimed one false chain. */
 export const MAX_CLAIMANTS = 16;
 /** Blocks of which it is remembered when they came: what the page shows, many times over. */

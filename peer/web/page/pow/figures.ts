@@ -1,7 +1,8 @@
 /** The figures at the top of the page, and how far a download is. */
-import type { BlockSummaryJson, StatusJson, SyncJson } from '../schemas.ts';
-import { byId, fill, setText } from './dom.ts';
-import { ago, duration, hashElement, hashRate, inWords, whole } from './format.ts';
+import type { BlockSummaryJson, StatusJson, SyncJson } from '../../pow/schemas.ts';
+import { byId, fill, setText } from '../dom.ts';
+import { ago, duration, inWords, whole } from '../format.ts';
+import { hashElement, hashRate } from './hashes.ts';
 
 /** Blocks whose times make the average that is shown, at most. */
 const AVERAGED = 20;
@@ -27,8 +28,6 @@ function recentInterval(blocks: readonly BlockSummaryJson[]): { each: number; of
 /** Draws the figures. */
 export function drawFigures(status: StatusJson, blocks: readonly BlockSummaryJson[]): void {
   const { height, tip, difficulty, expectedHashes, hashesPerSecond, expectedBlockSeconds, miners } = status;
-  setText(byId('name'), status.name);
-  setText(byId('address'), `${status.address.host}:${status.address.port}`);
   setText(byId('height'), height === 0 ? 'none' : whole(height - 1));
   setText(byId('height-note'), PHASES[status.phase]);
   const tipNote = byId('tip');

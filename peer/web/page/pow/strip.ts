@@ -1,7 +1,8 @@
 /** The newest blocks side by side, newest first, and before them the one that is being mined. */
-import type { BlockSummaryJson, StatusJson } from '../schemas.ts';
-import { byId, fill, foreign, make, setText } from './dom.ts';
-import { ago, duration, hashElement, whole } from './format.ts';
+import type { BlockSummaryJson, StatusJson } from '../../pow/schemas.ts';
+import { byId, fill, foreign, make, setText } from '../dom.ts';
+import { ago, duration, whole } from '../format.ts';
+import { hashElement } from './hashes.ts';
 import { minerColor } from './leaders.ts';
 
 /** Blocks shown at most: as many as a wall screen takes. */

@@ -1,6 +1,7 @@
 /** One block with everything in it: its fields, what was hashed of it, and a check of that in the browser. */
-import { fill, foreign, make, setText, type Child } from './dom.ts';
-import { ago, duration, hashElement, moment, whole } from './format.ts';
+import { fill, foreign, make, setText, type Child } from '../dom.ts';
+import { ago, duration, moment, whole } from '../format.ts';
+import { hashElement } from './hashes.ts';
 import {
   preimageParts,
   trailingZeros,

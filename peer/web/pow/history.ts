@@ -1,10 +1,12 @@
 /** What the page shows of the past, kept while the node runs: nothing of it matters to the network. */
-import { addressKey } from '../../shared/address.ts';
-import { RecentMap } from '../engines/bounded.ts';
-import type { PowNotice } from '../engines/pow/interface.ts';
-import type { MinerView } from '../mining/server.ts';
+import { addressKey } from '../../../shared/address.ts';
+import { RecentMap } from '../../engines/bounded.ts';
+import type { PowNotice } from '../../engines/pow/interface.ts';
+import type { MinerView } from '../../mining/server.ts';
+import { MAX_ARRIVALS, MAX_CLAIMANTS, MAX_REMEMBERED, RATE_STEP, RATE_VALUES } from '../limits.ts';
+import { Newest } from '../newest.ts';
+import { isoTime } from '../time.ts';
 import { ChainIndex } from './chain-index.ts';
-import { MAX_ARRIVALS, MAX_CLAIMANTS, MAX_REMEMBERED_FORKS, RATE_STEP, RATE_VALUES } from './limits.ts';
 import type { ForksJson, RateHistoryJson, ReorganisationJson, SyncJson } from './schemas.ts';
 import type { WebSubject } from './subject.ts';
 
@@ -34,17 +36,12 @@ class RateRing {
   }
 }
 
-/** A time as the API tells it. */
-export function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
-}
-
 export class History {
   readonly index: ChainIndex;
   /** The download that is under way. */
   sync: SyncJson | null = null;
-  readonly reorganisations: ReorganisationJson[] = [];
-  readonly falseChains: ForksJson['falseChains'] = [];
+  readonly #reorganisations = new Newest<ReorganisationJson>(MAX_REMEMBERED);
+  readonly #falseChains = new Newest<ForksJson['falseChains'][number]>(MAX_REMEMBERED);
   readonly #subject: WebSubject;
   readonly #now: () => number;
   readonly #arrivals = new RecentMap<Arrival>(MAX_ARRIVALS);
@@ -66,6 +63,16 @@ export class History {
     }, RATE_STEP).unref();
   }
 
+  /** Newest first. */
+  get reorganisations(): ReorganisationJson[] {
+    return this.#reorganisations.items;
+  }
+
+  /** Newest first. */
+  get falseChains(): ForksJson['falseChains'] {
+    return this.#falseChains.items;
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.index.close();
@@ -78,11 +85,11 @@ export class History {
         this.index.follow();
         break;
       case 'chain-adopted':
-        if (notice.depth > 0) remember(this.reorganisations, this.reorganisation(notice));
+        if (notice.depth > 0) this.#reorganisations.add(this.reorganisation(notice));
         this.index.follow(notice.height - notice.added);
         break;
       case 'false-chain':
-        remember(this.falseChains, {
+        this.#falseChains.add({
           at: isoTime(this.#now()),
           target: notice.target,
           claimedBy: notice.claimedBy.slice(0, MAX_CLAIMANTS),
@@ -169,9 +176,4 @@ export class History {
     }
     this.#rates = rates;
   }
-}
-
-function remember<T>(list: T[], newest: T): void {
-  list.unshift(newest);
-  if (list.length > MAX_REMEMBERED_FORKS) list.pop();
 }

@@ -2,8 +2,8 @@
  * Who mined each block, and how its hash begins: six bytes a block, so that the leaderboard and a search need not
  * read the chain. It follows the chain from the genesis up, in slices, and goes back where the chain did.
  */
-import type { Block } from '../../shared/block.ts';
-import { INDEX_PAUSE, INDEX_SLICE, MAX_INDEXED_BLOCKS, MAX_NAMES, MAX_NAME_LENGTH } from './limits.ts';
+import type { Block } from '../../../shared/block.ts';
+import { INDEX_PAUSE, INDEX_SLICE, MAX_INDEXED_BLOCKS, MAX_NAMES, MAX_NAME_LENGTH } from '../limits.ts';
 
 /** What stands for all names beyond the bound. */
 const OTHERS = '(others)';

@@ -1,9 +1,9 @@
 /** The peers in a table, and the network that they make as a picture. */
-import type { GraphJson, PeerJson, PeersJson } from '../schemas.ts';
-import { byId, foreign, make, setText } from './dom.ts';
-import { ago, duration, whole } from './format.ts';
+import type { GraphJson, PeerJson, PeersJson } from '../../pow/schemas.ts';
+import { byId, foreign, make, setText } from '../dom.ts';
+import { ago, duration, whole } from '../format.ts';
 import { Graph, type GraphNode } from './graph.ts';
-import { Table } from './table.ts';
+import { Table } from '../table.ts';
 
 type Agreement = PeerJson['agreement'];
 type Node = GraphJson['nodes'][number];

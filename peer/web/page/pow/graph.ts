@@ -1,5 +1,5 @@
 /** A picture of the network as far as it is known here: ourselves, the peers, and who is known to speak with whom. */
-import { fill, make, makeSvg } from './dom.ts';
+import { fill, make, makeSvg } from '../dom.ts';
 import { fitNodes, placeNodes, relax, type LayoutLink, type LayoutNode } from './layout.ts';
 
 export interface GraphNode {

@@ -1,7 +1,7 @@
 /** Who mined how many blocks of the chain. */
-import type { LeaderboardJson } from '../schemas.ts';
-import { byId, fill, foreign, make, setText } from './dom.ts';
-import { whole } from './format.ts';
+import type { LeaderboardJson } from '../../pow/schemas.ts';
+import { byId, fill, foreign, make, setText } from '../dom.ts';
+import { whole } from '../format.ts';
 
 /** Miners listed. */
 const MAX_ROWS = 15;

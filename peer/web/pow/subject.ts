@@ -1,9 +1,9 @@
-import type { Address } from '../../shared/address.ts';
-import type { Block } from '../../shared/block.ts';
-import type { Gauge } from '../engines/engine.ts';
-import type { PowNotice, PowRequest, PowResult, PowStatus } from '../engines/pow/interface.ts';
-import type { MinerView } from '../mining/server.ts';
-import type { UdpCounters } from '../transports/udp.ts';
+import type { Address } from '../../../shared/address.ts';
+import type { Block } from '../../../shared/block.ts';
+import type { Gauge } from '../../engines/engine.ts';
+import type { PowNotice, PowRequest, PowResult, PowStatus } from '../../engines/pow/interface.ts';
+import type { MinerView } from '../../mining/server.ts';
+import type { UdpCounters } from '../../transports/udp.ts';
 
 /** What a node has counted, by part. */
 export interface WebCounters {

@@ -1,7 +1,8 @@
 /** What a search found. */
-import type { SearchJson } from '../schemas.ts';
-import { fill, foreign, make } from './dom.ts';
-import { hashElement, whole } from './format.ts';
+import type { SearchJson } from '../../pow/schemas.ts';
+import { fill, foreign, make } from '../dom.ts';
+import { whole } from '../format.ts';
+import { hashElement } from './hashes.ts';
 
 /** Draws it. @returns its title */
 export function drawFound(

@@ -7,21 +7,24 @@ import type {
   LeaderboardJson,
   MinersJson,
   PeersJson,
+  PowEvents,
   SearchJson,
   StatusJson,
   WordsJson,
-} from '../schemas.ts';
-import { ApiError, Live, Refresher, getJson, type LiveState } from './api.ts';
+} from '../../pow/schemas.ts';
+import { ApiError, Live, getJson } from '../api.ts';
+import { byId, fill, setText } from '../dom.ts';
+import { NetworkPanel } from '../network.ts';
+import { Shell } from '../shell.ts';
 import { drawBlock, type BlockPage, type ShownBlock } from './block-view.ts';
-import { byId, fill, setText } from './dom.ts';
 import { drawAge, drawFigures, drawSync } from './figures.ts';
 import { Forks } from './forks.ts';
 import { drawLeaders } from './leaders.ts';
 import { Miners } from './miners.ts';
-import { NetworkPanel } from './network.ts';
 import { Peers } from './peers.ts';
 import { drawFound, drawProblem } from './search-view.ts';
 import { STRIP_BLOCKS, Strip } from './strip.ts';
+import { tipOf } from './tip.ts';
 import { Words } from './words.ts';
 
 /** How often what costs the peer more is fetched at most, in milliseconds. */
@@ -31,20 +34,16 @@ const OFTEN = 1_000;
 /** How often the silence of the peers is fetched at least, in milliseconds. */
 const PEERS_INTERVAL = 10_000;
 
-const CONNECTION: Readonly<Record<LiveState, { text: string; state: string }>> = {
-  connecting: { text: 'connecting…', state: 'warn' },
-  live: { text: 'live', state: 'good' },
-  reconnecting: { text: 'reconnecting…', state: 'bad' },
-};
+const network = await NetworkPanel.find(tipOf);
+const shell = new Shell(network?.base ?? '');
 
 /** The page of one peer. */
 class StatusPage {
-  readonly #base: string;
   readonly #strip = new Strip();
   readonly #forks = new Forks();
   readonly #miners = new Miners();
   readonly #peers = new Peers();
-  readonly #words: Words;
+
   readonly #detail = byId('detail');
   readonly #overview = byId('overview');
   #status: StatusJson | undefined;
@@ -52,46 +51,36 @@ class StatusPage {
   /** Counts the views, so that an answer that comes late does not replace a newer one. */
   #view = 0;
 
-  readonly #blocks = this.#refresher(`/blocks?limit=${STRIP_BLOCKS}`, OFTEN, ({ blocks }: BlocksJson) => {
+  readonly #blocks = shell.refresher(`/blocks?limit=${STRIP_BLOCKS}`, OFTEN, ({ blocks }: BlocksJson) => {
     this.#strip.reset(blocks);
     this.#draw();
   });
-  readonly #leaderboard = this.#refresher('/leaderboard', SELDOM, (leaderboard: LeaderboardJson) => {
+  readonly #leaderboard = shell.refresher('/leaderboard', SELDOM, (leaderboard: LeaderboardJson) => {
     drawLeaders(leaderboard);
     // Just after its start the peer is still counting.
     if (leaderboard.counted < leaderboard.height) this.#leaderboard.request();
   });
-  readonly #fetchForks = this.#refresher('/forks', SELDOM, (forks: ForksJson) => {
+  readonly #fetchForks = shell.refresher('/forks', SELDOM, (forks: ForksJson) => {
     this.#forks.update(forks);
   });
-  readonly #fetchPeers = this.#refresher('/peers', SELDOM, (peers: PeersJson) => {
+  readonly #fetchPeers = shell.refresher('/peers', SELDOM, (peers: PeersJson) => {
     this.#peers.updatePeers(peers);
   });
-  readonly #graph = this.#refresher('/graph', SELDOM, (graph: GraphJson) => {
+  readonly #graph = shell.refresher('/graph', SELDOM, (graph: GraphJson) => {
     this.#peers.updateGraph(graph);
   });
-  readonly #fetchMiners = this.#refresher('/miners', SELDOM, (miners: MinersJson) => {
+  readonly #fetchMiners = shell.refresher('/miners', SELDOM, (miners: MinersJson) => {
     this.#miners.update(miners);
   });
-  readonly #fetchWords = this.#refresher('/words', OFTEN, (words: WordsJson) => {
+  readonly #fetchWords = shell.refresher('/words', OFTEN, (words: WordsJson) => {
     this.#words.update(words);
     this.#draw();
   });
-
-  constructor(base: string) {
-    this.#base = base;
-    this.#words = new Words(base, this.#fetchWords.request);
-  }
+  readonly #words = new Words(shell.base, this.#fetchWords.request);
 
   start(): void {
-    this.#showConnection('connecting');
     addEventListener('hashchange', () => {
       this.#route();
-    });
-    byId('skip').addEventListener('click', (event) => {
-      // The part after # is where the page stands.
-      event.preventDefault();
-      byId('main').focus();
     });
     byId('search').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -112,9 +101,9 @@ class StatusPage {
   }
 
   #listen(): void {
-    new Live(`${this.#base}/events`, {
+    new Live<PowEvents>(`${shell.base}/events`, {
       changed: (state) => {
-        this.#showConnection(state);
+        shell.showConnection(state);
       },
       opened: () => {
         for (const part of [
@@ -164,16 +153,10 @@ class StatusPage {
     });
   }
 
-  /** Fetches something again and again and draws it. */
-  #refresher(path: string, interval: number, draw: (answer: never) => void): Refresher {
-    return new Refresher(async () => {
-      draw(await getJson<never>(this.#base + path));
-    }, interval);
-  }
-
   #draw(): void {
     const status = this.#status;
     if (status === undefined) return;
+    shell.showNode(status.name, status.address);
     drawFigures(status, this.#strip.blocks);
     drawAge(this.#strip.blocks);
     this.#strip.next(status, this.#words.words);
@@ -184,13 +167,6 @@ class StatusPage {
     const { name, height } = this.#status ?? { name: '', height: 0 };
     const what = this.#block?.title ?? (height === 0 ? 'no block yet' : `height ${height - 1}`);
     document.title = `${what} · ${name} · gossip-peer`;
-  }
-
-  #showConnection(state: LiveState): void {
-    const badge = byId('connection');
-    setText(badge, CONNECTION[state].text);
-    badge.dataset['state'] = CONNECTION[state].state;
-    document.body.classList.toggle('stale', state === 'reconnecting');
   }
 
   #search(query: string): void {
@@ -249,16 +225,16 @@ class StatusPage {
   }
 
   async #fetchBlock(id: string): Promise<ShownBlock> {
-    const block = await getJson<BlockJson>(`${this.#base}/blocks/${encodeURIComponent(id)}`);
+    const block = await getJson<BlockJson>(`${shell.base}/blocks/${encodeURIComponent(id)}`);
     const [previous, status] = await Promise.all([
-      block.height === 0 ? null : getJson<BlockJson>(`${this.#base}/blocks/${block.height - 1}`),
-      getJson<StatusJson>(`${this.#base}/status`),
+      block.height === 0 ? null : getJson<BlockJson>(`${shell.base}/blocks/${block.height - 1}`),
+      getJson<StatusJson>(`${shell.base}/status`),
     ]);
     return { block, previous, difficulty: status.difficulty, blocks: status.height };
   }
 
   async #showFound(query: string, at: number): Promise<void> {
-    const found = await getJson<SearchJson>(`${this.#base}/search?q=${encodeURIComponent(query)}`);
+    const found = await getJson<SearchJson>(`${shell.base}/search?q=${encodeURIComponent(query)}`);
     if (at !== this.#view) return;
     const [only, ...others] = found.blocks;
     const exact = found.blocks.find(({ height, hash }) => String(height) === query || hash === query);
@@ -269,5 +245,4 @@ class StatusPage {
   }
 }
 
-const network = await NetworkPanel.find();
-new StatusPage(network?.base ?? '').start();
+new StatusPage().start();

@@ -1,59 +1,59 @@
-/** Turns what the node notices into events. What changes often is told now and then; nothing is told to nobody. */
-import type { PowNotice } from '../engines/pow/interface.ts';
-import type { EventHub } from './events.ts';
-import { isoTime, type History } from './history.ts';
-import { EVENT_INTERVAL, MAX_CLAIMANTS, MAX_EVENTS_PER_INTERVAL, RATE_STEP } from './limits.ts';
-import type { EventJson, EventName } from './schemas.ts';
+/** Turns what the node notices into events. */
+import type { PowNotice } from '../../engines/pow/interface.ts';
+import type { EventHub } from '../events.ts';
+import { MAX_CLAIMANTS, RATE_STEP } from '../limits.ts';
+import { EventPace } from '../pace.ts';
+import { isoTime } from '../time.ts';
+import type { History } from './history.ts';
+import type { PowEvents } from './schemas.ts';
 import type { Views } from './views.ts';
 
-type Change = EventJson<'consensus'>['change'];
+type Consensus = PowEvents['consensus'];
 
 export class LiveFeed {
-  readonly #hub: EventHub;
+  readonly #hub: EventHub<PowEvents>;
+  readonly #pace: EventPace<PowEvents>;
   readonly #views: Views;
   readonly #history: History;
   readonly #now: () => number;
-  readonly #ticks: NodeJS.Timeout;
-  #soon: NodeJS.Timeout | undefined;
-  /** Events told since the last interval began, by name. */
-  readonly #told = new Map<EventName, number>();
   #syncing = false;
   #words = 0;
   #miners = 0;
   #tickedAt = 0;
 
   /** @param modules.now wall clock in milliseconds */
-  constructor(modules: { hub: EventHub; views: Views; history: History; now: () => number }) {
+  constructor(modules: { hub: EventHub<PowEvents>; views: Views; history: History; now: () => number }) {
     this.#hub = modules.hub;
     this.#views = modules.views;
     this.#history = modules.history;
     this.#now = modules.now;
-    this.#ticks = setInterval(() => {
-      this.#tick();
-    }, EVENT_INTERVAL).unref();
+    this.#pace = new EventPace(modules.hub, {
+      settle: () => {
+        this.#settle();
+      },
+      tick: () => {
+        this.#tick();
+      },
+    });
   }
 
   close(): void {
-    clearInterval(this.#ticks);
-    clearTimeout(this.#soon);
+    this.#pace.close();
   }
 
   /** Takes a notice, after the history has had it. */
   onNotice(notice: PowNotice): void {
-    if (this.#hub.size === 0) return;
-    this.#soon ??= setTimeout(() => {
-      this.#settle();
-    }, EVENT_INTERVAL).unref();
+    if (!this.#pace.changed()) return;
     switch (notice.kind) {
       case 'block':
-        this.#tell('block', () => this.#views.summary(notice.block));
+        this.#pace.tell('block', () => this.#views.summary(notice.block));
         break;
       case 'chain-adopted':
-        this.#tell('chain', () => this.#history.reorganisation(notice));
+        this.#pace.tell('chain', () => this.#history.reorganisation(notice));
         break;
       case 'peer-joined':
       case 'peer-dropped':
-        this.#tell('peer', () => ({
+        this.#pace.tell('peer', () => ({
           change: notice.kind === 'peer-joined' ? 'joined' : 'dropped',
           address: notice.peer,
           name: notice.kind === 'peer-joined' ? notice.name : null,
@@ -78,21 +78,11 @@ export class LiveFeed {
     }
   }
 
-  #consensus(change: Change, peers: number | null, target: EventJson<'consensus'>['target'] = null): void {
-    this.#tell('consensus', () => ({ at: isoTime(this.#now()), change, peers, target }));
+  #consensus(change: Consensus['change'], peers: number | null, target: Consensus['target'] = null): void {
+    this.#pace.tell('consensus', () => ({ at: isoTime(this.#now()), change, peers, target }));
   }
 
-  /** Tells an event, unless too many of its kind came at once: a page learns the state from the next status. */
-  #tell<Name extends EventName>(name: Name, data: () => EventJson<Name>): void {
-    const told = this.#told.get(name) ?? 0;
-    this.#told.set(name, told + 1);
-    if (told < MAX_EVENTS_PER_INTERVAL) this.#hub.send(name, data());
-  }
-
-  /** Something has changed, and some time has passed since. */
   #settle(): void {
-    this.#soon = undefined;
-    this.#told.clear();
     const { sync } = this.#history;
     if (sync !== null || this.#syncing) this.#hub.send('sync', sync);
     this.#syncing = sync !== null;
@@ -107,7 +97,6 @@ export class LiveFeed {
   }
 
   #tick(): void {
-    if (this.#hub.size === 0) return;
     const now = this.#now();
     const miners = this.#views.minersNow(now);
     if (Math.abs(now - this.#tickedAt) < RATE_STEP && miners.miners.length === this.#miners) return;

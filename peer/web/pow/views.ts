@@ -1,20 +1,18 @@
 /** What the API tells of a node, made of what the node says of itself. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-import { addressKey } from '../../shared/address.ts';
-import { trailingZeros, type Block } from '../../shared/block.ts';
-import type { ChainClaim, PeerView } from '../engines/pow/interface.ts';
-import type { MinerView } from '../mining/server.ts';
-import { ROOT } from './assets.ts';
-import { isoTime, type History } from './history.ts';
+import { addressKey } from '../../../shared/address.ts';
+import { trailingZeros, type Block } from '../../../shared/block.ts';
+import type { ChainClaim, PeerView } from '../../engines/pow/interface.ts';
+import type { MinerView } from '../../mining/server.ts';
+import { VERSION } from '../assets.ts';
+import type { Writing } from '../schemas.ts';
+import { isoTime } from '../time.ts';
+import type { History } from './history.ts';
 import {
   MAX_FOUND,
   MAX_LEADERS,
   type BlockJson,
   type BlockSummaryJson,
   type BlocksJson,
-  type EventJson,
   type ForksJson,
   type GraphJson,
   type LeaderboardJson,
@@ -22,6 +20,7 @@ import {
   type MinersJson,
   type PeerJson,
   type PeersJson,
+  type PowEvents,
   type SearchJson,
   type StatusJson,
   type WordsJson,
@@ -33,20 +32,16 @@ const LAST_SECOND = 8_640_000_000_000;
 /** The fewest digits of a hash that are searched for: fewer would find anything. */
 const LEAST_DIGITS = 4;
 
-/** The version of this program, as its package says. */
-export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
-  .version;
-
 export class Views {
   readonly #subject: WebSubject;
   readonly #history: History;
-  readonly #writing: StatusJson['writing'];
+  readonly #writing: Writing;
   readonly #startedAt: string;
 
   constructor(
     subject: WebSubject,
     history: History,
-    options: { readonly writing: StatusJson['writing']; readonly startedAt: number },
+    options: { readonly writing: Writing; readonly startedAt: number },
   ) {
     this.#subject = subject;
     this.#history = history;
@@ -216,7 +211,7 @@ export class Views {
   }
 
   /** The miners as the event tells of them. */
-  minersNow(now: number): EventJson<'miners'> {
+  minersNow(now: number): PowEvents['miners'] {
     const miners = this.#subject.miners().map((miner) => this.#miner(miner));
     return { at: isoTime(now), hashesPerSecond: this.#history.totalRate(), miners };
   }

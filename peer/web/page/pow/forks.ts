@@ -1,7 +1,8 @@
 /** Which chains there are now, and what happened to ours: reorganisations, false chains, ends of a search for a better one. */
-import type { EventJson, ForksJson } from '../schemas.ts';
-import { byId, fill, make, setText, type Child } from './dom.ts';
-import { hashElement, timeOfDay, whole } from './format.ts';
+import type { ForksJson, PowEvents } from '../../pow/schemas.ts';
+import { byId, fill, make, setText, type Child } from '../dom.ts';
+import { timeOfDay, whole } from '../format.ts';
+import { hashElement } from './hashes.ts';
 
 /** Entries shown at most. */
 const MAX_ENTRIES = 60;
@@ -35,7 +36,7 @@ export class Forks {
   }
 
   /** A chain came that took none of ours away. */
-  continued({ at, added, height, hash, depth }: EventJson<'chain'>): void {
+  continued({ at, added, height, hash, depth }: PowEvents['chain']): void {
     if (depth > 0) return;
     this.#note({
       at: Date.parse(at),
@@ -46,7 +47,7 @@ export class Forks {
   }
 
   /** What became of a search for a better chain. */
-  consensus({ at, change, target }: EventJson<'consensus'>): void {
+  consensus({ at, change, target }: PowEvents['consensus']): void {
     if (change !== 'chain-unavailable' || target === null) return;
     this.#note({
       at: Date.parse(at),
