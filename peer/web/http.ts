@@ -78,6 +78,8 @@ export interface BaseOptions {
   readonly bind: string;
   /** What a request that changes something must show; without one only this machine may, if it alone can ask. */
   readonly token?: string | undefined;
+  /** Longest body that is taken, in bytes; MAX_BODY_BYTES by default. */
+  readonly maxBody?: number;
   /** A monotonic clock in milliseconds. */
   readonly clock?: () => number;
   /** Told of what nobody foresaw, which a client hears nothing of. */
@@ -235,12 +237,12 @@ const json: MiddlewareHandler<WebEnv> = async ({ req }, next) => {
   await next();
 };
 
-function limitedBody({ onRefusal }: BaseOptions): MiddlewareHandler<WebEnv> {
+function limitedBody({ maxBody = MAX_BODY_BYTES, onRefusal }: BaseOptions): MiddlewareHandler<WebEnv> {
   return bodyLimit({
-    maxSize: MAX_BODY_BYTES,
+    maxSize: maxBody,
     onError: () => {
       onRefusal?.('http-body');
-      throw new ProblemError(413, `A body has at most ${MAX_BODY_BYTES} bytes.`);
+      throw new ProblemError(413, `A body has at most ${maxBody} bytes.`);
     },
   });
 }

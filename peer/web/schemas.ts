@@ -39,7 +39,6 @@ export const writingSchema = z
 /** What every status begins with. */
 export const programSchema = z.strictObject({
   version: z.string().describe('of this program'),
-  name: z.string().describe('our name in the network'),
   startedAt: time,
   writing: writingSchema,
 });

@@ -32,6 +32,8 @@ export interface AppParts {
   readonly routes: readonly Route[];
   readonly description: ApiDescription;
   readonly page: PageName;
+  /** Longest body that is taken, in bytes, where it is not the usual one. */
+  readonly maxBody?: number;
   /** Adds what is no route of the API. */
   readonly extend?: (app: Hono<WebEnv>) => void;
   /** Told of every answer and every request that was refused because of a bound. */
@@ -40,9 +42,10 @@ export interface AppParts {
 
 /** An application that serves the routes, their description and the page. */
 export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
-  const { routes, description, page, metrics } = parts;
+  const { routes, description, page, maxBody, metrics } = parts;
   const app = createBase({
     ...options,
+    ...(maxBody !== undefined && { maxBody }),
     ...(metrics && {
       onAnswer: (status) => {
         metrics.onRequest(status);

@@ -36,6 +36,7 @@ export const syncSchema = z.strictObject({
 
 export const statusSchema = programSchema.extend({
   engine: z.literal('pow'),
+  name: z.string().describe('our name in the network'),
   address: addressSchema.describe('where others reach us (UDP)'),
   height: count.describe('number of blocks: the height of the tip, plus one'),
   tip: hash.nullable().describe('hash of our last block'),
