@@ -28,6 +28,25 @@ export function duration(milliseconds: number): string {
   return `${value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : whole(Math.round(value))} ${unit}`;
 }
 
+/** A short time with a digit after the point where that says something: "0.8 ms", "12 ms", "1.4 s". */
+export function latency(milliseconds: number): string {
+  return milliseconds < 9.95 ? `${milliseconds.toFixed(1)} ms` : duration(milliseconds);
+}
+
+/** A number of bytes: "950 B", "12 kB", "3.4 MB". */
+export function bytes(number: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let unit = 0;
+  while (number / 1000 ** unit >= 999.5 && unit < units.length - 1) unit++;
+  const value = number / 1000 ** unit;
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit] ?? ''}`;
+}
+
+/** A number and what it counts: "1 batch", "2,000 batches". */
+export function counted(number: number, one: string, several = `${one}s`): string {
+  return `${whole(number)} ${number === 1 ? one : several}`;
+}
+
 /** How long ago a moment was: "now", "12 s ago". Clocks differ, so the near future is now as well. */
 export function ago(milliseconds: number): string {
   if (milliseconds < 1000) return 'now';

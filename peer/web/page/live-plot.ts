@@ -1,5 +1,6 @@
 /** Lines over the time of day that grow while one looks on, with their legend. */
 import { byId, fill, make, setText } from './dom.ts';
+import type { Mark } from './plot-data.ts';
 import { linePlot, type LineSeries, type Plot, type PlotData } from './plots.ts';
 
 /** Time that a plot shows at least, in seconds: less of it would make every wobble look like an event. */
@@ -25,12 +26,16 @@ export interface Drawing {
   readonly description: string;
   readonly series: readonly LineSeries[];
   readonly format?: (value: number) => string;
+  /** Moments worth marking. */
+  readonly marks?: readonly Mark[];
 }
 
 export class LivePlot {
   readonly #name: string;
   #plot: Plot | undefined;
   #drawn = '';
+  /** Those that are drawn: the plot looks at them again whenever it draws. */
+  readonly #marks: Mark[] = [];
 
   /** @param name the ids of its parts are this with -figure, -title, -readout, -plot and -legend */
   constructor(name: string) {
@@ -45,7 +50,8 @@ export class LivePlot {
     if (known < 0) return;
     const end = times.at(-1) ?? 0;
     const range = [Math.min(times[known] ?? end, end - LEAST_SPAN), end] as const;
-    const { title, series, description, format } = drawing;
+    const { title, series, description, format, marks = [] } = drawing;
+    this.#marks.splice(0, this.#marks.length, ...marks.filter(({ at }) => at >= range[0]));
     const drawn = JSON.stringify([title, series]);
     if (this.#plot !== undefined && drawn === this.#drawn) {
       this.#plot.setData(data, range);
@@ -60,6 +66,7 @@ export class LivePlot {
       range,
       fromZero: true,
       series,
+      marks: this.#marks,
       readout: byId(`${this.#name}-readout`),
       ...(format && { format }),
     });

@@ -6,7 +6,7 @@ import { byId, fill, make, setText, type Child } from './dom.ts';
 type Node = NodesJson['nodes'][number];
 type Action = 'kill' | 'start' | 'pause' | 'resume';
 
-/** How often the nodes are asked for, in milliseconds. */
+/** How often the nodes are asked for unless told otherwise, in milliseconds. */
 const INTERVAL = 2_000;
 /** Nodes that are asked where they stand, at most. */
 const MAX_ASKED = 16;
@@ -42,11 +42,13 @@ export class NetworkPanel {
   readonly base: string;
   readonly #shown: string;
   readonly #draw: DrawStatus;
+  readonly #interval: number;
   readonly #cards = new Map<string, Card>();
   #nodes: readonly Node[] = [];
 
-  private constructor(nodes: NodesJson, draw: DrawStatus) {
+  private constructor(nodes: NodesJson, draw: DrawStatus, interval: number) {
     this.#draw = draw;
+    this.#interval = interval;
     const wanted = new URLSearchParams(location.search).get('node');
     const running = nodes.nodes.find(({ state }) => state === 'running');
     const node = nodes.nodes.find(({ name }) => name === wanted) ?? running ?? nodes.nodes[0];
@@ -64,10 +66,14 @@ export class NetworkPanel {
     this.#poll();
   }
 
-  /** The panel, if this page is of a network; null on the page of a plain peer, which knows no nodes. */
-  static async find(draw: DrawStatus): Promise<NetworkPanel | null> {
+  /**
+   * The panel, if this page is of a network; null on the page of a plain peer, which knows no nodes.
+   *
+   * @param interval how often the nodes are asked for, in milliseconds
+   */
+  static async find(draw: DrawStatus, interval = INTERVAL): Promise<NetworkPanel | null> {
     try {
-      return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw);
+      return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval);
     } catch (error) {
       if (error instanceof ApiError) return null;
       throw error;
@@ -80,7 +86,7 @@ export class NetworkPanel {
       void done.finally(() => {
         this.#poll();
       });
-    }, INTERVAL);
+    }, this.#interval);
   }
 
   async #refresh(): Promise<void> {
