@@ -3,7 +3,7 @@ import { byId, fill, make, setText } from './dom.ts';
 import type { Mark } from './plot-data.ts';
 import { linePlot, type LineSeries, type Plot, type PlotData } from './plots.ts';
 
-/** Time that a plot shows at least, in seconds: less of it would make every wobble look like an event. */
+/** Time that a plot shows at least unless told otherwise, in seconds. */
 const LEAST_SPAN = 600;
 
 /** Values at even steps, as the API tells them. */
@@ -26,6 +26,8 @@ export interface Drawing {
   readonly description: string;
   readonly series: readonly LineSeries[];
   readonly format?: (value: number) => string;
+  /** Time that is shown at least, in seconds: less of it would make every wobble look like an event. */
+  readonly leastSpan?: number;
   /** Moments worth marking. */
   readonly marks?: readonly Mark[];
 }
@@ -48,9 +50,9 @@ export class LivePlot {
     const known = first?.findIndex((value) => value !== null) ?? -1;
     byId(`${this.#name}-figure`).hidden = known < 0;
     if (known < 0) return;
+    const { title, series, description, format, leastSpan = LEAST_SPAN, marks = [] } = drawing;
     const end = times.at(-1) ?? 0;
-    const range = [Math.min(times[known] ?? end, end - LEAST_SPAN), end] as const;
-    const { title, series, description, format, marks = [] } = drawing;
+    const range = [Math.min(times[known] ?? end, end - leastSpan), end] as const;
     this.#marks.splice(0, this.#marks.length, ...marks.filter(({ at }) => at >= range[0]));
     const drawn = JSON.stringify([title, series]);
     if (this.#plot !== undefined && drawn === this.#drawn) {
@@ -72,9 +74,15 @@ export class LivePlot {
     });
     fill(
       byId(`${this.#name}-legend`),
-      ...series.map(({ label, color }) =>
-        make('li', {}, make('span', { class: 'swatch', 'data-color': color }), label),
-      ),
+      ...series.map(({ label, color, dashed }) => {
+        const shape = dashed === true ? 'dashed' : null;
+        return make(
+          'li',
+          {},
+          make('span', { class: 'swatch', 'data-color': color, 'data-shape': shape }),
+          label,
+        );
+      }),
     );
   }
 }

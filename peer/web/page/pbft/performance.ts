@@ -1,9 +1,11 @@
 /** Requests a second and the times of the phases over the last minutes, with the view changes marked. */
 import type { PerformanceJson, ViewChangesJson } from '../../pbft/schemas.ts';
 import { byId } from '../dom.ts';
-import { latency } from '../format.ts';
 import { LivePlot, timesOf } from '../live-plot.ts';
 import type { Mark } from '../plot-data.ts';
+
+/** Time that the plots show at least, in seconds: a view change is to be seen while it happens. */
+const LEAST_SPAN = 120;
 
 export class Performance {
   readonly #throughput = new LivePlot('throughput');
@@ -35,6 +37,7 @@ export class Performance {
         { label: 'requests', color: 'series-1', filled: true },
         { label: 'batches', color: 'series-2' },
       ],
+      leastSpan: LEAST_SPAN,
       marks: this.#marks,
     });
     this.#phases.update([times, totalMs, totalP99Ms, prepareMs, commitMs], {
@@ -46,7 +49,8 @@ export class Performance {
         { label: 'prepare, median', color: 'series-2' },
         { label: 'commit, median', color: 'series-3' },
       ],
-      format: (value) => latency(value).replace(/ ms$/, ''),
+      format: (value) => value.toLocaleString('en', { maximumFractionDigits: 1 }),
+      leastSpan: LEAST_SPAN,
       marks: this.#marks,
     });
   }

@@ -28,8 +28,11 @@ function badge(replica: ReplicaJson): HTMLElement {
   return make('span', { class: 'badge', 'data-state': state }, text);
 }
 
-function roleOf({ self, primary }: ReplicaJson): string {
-  return [primary ? 'primary' : '', self ? 'this one' : ''].filter((part) => part !== '').join(', ');
+/** @param changing whether the primary has still to begin its view */
+function roleOf({ self, primary }: ReplicaJson, changing: boolean): string {
+  return [primary ? (changing ? 'next primary' : 'primary') : '', self ? 'this one' : '']
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 /** How many messages, and how many bytes they were. */
@@ -58,6 +61,8 @@ interface Card {
 
 export class Replicas {
   readonly #cards = new Map<number, Card>();
+  /** Whether the replica that is asked is between two views. */
+  #changing = false;
   readonly #table = new Table<ReplicaJson>(byId('replicas'), {
     caption: 'Replicas, and the connections with them',
     columns: [
@@ -67,7 +72,7 @@ export class Replicas {
         cell: ({ replica }) => whole(replica),
         key: ({ replica }) => replica,
       },
-      { name: 'Role', cell: (one) => roleOf(one), key: (one) => roleOf(one) },
+      { name: 'Role', cell: (one) => roleOf(one, this.#changing), key: (one) => roleOf(one, this.#changing) },
       { name: 'State', cell: badge, key: (one) => stateOf(one).rank },
       {
         name: 'View',
@@ -148,6 +153,7 @@ export class Replicas {
   });
 
   update({ replicas }: ReplicasJson): void {
+    this.#changing = replicas.some(({ self, changing }) => self && changing);
     this.#table.update(replicas);
     const inStep = replicas.filter((one) => stateOf(one).rank === 0).length;
     setText(byId('replicas-note'), `${whole(inStep)} of ${counted(replicas.length, 'replica')} in step`);
@@ -162,7 +168,7 @@ export class Replicas {
     const { state, text } = stateOf(replica);
     card.item.classList.toggle('is-primary', replica.primary);
     card.item.dataset['color'] = state;
-    setText(card.role, roleOf(replica));
+    setText(card.role, roleOf(replica, this.#changing));
     const isKnown = known(replica);
     setText(card.view, isKnown ? `view ${whole(replica.view)}` : 'not heard of');
     setText(card.executed, isKnown ? whole(replica.executed) : '–');

@@ -26,7 +26,7 @@ export class Requests {
         key: ({ sequence, timestamp }) => sequence * 2 ** 20 + (timestamp % 2 ** 20),
       },
       { name: 'Time', cell: ({ at }) => timeOfDay(Date.parse(at)), key: ({ at }) => Date.parse(at) },
-      { name: 'By', numeric: true, cell: ({ client }) => whole(client), key: ({ client }) => client },
+      { name: 'Client', numeric: true, cell: ({ client }) => whole(client), key: ({ client }) => client },
       {
         name: 'Operation',
         cell: ({ operation }) => foreign(cut(operation), 'cut mono'),
