@@ -111,17 +111,17 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       phase: this.consensus.phase,
       peers: peers.view(now),
       words: this.words.waiting,
-      counters: { ...counters },
+      counters: Object.fromEntries([...counters].map(([outcome, { times }]) => [outcome, times])),
     };
   }
 
   private onMessage(message: PowMessage, from: Address): void {
     const { context } = this;
-    if (context.peers.self(from)) {
+    const sender = context.peers.touch(from, context.now);
+    if (sender === undefined && context.peers.self(from)) {
       context.count('limit.own-address');
       return;
     }
-    const sender = context.peers.touch(from, context.now);
     switch (message.type) {
       case 'GOSSIP':
         this.gossip.onGossip(message, from, sender);
