@@ -45,8 +45,13 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     const chain = new Chain(modules.view, config.difficulty, modules.tuning);
     const peers = new PeerTable(config.self, config.selfHosts);
     this.context = new Context({ config, chain, peers, random: new Random(modules.entropy) });
-    this.consensus = new Consensus(this.context, this.words, (startedAt) => {
-      this.announcements.onConsensusFinished(startedAt);
+    this.consensus = new Consensus(this.context, this.words, {
+      onAdopted: () => {
+        this.announcements.onAdopted();
+      },
+      onFinished: (startedAt) => {
+        this.announcements.onConsensusFinished(startedAt);
+      },
     });
     this.announcements = new Announcements(this.context, this.words, this.consensus);
     this.gossip = new GossipProtocol(this.context, () => {
