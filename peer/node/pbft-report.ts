@@ -47,7 +47,8 @@ export class PbftReporter {
         break;
       case 'view-entered': {
         const { view, primary, carried } = notice;
-        log.info('new view', { view, primary, carried });
+        // As loud as the beginning of it, so that whoever has heard that hears that it is over.
+        log.warn('new view', { view, primary, carried });
         break;
       }
       case 'checkpoint':
