@@ -5,7 +5,7 @@ import { UserError } from '../../shared/errors.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
 import type { Painter } from '../../shared/text-table.ts';
 import { MAX_OPERATION_LENGTH } from '../applications/application.ts';
-import type { PbftSubject } from '../web/pbft-subject.ts';
+import type { PbftSubject } from '../web/pbft/subject.ts';
 import { membersText, replicaText } from './pbft-text.ts';
 import { Prompt, type PromptCommand, type PromptParts } from './prompt.ts';
 

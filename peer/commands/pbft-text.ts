@@ -1,7 +1,7 @@
 /** The state of a replica as text for people. */
 import { addressKey } from '../../shared/address.ts';
 import { formatNumber, table, type Painter } from '../../shared/text-table.ts';
-import type { PbftSubject } from '../web/pbft-subject.ts';
+import type { PbftSubject } from '../web/pbft/subject.ts';
 
 /** Digits of a key, from its beginning: enough to tell one from the other. */
 const DIGITS = 16;

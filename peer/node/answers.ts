@@ -1,23 +1,6 @@
-import { UserError } from '../../shared/errors.ts';
 import type { Gauge } from '../engines/engine.ts';
 import type { PbftNotice, PbftResult } from '../engines/pbft/interface.ts';
-
-/**
- * Why a request has no answer: the engine did not take it, it could not be taken any more, or nobody waits for its answer
- * any more, while it may still be executed.
- */
-export type SubmitFault = 'rejected' | 'closed' | 'unanswered';
-
-/** A request without an answer; the message is one sentence for people. */
-export class SubmitError extends UserError {
-  override name = 'SubmitError';
-  readonly fault: SubmitFault;
-
-  constructor(fault: SubmitFault, message: string) {
-    super(message);
-    this.fault = fault;
-  }
-}
+import { SubmitError } from '../web/pbft/subject.ts';
 
 interface Waiting {
   resolve(result: string): void;

@@ -11,7 +11,7 @@ import { escapeControls } from '../../shared/log.ts';
 import { hostPort } from '../../shared/options.ts';
 import type { PbftConfig } from '../engines/pbft/interface.ts';
 import { MAX_REPLICAS, clientWindowOf } from '../engines/pbft/limits.ts';
-import type { PbftMember } from '../web/pbft-subject.ts';
+import type { PbftMember } from '../web/pbft/subject.ts';
 
 /** Fewer replicas than these tolerate no fault at all. */
 export const MIN_MEMBERS = 4;
