@@ -206,9 +206,12 @@ export class ReplicatedState {
 class Clock implements Paged {
   readonly pageCount = 1;
   time = 0;
+  private changed = false;
 
   advance(time: number): void {
-    this.time = Math.max(this.time, time);
+    if (time <= this.time) return;
+    this.time = time;
+    this.changed = true;
   }
 
   page(): string {
@@ -224,7 +227,9 @@ class Clock implements Paged {
   }
 
   takeChanged(): readonly number[] {
-    return [0];
+    const { changed } = this;
+    this.changed = false;
+    return changed ? [0] : [];
   }
 }
 

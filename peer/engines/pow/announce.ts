@@ -1,5 +1,5 @@
 /** ANNOUNCE: taking in new blocks, our own and those of others, and passing each on once. */
-import { addressKey, type Address } from '../../../shared/address.ts';
+import type { Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
 import { RecentMap, RecentSet } from '../bounded.ts';
@@ -7,6 +7,7 @@ import type { Gauge } from '../engine.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
 import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
+import type { Peer } from './peers.ts';
 import type { WordQueue } from './words.ts';
 
 /** A block that was announced before we could use it. */
@@ -37,7 +38,8 @@ export class Announcements {
     this.early.measure('early blocks', tell);
   }
 
-  onAnnounce(block: Block, from: Address): void {
+  /** @param sender the peer at `from`, if there is one */
+  onAnnounce(block: Block, from: Address, sender: Peer | undefined): void {
     const { context, consensus } = this;
     const { chain } = context;
     const { height, hash } = block;
@@ -47,10 +49,9 @@ export class Announcements {
       return;
     }
     // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
-    const peer = context.peers.get(from);
-    if (peer !== undefined && height + 1 > (peer.claim?.height ?? 0))
-      peer.claim = { height: height + 1, hash };
-    if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
+    if (sender !== undefined && height + 1 > (sender.claim?.height ?? 0))
+      sender.claim = { height: height + 1, hash };
+    if (this.seen.has(hash) || chain.block(height)?.hash === hash) {
       context.count('announce.known');
     } else if (height < chain.height) {
       // Of another branch, not longer than ours: the next consensus decides, or the next block.
@@ -65,7 +66,7 @@ export class Announcements {
         // It stands on blocks that we do not have, so only the hash it claims can be looked at.
         if (!this.keepEarly(block, from)) return;
         context.count(height === chain.height ? 'announce.other-branch' : 'announce.ahead');
-        consensus.catchUp();
+        consensus.catchUp(height + 1);
       } else {
         context.count(`announce.${fault}`);
         context.peers.offend(from);
@@ -89,17 +90,30 @@ export class Announcements {
   }
 
   /**
-   * A consensus is over: blocks announced in the meantime that now fit are taken, and those that still do not call
-   * for another one, unless this one had every chance to find them.
+   * A consensus is over: blocks announced in the meantime that now fit are taken, and those that do not although this
+   * one had every chance to find what they stand on are dropped.
    *
    * @param startedAt when the consensus began
    */
   onConsensusFinished(startedAt: number): void {
     this.useEarly();
-    for (const { key, block, at } of this.early.values()) {
-      if (block.height >= this.context.chain.height && at >= startedAt) this.consensus.catchUp();
-      else this.early.delete(key);
-    }
+    for (const { key, at } of this.early.values()) if (at < startedAt) this.early.delete(key);
+  }
+
+  /**
+   * Our chain has become another one: its tip is told, once, to those who are not known to have a chain as long. Of a
+   * tip that only somebody told us whom others do not hear, or hear too late, they would learn a whole consensus
+   * interval later.
+   */
+  onAdopted(): void {
+    const { chain, peers } = this.context;
+    const { tip, height } = chain;
+    if (tip === null || !this.seen.add(tip.hash)) return;
+    const behind = peers.all().filter(({ claim }) => (claim?.height ?? 0) < height);
+    this.context.broadcast(
+      behind.map(({ address }) => address),
+      { type: 'ANNOUNCE', block: tip },
+    );
   }
 
   /** @returns false if it has been announced before and still waits */
@@ -126,8 +140,8 @@ export class Announcements {
     context.store(context.chain.append(block));
     this.seen.add(block.hash);
     this.words.remove(block.messages);
-    const sender = from === undefined ? undefined : addressKey(from);
-    const others = context.peers.all().filter(({ key }) => key !== sender);
+    const sender = from && context.peers.get(from);
+    const others = context.peers.all().filter((peer) => peer !== sender);
     context.broadcast(
       others.map(({ address }) => address),
       { type: 'ANNOUNCE', block },

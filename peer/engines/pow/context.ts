@@ -10,6 +10,8 @@ import type { PeerTable } from './peers.ts';
 /** An effect of the proof-of-work engine. */
 export type PowEffect = Effect<PowMessage, PowResult, PowNotice>;
 
+const NOTHING: readonly PowEffect[] = [];
+
 /** What the protocols of the engine share: its state, the time, and where effects go. */
 export class Context {
   readonly config: PowConfig;
@@ -17,7 +19,7 @@ export class Context {
   readonly peers: PeerTable;
   readonly random: Random;
   /** How often each outcome was met. */
-  readonly counters: Record<string, number> = {};
+  readonly counters = new Map<string, { times: number }>();
   /** The time of the event that is being handled, in milliseconds. */
   now = 0;
   private effects: PowEffect[] = [];
@@ -30,14 +32,17 @@ export class Context {
   }
 
   /** The effects since the last call. */
-  takeEffects(): PowEffect[] {
+  takeEffects(): readonly PowEffect[] {
     const { effects } = this;
+    if (effects.length === 0) return NOTHING;
     this.effects = [];
     return effects;
   }
 
   count(outcome: string, by = 1): void {
-    this.counters[outcome] = (this.counters[outcome] ?? 0) + by;
+    const counter = this.counters.get(outcome);
+    if (counter === undefined) this.counters.set(outcome, { times: by });
+    else counter.times += by;
   }
 
   send(to: Address, message: PowMessage): void {
