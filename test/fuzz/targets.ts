@@ -4,7 +4,8 @@ import { decoderTargets } from './decoders.ts';
 import { engineTarget } from './engine.ts';
 import { miningTargets } from './mining.ts';
 import type { FuzzTarget } from './target.ts';
+import { tcpTargets } from './tcp.ts';
 
 export function fuzzTargets(corpus: Corpus): FuzzTarget[] {
-  return [...decoderTargets(corpus), ...miningTargets(corpus), engineTarget(corpus)];
+  return [...decoderTargets(corpus), ...miningTargets(corpus), ...tcpTargets(), engineTarget(corpus)];
 }
