@@ -2,11 +2,12 @@
 import type { Counter, Histogram } from 'prom-client';
 
 import type { PbftNotice, PbftStatus } from '../../engines/pbft/interface.ts';
+import type { TcpPeer } from '../../transports/tcp.ts';
 import type { EventHub } from '../events.ts';
 import { Metrics, bounded, tellEach } from '../metrics.ts';
 import type { PbftHistory } from './history.ts';
 import type { PbftEvents } from './schemas.ts';
-import type { PbftConnection, PbftCounters, PbftSubject } from './subject.ts';
+import type { PbftCounters, PbftSubject } from './subject.ts';
 
 const PHASES: readonly PbftStatus['phase'][] = ['normal', 'changing view', 'fetching state'];
 /** How the engine calls its counters of offences. */
@@ -18,7 +19,7 @@ const LATENCIES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5
 interface Snapshot {
   readonly status: PbftStatus;
   readonly counters: PbftCounters;
-  readonly connections: readonly PbftConnection[];
+  readonly connections: readonly TcpPeer[];
 }
 
 export interface MetricsModules {

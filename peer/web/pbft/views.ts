@@ -1,5 +1,6 @@
 /** What the API tells of a replica, made of what the replica says of itself. */
 import type { ReplicaView } from '../../engines/pbft/interface.ts';
+import type { TcpPeer } from '../../transports/tcp.ts';
 import { VERSION } from '../assets.ts';
 import { MAX_TOLD_TEXT } from '../limits.ts';
 import type { Writing } from '../schemas.ts';
@@ -15,7 +16,7 @@ import type {
   StatusJson,
   ViewChangesJson,
 } from './schemas.ts';
-import type { PbftConnection, PbftSubject } from './subject.ts';
+import type { PbftSubject } from './subject.ts';
 
 /** A text as far as it is told. */
 export function told(text: string): string {
@@ -131,7 +132,7 @@ export class PbftViews {
   }
 }
 
-function connectionJson({ connectedSince, member: _, ...rest }: PbftConnection): ReplicaJson['connection'] {
+function connectionJson({ connectedSince, member: _, ...rest }: TcpPeer): ReplicaJson['connection'] {
   const { state, address, queued, received, receivedBytes, sent, sentBytes } = rest;
   return {
     ...{ state, address, queued, received, receivedBytes, sent, sentBytes },

@@ -3,11 +3,11 @@ import type { ExecutedRequest, PbftNotice, PbftStatus } from '../../../peer/engi
 import { createPbftApp } from '../../../peer/web/pbft/server.ts';
 import type {
   OperationLanguage,
-  PbftConnection,
   PbftCounters,
   PbftObserver,
   PbftSubject,
 } from '../../../peer/web/pbft/subject.ts';
+import type { TcpPeer } from '../../../peer/transports/tcp.ts';
 import type { AppOptions, WebApp } from '../../../peer/web/server.ts';
 import { UserError } from '../../../shared/errors.ts';
 
@@ -42,7 +42,7 @@ export class FakeReplica implements PbftSubject {
   readonly address = { host: '127.0.0.1', port: 8000 };
   readonly application = KEY_VALUES;
   current: PbftStatus = NORMAL;
-  connections: PbftConnection[] = [1, 2, 3].map((member) => ({
+  connections: TcpPeer[] = [1, 2, 3].map((member) => ({
     member,
     state: 'up',
     address: { host: '127.0.0.1', port: 8000 + member },
@@ -57,7 +57,7 @@ export class FakeReplica implements PbftSubject {
     return this.current;
   }
 
-  peers(): readonly PbftConnection[] {
+  peers(): readonly TcpPeer[] {
     return this.connections;
   }
 
@@ -65,7 +65,12 @@ export class FakeReplica implements PbftSubject {
     return {
       tcp: {
         ...{ received: 30, receivedBytes: 6_000, sent: 36, sentBytes: 7_200, established: 3 },
-        ...{ dropped: { 'queue-full': 5 }, failed: { ECONNREFUSED: 2 }, ended: { silence: 1 } },
+        ...{
+          dropped: { 'queue-full': 5 },
+          failed: { ECONNREFUSED: 2 },
+          ended: { silence: 1 },
+          addresses: { new: 3, old: 1, unknown: 0, 'too-many': 0 },
+        },
       },
       host: { messages: 29, malformed: { 'not-json': 1 } },
     };
