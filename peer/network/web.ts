@@ -12,6 +12,8 @@ import {
   type WebContext,
   type WebEnv,
 } from '../web/http.ts';
+import { MAX_LINE_BODY_BYTES } from '../web/limits.ts';
+import type { PageName } from '../web/page-files.ts';
 import { ProblemError } from '../web/problem.ts';
 import type { Route } from '../web/routes.ts';
 import { MAX_NODE_NAME_LENGTH, nodeActionSchema, nodesSchema, partitionSchema } from '../web/schemas.ts';
@@ -37,6 +39,8 @@ const nameSchema = z.string().min(1).max(MAX_NODE_NAME_LENGTH);
 const nothingSchema = z.strictObject({});
 
 export interface NetworkAppOptions extends Pick<AppOptions, 'bind' | 'clock' | 'onFault'> {
+  /** Which engine's page shows the nodes. */
+  readonly page: PageName;
   /** Asks a node. */
   readonly fetch?: typeof fetch;
 }
@@ -47,7 +51,9 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
     {
       routes: networkRoutes(network),
       description: { text: DESCRIPTION, events: {} },
-      page: 'pow',
+      page: options.page,
+      // An operation for a replica is longer than any change of the network.
+      ...(options.page === 'pbft' && { maxBody: MAX_LINE_BODY_BYTES }),
       extend: (app) => {
         app.all('/nodes/:name/api/*', (context) => passOn(network, context, options.fetch ?? fetch));
       },
@@ -61,9 +67,13 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
  *
  * @throws UserError if the port can't be had
  */
-export function openNetworkWeb(network: Network, options: Omit<ListenOptions, 'bind'>): Promise<Listening> {
-  const { log } = options;
+export function openNetworkWeb(
+  network: Network,
+  options: Omit<ListenOptions, 'bind'> & Pick<NetworkAppOptions, 'page'>,
+): Promise<Listening> {
+  const { log, page } = options;
   const app = createNetworkApp(network, {
+    page,
     bind: LOOPBACK,
     onFault: (error) => {
       log.warn('the status page could not answer', { error: messageOf(error) });

@@ -19,7 +19,7 @@ import type { Resolve } from '../transports/names.ts';
 import { openUdp } from '../transports/udp.ts';
 import { openPowWeb } from '../web/pow/server.ts';
 import type { WebCounters, WebObserver, WebSubject } from '../web/pow/subject.ts';
-import type { WebOptions } from '../web/server.ts';
+import type { PageOptions } from '../web/server.ts';
 import { EngineHost, HostError } from './host.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
@@ -54,7 +54,7 @@ export interface PowNodeOptions {
   readonly minedBy: string;
   readonly idleWord: string;
   /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
-  readonly http: Pick<WebOptions, 'bind' | 'port' | 'anyPort' | 'token'> | undefined;
+  readonly http: PageOptions | undefined;
 }
 
 /** What a node is given. */

@@ -66,6 +66,8 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
 
 /** Where and how a node's web server listens. */
 export type WebOptions = AppOptions & ListenOptions;
+/** What a person may choose of it. */
+export type PageOptions = Pick<WebOptions, 'bind' | 'port' | 'anyPort' | 'token'>;
 
 /**
  * Opens the web server of a node.
