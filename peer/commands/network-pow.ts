@@ -4,7 +4,7 @@ import { UserError } from '../../shared/errors.ts';
 import { queuedWordSchema } from '../web/pow/schemas.ts';
 import { ask } from './ask.ts';
 import { anyNode, networkPrompt } from './network-prompt.ts';
-import { askNetwork, networkText } from './status-text.ts';
+import { askNetwork, networkText } from './network-text.ts';
 
 export const powPrompt = networkPrompt(
   async (_, { url, paint, print }) => {

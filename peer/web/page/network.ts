@@ -41,6 +41,8 @@ export class NetworkPanel {
   /** Path of the API of the node that is shown. */
   readonly base: string;
   readonly #shown: string;
+  /** Whether just this node is to be shown, and not any that runs. */
+  readonly #chosen: boolean;
   readonly #draw: DrawStatus;
   readonly #interval: number;
   readonly #cards = new Map<string, Card>();
@@ -54,6 +56,7 @@ export class NetworkPanel {
     const node = nodes.nodes.find(({ name }) => name === wanted) ?? running ?? nodes.nodes[0];
     if (node === undefined) throw new ApiError(0, 'This network has no nodes.');
     this.base = node.api;
+    this.#chosen = node.name === wanted;
     this.#shown = node.name;
     byId('network').hidden = false;
     byId('partition').addEventListener('click', () => {
@@ -119,6 +122,9 @@ export class NetworkPanel {
   }
 
   #update({ nodes, partitioned }: NodesJson): void {
+    const isDown = nodes.some(({ name, state }) => name === this.#shown && state === 'down');
+    // It was shown because it ran: the page begins again with one that does.
+    if (isDown && !this.#chosen && nodes.some(({ state }) => state === 'running')) location.reload();
     const names = new Set(nodes.map(({ name }) => name));
     for (const [name, { item }] of this.#cards) {
       if (names.has(name)) continue;

@@ -34,24 +34,23 @@ export class PostForm {
     this.#off.hidden = !off;
   }
 
+  async #send(send: (text: string, token: string) => Promise<string>): Promise<void> {
+    const text = this.#input.value;
+    // Emptied at once: the next may be typed while the answer is awaited.
+    this.#input.value = '';
+    try {
+      this.#say(await send(text, this.#token.value), false);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#say(error.message, true);
+      if (this.#input.value === '') this.#input.value = text;
+    }
+  }
+
   /** Says what came of it. */
-  say(text: string, failed = false): void {
+  #say(text: string, failed: boolean): void {
     setText(this.#result, text);
     this.#result.classList.toggle('problem', failed);
     this.#input.setAttribute('aria-invalid', String(failed));
-  }
-
-  async #send(send: (text: string, token: string) => Promise<string>): Promise<void> {
-    this.#button.disabled = true;
-    try {
-      const said = await send(this.#input.value, this.#token.value);
-      this.say(said);
-      this.#input.value = '';
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.say(error.message, true);
-    } finally {
-      this.#button.disabled = false;
-    }
   }
 }

@@ -132,8 +132,8 @@ export const requestsSchema = z.strictObject({
 export const newRequestSchema = z.strictObject({
   line: z
     .string()
-    .min(1)
-    .max(MAX_LINE_LENGTH)
+    .min(1, 'it must not be empty')
+    .max(MAX_LINE_LENGTH, `it has at most ${MAX_LINE_LENGTH} characters`)
     .describe('as a person types it: what the application takes; an error says how that is written'),
 });
 

@@ -35,11 +35,6 @@ function roleOf({ self, primary }: ReplicaJson, changing: boolean): string {
     .join(', ');
 }
 
-/** How many messages, and how many bytes they were. */
-function traffic(messages: number, size: number): string {
-  return `${whole(messages)} (${bytes(size)})`;
-}
-
 /** Whether anything has been heard of a replica, so that its figures mean something. */
 function known({ self, silenceMs }: ReplicaJson): boolean {
   return self || silenceMs !== null;
@@ -122,15 +117,13 @@ export class Replicas {
       {
         name: 'Received',
         numeric: true,
-        cell: ({ connection }) =>
-          connection === null ? '–' : traffic(connection.received, connection.receivedBytes),
+        cell: ({ connection }) => (connection === null ? '–' : bytes(connection.receivedBytes)),
         key: ({ connection }) => connection?.receivedBytes ?? null,
       },
       {
         name: 'Sent',
         numeric: true,
-        cell: ({ connection }) =>
-          connection === null ? '–' : traffic(connection.sent, connection.sentBytes),
+        cell: ({ connection }) => (connection === null ? '–' : bytes(connection.sentBytes)),
         key: ({ connection }) => connection?.sentBytes ?? null,
       },
       {

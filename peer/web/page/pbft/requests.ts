@@ -7,7 +7,7 @@ import { PostForm } from '../post-form.ts';
 import { Table } from '../table.ts';
 
 /** Answers that stay on the page. */
-const MAX_ANSWERS = 12;
+const MAX_ANSWERS = 8;
 /** Characters shown of a text. */
 const SHOWN = 200;
 

@@ -12,7 +12,7 @@ export function standingOf({ self, view, primary, phase, executed }: StatusJson)
   const word = phase !== 'normal' ? phase : self === primary ? 'primary' : '';
   return [
     make('span', { class: 'swatch', 'data-shape': 'block', 'data-color': viewColor(view) }),
-    `view ${whole(view)} · executed ${whole(executed)} `,
+    `replica ${self} · view ${whole(view)} · executed ${whole(executed)} `,
     word === ''
       ? null
       : make('span', { class: 'badge', 'data-state': phase === 'normal' ? 'good' : 'warn' }, word),
