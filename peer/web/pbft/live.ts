@@ -14,7 +14,7 @@ export class PbftLiveFeed {
   readonly #views: PbftViews;
   readonly #history: PbftHistory;
   readonly #now: () => number;
-  #toldAt = 0;
+  #toldAt: number;
 
   /** @param modules.now wall clock in milliseconds */
   constructor(modules: {
@@ -27,6 +27,7 @@ export class PbftLiveFeed {
     this.#views = modules.views;
     this.#history = modules.history;
     this.#now = modules.now;
+    this.#toldAt = modules.now();
     this.#pace = new EventPace(modules.hub, {
       settle: () => {
         this.#status();
