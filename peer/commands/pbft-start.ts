@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 
 import { Command } from 'commander';
 
-import { addressKey, type Address } from '../../shared/address.ts';
+import { addressKey, pageUrl, type Address } from '../../shared/address.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData } from '../../shared/log.ts';
 import {
@@ -23,6 +23,7 @@ import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_ANSWER_LENGTH } from '../network/limits.ts';
 import { MAX_MEMBERS, MIN_MEMBERS, memberOf } from '../node/members.ts';
 import { openPbftNode, type PbftNode } from '../node/pbft-node.ts';
+import { addHttpOptions, isAnyHttpPort, pageOptions, type HttpOptions } from './http-options.ts';
 import { identityOf, seedText, type Identity, type IdentityOptions } from './pbft-options.ts';
 import { replicaPrompt, submitLine } from './pbft-prompt.ts';
 import { runNode, type RunOptions } from './run-node.ts';
@@ -38,7 +39,7 @@ const MAX_INTERVAL = 1024;
 const MAX_BUFFER = 16_384;
 const MAX_PIPELINE = 256;
 
-interface PbftStartOptions extends IdentityOptions, Omit<RunOptions, 'dataDir'> {
+interface PbftStartOptions extends IdentityOptions, HttpOptions, Omit<RunOptions, 'dataDir'> {
   readonly port: number;
   readonly bind?: string;
   readonly advertise?: Address;
@@ -77,10 +78,14 @@ Examples:
   printf 'submit hello\\nstatus\\nquit\\n' | node peer pbft start -p 8003 -i 3 -b 127.0.0.1:8000`,
     )
     .action(async (options: PbftStartOptions) => {
-      await start(options, command.getOptionValueSource('seed') === 'cli');
+      await start(options, {
+        seedIsSeen: command.getOptionValueSource('seed') === 'cli',
+        anyHttpPort: isAnyHttpPort(command),
+      });
     });
   addMemberOptions(command);
   addTuningOptions(command);
+  addHttpOptions(command);
   return addCommonOptions(addSupervisedOption(command), 'peer');
 }
 
@@ -184,7 +189,10 @@ function addTuningOptions(command: Command): void {
 }
 
 /** @throws UserError if it can't be started */
-async function start(options: PbftStartOptions, seedIsSeen: boolean): Promise<void> {
+async function start(
+  options: PbftStartOptions,
+  { seedIsSeen, anyHttpPort }: { readonly seedIsSeen: boolean; readonly anyHttpPort: boolean },
+): Promise<void> {
   const identity = identityOf(options);
   const { cluster, key } = identity;
   const dataDir = options.dataDir ?? join(DEFAULT_DATA_DIR, `${cluster.name}-${memberOf(cluster, key)}`);
@@ -204,6 +212,7 @@ async function start(options: PbftStartOptions, seedIsSeen: boolean): Promise<vo
             ...{ cluster, key, port: options.port, application: options.application },
             ...{ bootstrap: options.bootstrap, bind: bindOf(options, identity) },
             ...(options.advertise && { advertise: options.advertise }),
+            http: pageOptions(options, anyHttpPort),
             config: {
               viewChangeTimeout: options.viewChangeTimeout * 1000,
               checkpointInterval: options.checkpointInterval,
@@ -245,6 +254,7 @@ function sayWhatRuns(log: Log, node: PbftNode, { demonstration }: Identity, data
   }
   log.info('replica is up', {
     address: addressKey(node.address),
+    page: node.httpAddress === undefined ? 'off' : pageUrl(node.httpAddress),
     member: node.self,
     members: replicas,
     cluster: node.cluster,

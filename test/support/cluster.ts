@@ -163,7 +163,8 @@ export class Cluster {
       ...(first === undefined || replica === first ? [] : ['-b', `${LOOPBACK}:${first.port}`]),
       ...['--checkpoint-interval', String(checkpointInterval)],
       ...['--view-change-timeout', String(viewChangeTimeout)],
-      ...['--log-format', 'json', '--log-level', 'debug', ...extra],
+      // A page that somebody looks at is asked for with `extra`.
+      ...['--http-port', '0', '--log-format', 'json', '--log-level', 'debug', ...extra],
     );
   }
 

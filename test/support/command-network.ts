@@ -4,13 +4,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 
 import type { z } from 'zod';
 
-import {
-  blockSchema,
-  nodesSchema,
-  statusSchema,
-  type NodesJson,
-  type StatusJson,
-} from '../../peer/web/schemas.ts';
+import { blockSchema, statusSchema, type StatusJson } from '../../peer/web/pow/schemas.ts';
+import { nodesSchema, type NodesJson } from '../../peer/web/schemas.ts';
 import { eventually } from './asker.ts';
 import { freePorts, type Lab, type Program } from './processes.ts';
 
