@@ -3,44 +3,51 @@
 import type { Gauge } from './engine.ts';
 
 /**
- * Remembers the last so many keys that were added. Their order lies in a ring beside the set: to find the oldest in the
- * set itself, everything deleted before it would be passed over, again and again.
+ * Remembers the keys that were added last: never more than `limit`, and never fewer than half as many once there were
+ * as many. There are two generations; a full one takes the place of the one before, so that nothing is ever deleted
+ * key by key, and the memory that is looked through stays small.
  */
 export class RecentSet {
-  private readonly keys = new Set<string>();
-  private readonly ring: string[] = [];
-  /** Where in the ring the oldest key stands, once the ring is full. */
-  private oldest = 0;
+  private young = new Set<string>();
+  private old = new Set<string>();
   private readonly limit: number;
+  /** Keys of a generation. */
+  private readonly room: number;
 
+  /** @param limit at least 2 */
   constructor(limit: number) {
     this.limit = limit;
+    this.room = Math.floor(limit / 2);
   }
 
+  /** Keys held: one that was added again may count twice. */
   get size(): number {
-    return this.keys.size;
+    return this.young.size + this.old.size;
   }
 
   measure(name: string, tell: Gauge): void {
-    tell(name, this.keys.size, this.limit);
+    tell(name, this.size, this.limit);
   }
 
   has(key: string): boolean {
-    return this.keys.has(key);
+    return this.young.has(key) || this.old.has(key);
   }
 
-  /** @returns whether the key is new */
+  /**
+   * Adds a key, or remembers it for longer.
+   *
+   * @returns whether the key is new
+   */
   add(key: string): boolean {
-    if (this.keys.has(key)) return false;
-    this.keys.add(key);
-    if (this.ring.length < this.limit) {
-      this.ring.push(key);
-    } else {
-      this.keys.delete(this.ring[this.oldest] ?? '');
-      this.ring[this.oldest] = key;
-      this.oldest = (this.oldest + 1) % this.limit;
+    const { young, old } = this;
+    const before = young.size;
+    // Most keys are new or have just been added, so nothing is looked up before.
+    if (young.add(key).size === before) return false;
+    if (young.size === this.room) {
+      this.old = young;
+      this.young = new Set();
     }
-    return true;
+    return !old.has(key);
   }
 }
 

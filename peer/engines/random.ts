@@ -57,15 +57,14 @@ export class Random {
 
   /** An id in the form of a UUID (version 4), as implementations of the network expect it. */
   uuid(): string {
-    const hex = Array.from({ length: 4 }, () => this.next().toString(16).padStart(8, '0')).join('');
-    const variant = ((parseInt(hex.charAt(16), 16) & 3) | 8).toString(16);
-    return [
-      hex.slice(0, 8),
-      hex.slice(8, 12),
-      `4${hex.slice(13, 16)}`,
-      `${variant}${hex.slice(17, 20)}`,
-      hex.slice(20, 32),
-    ].join('-');
+    const [a, b, c, d] = [this.hex(), this.hex(), this.hex(), this.hex()];
+    const variant = ((parseInt(c.charAt(0), 16) & 3) | 8).toString(16);
+    return [a, b.slice(0, 4), `4${b.slice(5)}`, `${variant}${c.slice(1, 4)}`, `${c.slice(4)}${d}`].join('-');
+  }
+
+  /** 8 hex digits. */
+  private hex(): string {
+    return this.next().toString(16).padStart(8, '0');
   }
 }
 

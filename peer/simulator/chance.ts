@@ -7,31 +7,28 @@ import { createHash } from 'node:crypto';
 
 import { Random } from '../engines/random.ts';
 
-/** ln 2, to the last bit. */
+/** ln 2 and ln 3/4, to the last bit. */
 const LN2 = 0.6931471805599453;
+const LN_MIDDLE = -0.2876820724517809;
+/** 2 to the power of 0, 1 … 32. */
+const POWERS_OF_2 = Float64Array.from({ length: 33 }, (_, exponent) => Number(1n << BigInt(exponent)));
 
 /**
- * The natural logarithm for numbers above 0 up to 1, to about 1e-12, the same on every machine.
+ * The natural logarithm of (`numerator` + 1) / 2^32, to about 1e-12, the same on every machine.
  *
- * @param x above 0, at most 1
+ * @param numerator a whole number from 0 to 2^32 - 1
  */
-function logarithm(x: number): number {
-  let mantissa = x;
-  let halvings = 0;
-  while (mantissa < 0.75) {
-    mantissa *= 2;
-    halvings++;
-  }
-  // ln m = 2 artanh((m - 1) / (m + 1)), whose series converges fast this close to 1.
-  const z = (mantissa - 1) / (mantissa + 1);
-  const square = z * z;
-  let term = z;
-  let sum = z;
-  for (let odd = 3; odd <= 15; odd += 2) {
-    term *= square;
-    sum += term / odd;
-  }
-  return 2 * sum - halvings * LN2;
+function logarithm(numerator: number): number {
+  const doublings = Math.clz32(numerator);
+  const mantissa = ((numerator + 1) / 0x1_0000_0000) * (POWERS_OF_2[doublings] ?? 1);
+  // It is from 1/2 to 1. ln m/c = 2 artanh((m - c) / (m + c)), whose series converges fast for m close to c.
+  const z = (mantissa - 0.75) / (mantissa + 0.75);
+  const z2 = z * z;
+  const z4 = z2 * z2;
+  // Grouped so that the processor can reckon the groups side by side.
+  const high = 1 / 9 + z2 * (1 / 11) + z4 * (1 / 13 + z2 * (1 / 15));
+  const series = 1 + z2 * (1 / 3) + z4 * (1 / 5 + z2 * (1 / 7)) + z4 * z4 * high;
+  return 2 * z * series + LN_MIDDLE - doublings * LN2;
 }
 
 /** A stream of random numbers. */
@@ -63,7 +60,7 @@ export class Chance extends Random {
 
   /** An exponentially distributed number: the time to the next of events that come independently of each other. */
   exponential(mean: number): number {
-    return -mean * logarithm((this.next() + 1) / 0x1_0000_0000);
+    return -mean * logarithm(this.next());
   }
 
   /** A number with a heavy tail (Pareto with exponent 2): most are about half the mean, a few are many times it. */

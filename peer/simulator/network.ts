@@ -77,7 +77,8 @@ export class Network {
    */
   send(from: number, to: number, size: number, now: number): DropReason | undefined {
     const { settings, chance } = this;
-    this.arrivals.length = 0;
+    // One by one: to set the length takes longer than everything else here.
+    while (this.arrivals.length > 0) this.arrivals.pop();
     if (this.blocked(from, to)) return 'partition';
     if (chance.happens(settings.loss)) return 'loss';
     let start = now;

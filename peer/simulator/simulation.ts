@@ -65,9 +65,9 @@ export interface SimulationHooks {
   readonly timeline?: boolean;
 }
 
-/** A node can be found under its address, or under any port of a host that it has taken hold of. */
+/** Who is found at a host: the node whose address it is, else, at any port, one that has taken hold of it. */
 interface Host<T extends EngineTypes> {
-  readonly ports: Map<number, SimNode<T>>;
+  readonly owner: SimNode<T> | undefined;
   any: SimNode<T> | undefined;
 }
 
@@ -388,7 +388,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   /** Makes a node reachable under its address. */
   private settle(node: SimNode<T>): void {
-    this.hosts.set(node.address.host, { ports: new Map([[node.address.port, node]]), any: undefined });
+    this.hosts.set(node.address.host, { owner: node, any: undefined });
   }
 
   /** The node behind what a subject was given: always one of ours. */
@@ -653,7 +653,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   private find({ host, port }: Address): SimNode<T> | undefined {
     const entry = this.hosts.get(host);
-    return entry === undefined ? undefined : (entry.ports.get(port) ?? entry.any);
+    return entry?.owner?.address.port === port ? entry.owner : entry?.any;
   }
 
   private counter(type: string): TypeCounter {
@@ -688,7 +688,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       },
       claim: (host) => {
         const entry = this.hosts.get(host);
-        if (entry === undefined) this.hosts.set(host, { ports: new Map(), any: node });
+        if (entry === undefined) this.hosts.set(host, { owner: undefined, any: node });
         else entry.any ??= node;
       },
       after,

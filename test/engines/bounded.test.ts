@@ -10,9 +10,31 @@ describe('RecentSet', () => {
   });
 
   it('forgets what was added first', () => {
-    const set = new RecentSet(2);
-    for (const key of ['a', 'b', 'c']) set.add(key);
-    expect([set.has('a'), set.has('b'), set.has('c'), set.size]).toEqual([false, true, true, 2]);
+    const set = new RecentSet(4);
+    for (const key of ['a', 'b', 'c', 'd']) set.add(key);
+    expect(['a', 'b', 'c', 'd'].map((key) => set.has(key))).toEqual([false, false, true, true]);
+    expect(set.add('a')).toBe(true);
+  });
+
+  it('remembers for longer what is added again', () => {
+    const set = new RecentSet(4);
+    const news = ['a', 'b', 'c', 'a', 'd', 'a'].map((key) => set.add(key));
+    expect(news).toEqual([true, true, true, false, true, false]);
+  });
+
+  it('holds half of its limit at least, and never more, whatever is added', () => {
+    const added = fc.array(fc.integer({ min: 0, max: 20 }).map(String), { maxLength: 60 });
+    fc.assert(
+      fc.property(fc.constantFrom(2, 5, 8), added, (limit, keys) => {
+        const set = new RecentSet(limit);
+        keys.forEach((key, index) => {
+          set.add(key);
+          expect(set.size).toBeLessThanOrEqual(limit);
+          const lately = [...new Set(keys.slice(0, index + 1).reverse())].slice(0, Math.floor(limit / 2));
+          expect(lately.filter((one) => !set.has(one))).toEqual([]);
+        });
+      }),
+    );
   });
 });
 

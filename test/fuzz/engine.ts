@@ -49,8 +49,8 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   // One for all hosts together, else one for each of them.
   [/\.(all[A-Z]\w*|unverified)\.buckets\.entries$/, 1],
   [/\.buckets\.entries$/, limits.MAX_RATED_HOSTS],
-  [/^gossip\.seen\.(keys|ring)$/, limits.MAX_SEEN_IDS],
-  [/^announcements\.seen\.(keys|ring)$/, limits.MAX_SEEN_BLOCKS],
+  [/^gossip\.seen\.(young|old)$/, limits.MAX_SEEN_IDS / 2],
+  [/^announcements\.seen\.(young|old)$/, limits.MAX_SEEN_BLOCKS / 2],
   [/^announcements\.early\.entries$/, limits.MAX_EARLY_BLOCKS],
   [/^consensus\.failures$/, limits.MAX_CANDIDATES * limits.MAX_SOURCES],
   [/^consensus\.falseChains\.entries$/, limits.MAX_FALSE_CHAINS],

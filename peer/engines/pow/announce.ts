@@ -1,5 +1,5 @@
 /** ANNOUNCE: taking in new blocks, our own and those of others, and passing each on once. */
-import { addressKey, type Address } from '../../../shared/address.ts';
+import type { Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
 import { RecentMap, RecentSet } from '../bounded.ts';
@@ -7,6 +7,7 @@ import type { Gauge } from '../engine.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
 import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
+import type { Peer } from './peers.ts';
 import type { WordQueue } from './words.ts';
 
 /** A block that was announced before we could use it. */
@@ -37,7 +38,8 @@ export class Announcements {
     this.early.measure('early blocks', tell);
   }
 
-  onAnnounce(block: Block, from: Address): void {
+  /** @param sender the peer at `from`, if there is one */
+  onAnnounce(block: Block, from: Address, sender: Peer | undefined): void {
     const { context, consensus } = this;
     const { chain } = context;
     const { height, hash } = block;
@@ -47,10 +49,9 @@ export class Announcements {
       return;
     }
     // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
-    const peer = context.peers.get(from);
-    if (peer !== undefined && height + 1 > (peer.claim?.height ?? 0))
-      peer.claim = { height: height + 1, hash };
-    if (chain.block(height)?.hash === hash || this.seen.has(hash)) {
+    if (sender !== undefined && height + 1 > (sender.claim?.height ?? 0))
+      sender.claim = { height: height + 1, hash };
+    if (this.seen.has(hash) || chain.block(height)?.hash === hash) {
       context.count('announce.known');
     } else if (height < chain.height) {
       // Of another branch, not longer than ours: the next consensus decides, or the next block.
@@ -126,8 +127,8 @@ export class Announcements {
     context.store(context.chain.append(block));
     this.seen.add(block.hash);
     this.words.remove(block.messages);
-    const sender = from === undefined ? undefined : addressKey(from);
-    const others = context.peers.all().filter(({ key }) => key !== sender);
+    const sender = from && context.peers.get(from);
+    const others = context.peers.all().filter((peer) => peer !== sender);
     context.broadcast(
       others.map(({ address }) => address),
       { type: 'ANNOUNCE', block },

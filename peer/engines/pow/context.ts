@@ -10,6 +10,8 @@ import type { PeerTable } from './peers.ts';
 /** An effect of the proof-of-work engine. */
 export type PowEffect = Effect<PowMessage, PowResult, PowNotice>;
 
+const NOTHING: readonly PowEffect[] = [];
+
 /** What the protocols of the engine share: its state, the time, and where effects go. */
 export class Context {
   readonly config: PowConfig;
@@ -30,8 +32,9 @@ export class Context {
   }
 
   /** The effects since the last call. */
-  takeEffects(): PowEffect[] {
+  takeEffects(): readonly PowEffect[] {
     const { effects } = this;
+    if (effects.length === 0) return NOTHING;
     this.effects = [];
     return effects;
   }

@@ -74,7 +74,8 @@ export class GossipProtocol {
     this.context.timer(GOSSIP_TIMER, config.gossipInterval);
   }
 
-  onGossip(message: Gossip, from: Address): void {
+  /** @param sender the peer at `from`, if there is one */
+  onGossip(message: Gossip, from: Address, sender: Peer | undefined): void {
     const { context } = this;
     const { peers, now } = context;
     const address = reachable(message, from);
@@ -90,7 +91,7 @@ export class GossipProtocol {
     const hearing = this.hear(address, from, message.name);
     if (hearing === undefined) return;
     const { peer, joined } = hearing;
-    peers.noteForwarder(peer, from);
+    if (sender !== undefined) peers.noteForwarder(peer, sender);
     if (repeated) {
       // Some implementations keep one id for life: they are not to be passed on again, but want to be answered.
       context.count('gossip.repeated');
@@ -101,7 +102,7 @@ export class GossipProtocol {
     this.reply(peer);
     // Some implementations learn of peers only from a GOSSIP, so a newcomer gets one from us at once.
     if (joined) this.sendIfSafe(peer, this.ownGossip());
-    this.forward(message, peer, from);
+    this.forward(message, peer, from, sender);
   }
 
   onReply(message: GossipReply, from: Address): void {
@@ -159,7 +160,7 @@ export class GossipProtocol {
   }
 
   /** Passes a GOSSIP on, unchanged, to three peers. Without an id nobody could tell that he has seen it. */
-  private forward(message: Gossip, origin: Peer, from: Address): void {
+  private forward(message: Gossip, origin: Peer, from: Address, sender: Peer | undefined): void {
     const { context } = this;
     if (message.id === undefined) {
       context.count('gossip.without-id');
@@ -171,9 +172,8 @@ export class GossipProtocol {
       context.count('limit.all-gossip-forwards');
     } else {
       origin.lastForward = context.now;
-      const sender = addressKey(from);
       const { peers, random } = context;
-      const isOther = ({ key }: Peer): boolean => key !== origin.key && key !== sender;
+      const isOther = (peer: Peer): boolean => peer !== origin && peer !== sender;
       let targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, (peer) => peer.verified && isOther(peer));
       if (targets.length < GOSSIP_FANOUT) targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, isOther);
       context.broadcast(

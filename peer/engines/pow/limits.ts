@@ -55,8 +55,8 @@ export const MAX_FORWARDERS = 8;
 
 /** Peers that a GOSSIP is passed on to. Source: the assignment. */
 export const GOSSIP_FANOUT = 3;
-/** Ids remembered, so that none is passed on twice: an hour of a busy network. */
-export const MAX_SEEN_IDS = 8192;
+/** Ids remembered, so that none is passed on twice: half as many, the least, are half an hour of a busy network. */
+export const MAX_SEEN_IDS = 4096;
 /** A GOSSIP with an id of its own for every copy storms; each peer's is passed on this often at most. */
 export const FORWARD_INTERVAL = 5_000;
 /** GOSSIPs a second passed on for one host, and for all together: a thousand peers make 34 new ones a second. */

@@ -155,15 +155,21 @@ export class PeerTable {
     return peer;
   }
 
-  /** A GOSSIP of `peer` came from this address: where a peer is known there, it passed the GOSSIP on. */
-  noteForwarder(peer: Peer, from: Address): void {
-    const forwarder = this.get(from);
-    if (forwarder === undefined || forwarder === peer) return;
+  /** `forwarder` has passed a GOSSIP of `peer` on to us. */
+  noteForwarder(peer: Peer, forwarder: Peer): void {
+    if (forwarder === peer) return;
     const { forwarders } = peer;
     const known = forwarders.indexOf(forwarder.key);
-    if (known >= 0) forwarders.splice(known, 1);
-    else if (forwarders.length >= MAX_FORWARDERS) forwarders.shift();
-    forwarders.push(forwarder.key);
+    if (known < 0 && forwarders.length < MAX_FORWARDERS) {
+      forwarders.push(forwarder.key);
+      return;
+    }
+    // It becomes the last, in place of itself or of the first: every GOSSIP passes here, so without a new list.
+    const last = forwarders.length - 1;
+    for (let place = Math.max(0, known); place < last; place++) {
+      forwarders[place] = forwarders[place + 1] ?? '';
+    }
+    forwarders[last] = forwarder.key;
   }
 
   /** A lie was proved. */

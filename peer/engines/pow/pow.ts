@@ -121,10 +121,10 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       context.count('limit.own-address');
       return;
     }
-    context.peers.touch(from, context.now);
+    const sender = context.peers.touch(from, context.now);
     switch (message.type) {
       case 'GOSSIP':
-        this.gossip.onGossip(message, from);
+        this.gossip.onGossip(message, from, sender);
         break;
       case 'GOSSIP_REPLY':
         this.gossip.onReply(message, from);
@@ -145,7 +145,7 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       case 'ANNOUNCE':
         // One implementation answers GET_BLOCK with an ANNOUNCE, so it may be both.
         this.consensus.onAnnounce(message.block, from);
-        this.announcements.onAnnounce(message.block, from);
+        this.announcements.onAnnounce(message.block, from, sender);
         break;
       case 'CONSENSUS':
         this.consensus.onCall();

@@ -37,9 +37,7 @@ function someOf(words: readonly string[], otherBytes: number): readonly string[]
 
 /** The idle word as often as it takes to suit the miners. */
 function repeated(idleWord: string, otherBytes: number): readonly string[] {
-  for (let count = 1; count <= MAX_MESSAGES; count++) {
-    const messages = Array<string>(count).fill(idleWord);
-    if (suits(messages, otherBytes)) return messages;
-  }
-  return [idleWord];
+  let count = 1;
+  while (count <= MAX_MESSAGES && !suitsMiners(otherBytes + count * idleWord.length)) count++;
+  return Array<string>(count <= MAX_MESSAGES ? count : 1).fill(idleWord);
 }
