@@ -12,6 +12,15 @@ export function parseJson(text: string): unknown {
   return hasInexactField(value) ? parseLossless(text, undefined, { parseNumber, onDuplicateKey }) : value;
 }
 
+/** The same, but undefined for a text that is not JSON. */
+export function jsonOrUndefined(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Parses without keeping a stack trace for the error: to walk the stack takes several times as long as to find out
  * that a text is not JSON, and whoever sends such texts by the thousand shall not have that for nothing.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { parseJson } from '../../shared/json.ts';
+import { jsonOrUndefined, parseJson } from '../../shared/json.ts';
 
 describe('JSON with integers beyond 2^53', () => {
   it('keeps them exactly where one is a field of the object, and all other numbers as they are', () => {
@@ -18,4 +18,16 @@ describe('JSON with integers beyond 2^53', () => {
       expect(parseJson(text)).toHaveProperty('a', 2);
     },
   );
+});
+
+describe('JSON that may be none', () => {
+  it('is undefined if it is none', () => {
+    expect(jsonOrUndefined('{"a":[1]}')).toEqual({ a: [1] });
+    expect(['', '{', 'undefined', '['.repeat(1_000_000)].map(jsonOrUndefined)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
 });

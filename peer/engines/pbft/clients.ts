@@ -2,6 +2,7 @@
  * What the replicas remember of their clients, so that each request is executed exactly once although it comes again,
  * and although a client has many under way that may be executed in another order than it sent them.
  */
+import { jsonOrUndefined } from '../../../shared/json.ts';
 import type { Paged } from '../../applications/application.ts';
 
 /**
@@ -135,7 +136,7 @@ function textOf({ floor, entries }: Table): string {
 function parseTable(text: string): Table | undefined {
   const table: Table = { floor: 0, entries: [], kept: 0 };
   if (text === '') return table;
-  const parsed = parseOrUndefined(text);
+  const parsed = jsonOrUndefined(text);
   if (!Array.isArray(parsed) || !isTimestamp(parsed[0], -1) || !Array.isArray(parsed[1])) return undefined;
   table.floor = parsed[0];
   let last = table.floor;
@@ -148,14 +149,6 @@ function parseTable(text: string): Table | undefined {
     table.kept += keptLength(result);
   }
   return textOf(table) === text ? table : undefined;
-}
-
-function parseOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function isTimestamp(value: unknown, after: number): value is number {
