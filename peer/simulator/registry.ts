@@ -1,4 +1,5 @@
 /** The engines that can be simulated: one line for each. */
+import { pbftSubject } from './pbft/subject.ts';
 import { powSubject } from './pow/subject.ts';
 import type { RunReport } from './report.ts';
 import { draw, type Drawable, type Plan } from './settings.ts';
@@ -38,4 +39,4 @@ function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
   };
 }
 
-export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject)];
+export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject), offer(pbftSubject)];

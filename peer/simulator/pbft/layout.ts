@@ -1,0 +1,41 @@
+/** What a replica has stored, read from the layout alone: no code of the engine that wrote it is used. */
+import type { Header } from '../../engines/pbft/messages.ts';
+import type { StoreView } from '../../storage/store.ts';
+
+/** What is stored of one sequence number. */
+interface StoredSlot {
+  readonly header?: Header;
+  readonly prepared?: { readonly header: Header };
+}
+
+/** What there is to be asked of a store. */
+export interface Stored {
+  /** Timestamps up to this one are set aside for our own client. */
+  readonly timestamp: number;
+  /** The sequence number whose state is stored. */
+  readonly pages: number;
+  slot(sequence: number): StoredSlot | undefined;
+  hasBatch(sequence: number, digest: string): boolean;
+}
+
+export function readStored(store: StoreView): Stored {
+  return {
+    get timestamp() {
+      return Number(store.get('pbft/timestamp') ?? 0);
+    },
+    get pages() {
+      return Number(store.get('pbft/pages') ?? 0);
+    },
+    slot: (sequence) => {
+      const text = store.get(`pbft/slot/${sequence}`);
+      return text === undefined ? undefined : (JSON.parse(text) as StoredSlot);
+    },
+    hasBatch: (sequence, digest) => store.get(`pbft/b/${sequence}/${digest.slice(0, 40)}`) !== undefined,
+  };
+}
+
+/** Whether a view change or new view with that signature is stored. */
+export function isStored(store: StoreView, what: 'viewChange' | 'newView', signature: string): boolean {
+  const text = store.get(what === 'newView' ? 'pbft/new-view' : 'pbft/view-change');
+  return text?.includes(signature) ?? false;
+}
