@@ -3,8 +3,9 @@ import type { Corpus } from './corpus.ts';
 import { decoderTargets } from './decoders.ts';
 import { engineTarget } from './engine.ts';
 import { miningTargets } from './mining.ts';
+import { pbftTargets } from './pbft.ts';
 import type { FuzzTarget } from './target.ts';
 
 export function fuzzTargets(corpus: Corpus): FuzzTarget[] {
-  return [...decoderTargets(corpus), ...miningTargets(corpus), engineTarget(corpus)];
+  return [...decoderTargets(corpus), ...miningTargets(corpus), engineTarget(corpus), ...pbftTargets()];
 }

@@ -90,6 +90,7 @@ export class CatchUp {
       context.count('limit.help');
       return;
     }
+    checkpoints.repeat(from, status.stable);
     if (status.executed < log.low) {
       const { certificate } = checkpoints;
       if (status.stable < log.low && certificate.length > 0)

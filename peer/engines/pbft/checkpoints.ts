@@ -4,6 +4,7 @@ import { MAX_CHECKPOINTS_KEPT, WINDOW } from './limits.ts';
 import type { Certificate, CheckpointVote } from './messages.ts';
 import { isCertificate } from './new-view.ts';
 import type { Replica } from './replica.ts';
+import type { Snapshot } from './state.ts';
 
 export class Checkpoints {
   /** That of the last stable checkpoint; empty at the beginning. */
@@ -29,11 +30,25 @@ export class Checkpoints {
     const { context, state, journal, transfer } = this.replica;
     const snapshot = state.checkpoint(sequence);
     journal.pages(snapshot);
-    const { digest } = snapshot;
-    const vote = context.signing.checkpoint({ sequence, digest, replica: context.self });
+    const vote = this.voteFor(snapshot);
     context.broadcast({ type: 'CHECKPOINT', vote });
     this.enter(vote);
     transfer.onTaken(sequence);
+  }
+
+  /** After a restart, with the state of that sequence number. */
+  resume(sequence: number): void {
+    const { state, log } = this.replica;
+    const snapshot = state.snapshot(sequence);
+    if (snapshot !== undefined && sequence > log.certified) this.enter(this.voteFor(snapshot));
+  }
+
+  /** Sends a replica, whose stable checkpoint is that, what we have said of later ones. */
+  repeat(to: number, stable: number): void {
+    const { context } = this.replica;
+    for (const vote of this.votes[context.self] ?? []) {
+      if (vote.sequence > stable) context.send(to, { type: 'CHECKPOINT', vote });
+    }
   }
 
   onVote(from: number, vote: CheckpointVote): void {
@@ -113,6 +128,11 @@ export class Checkpoints {
   replace(certificate: Certificate): void {
     this.certificate = certificate;
     if ((certificate[0]?.sequence ?? 0) >= (this.highest[0]?.sequence ?? 0)) this.highest = certificate;
+  }
+
+  private voteFor({ sequence, digest }: Snapshot): CheckpointVote {
+    const { context } = this.replica;
+    return context.signing.checkpoint({ sequence, digest, replica: context.self });
   }
 
   private enter(vote: CheckpointVote): void {

@@ -2,8 +2,8 @@
 import type { Gauge } from '../engine.ts';
 import { MAX_BATCH, MAX_BATCH_LENGTH, MAX_EARLY_VOTES, TIME_TOLERANCE } from './limits.ts';
 import type { Slot } from './log.ts';
-import type { Batch, ClientRequest, Header, Vote } from './messages.ts';
-import { isSame } from './new-view.ts';
+import type { Batch, ClientRequest, Header, NewView, Vote } from './messages.ts';
+import { foundationOf, isSame } from './new-view.ts';
 import type { Replica } from './replica.ts';
 
 type Phase = 'prepare' | 'commit';
@@ -175,10 +175,23 @@ export class Ordering {
     this.propose();
   }
 
-  /** After a restart: takes up what was under way. */
-  resume(): void {
+  /**
+   * After a restart: takes up what was under way.
+   *
+   * @param newView what began the view that we are in
+   */
+  resume(newView: NewView | undefined): void {
     const { log, position, context } = this.replica;
     this.next = log.certified + 1;
+    if (newView !== undefined) {
+      // We may have been stopped before all that it carries over was in the log.
+      const { stable } = foundationOf(newView.viewChanges, context.signing.nothing);
+      this.next = Math.max(this.next, stable + 1);
+      for (const header of newView.headers) {
+        if (log.isWithin(header.sequence)) log.at(header.sequence).header ??= header;
+        this.next = Math.max(this.next, header.sequence + 1);
+      }
+    }
     for (const slot of log.all()) {
       if (slot.header !== undefined || slot.decided !== undefined) {
         this.next = Math.max(this.next, slot.sequence + 1);

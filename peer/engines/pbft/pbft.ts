@@ -135,11 +135,12 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
   }
 
   private start(): void {
-    const { journal, transfer, execution, ordering, catchUp, checkpoints, log } = this.replica;
+    const { journal, transfer, execution, ordering, catchUp, checkpoints, changes, log } = this.replica;
     journal.claim();
     if (log.low > execution.executed) transfer.begin(checkpoints.certificate);
     else if (checkpoints.highest !== checkpoints.certificate) transfer.want(checkpoints.highest);
-    ordering.resume();
+    checkpoints.resume(execution.executed);
+    ordering.resume(changes.newView);
     execution.run();
     catchUp.begin();
   }

@@ -22,7 +22,7 @@ export class ViewChanges {
   /** The last of each replica, our own too. */
   private readonly changes = new Map<number, ViewChange>();
   /** What began the view that we are in; undefined in the first one. */
-  private newView: NewView | undefined;
+  newView: NewView | undefined;
   /** The request that the timer runs for. */
   private watched: string | undefined;
   private newViewTimer = false;
