@@ -24,6 +24,8 @@ export interface SettingSpec {
   readonly mixed?: Range;
   /** Whether `--faults mixed` leaves it out (at 0) in two seeds of five: each kind of fault is to be met alone too. */
   readonly fault?: boolean;
+  /** In which share of the seeds it is drawn then, if not in those three of five. */
+  readonly share?: number;
   /** Under which heading it is explained; that of its engine where this is left out. */
   readonly topic?: 'network' | 'faults';
 }
@@ -206,7 +208,7 @@ export function draw(seed: number, plan: Plan, engine: Drawable): Drawn {
     const asked = plan.ranges[name];
     if (asked !== undefined) values[name] = drawFrom(asked, spec, chance);
     else if (plan.faults === 'none' || spec.mixed === undefined) values[name] = spec.initial;
-    else if (spec.fault === true && !chance.happens(FAULT_SHARE)) values[name] = 0;
+    else if (spec.fault === true && !chance.happens(spec.share ?? FAULT_SHARE)) values[name] = 0;
     else values[name] = drawFrom(spec.mixed, spec, chance);
   }
   const chance = new Chance(seed, 'setting byzantine');

@@ -100,6 +100,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Nodes that were slow until everything healed. */
   private readonly slow = new Set<SimNode<T>>();
   private readonly faultEnd: number;
+  /** The message that was last measured. */
+  private measured: { readonly payload: T['message'] | undefined; readonly size: number } = {
+    payload: undefined,
+    size: 0,
+  };
   private goal = -1;
   private goalDue = Infinity;
   private healedAt = Infinity;
@@ -634,12 +639,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       this.drop('nobody there');
       return;
     }
-    const size =
-      payload instanceof Uint8Array
-        ? payload.length
-        : network.settings.bandwidth > 0
-          ? this.subject.codec.encode(payload).length
-          : 0;
+    const size = network.settings.bandwidth > 0 || payload instanceof Uint8Array ? this.sizeOf(payload) : 0;
     if (size > this.subject.maxMessage) {
       this.drop('oversize');
       return;
@@ -650,6 +650,15 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       return;
     }
     for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
+  }
+
+  /** In bytes. What goes to several nodes, one after the other, is measured once. */
+  private sizeOf(payload: Payload<T>): number {
+    if (payload instanceof Uint8Array) return payload.length;
+    if (payload !== this.measured.payload) {
+      this.measured = { payload, size: this.subject.codec.encode(payload).length };
+    }
+    return this.measured.size;
   }
 
   private find(peer: T['peer']): SimNode<T> | undefined {

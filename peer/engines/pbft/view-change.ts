@@ -162,15 +162,19 @@ export class ViewChanges {
     if (later.length > context.faulty) this.start(Math.min(...later), 'joined');
   }
 
-  /** Once a quorum wants the view that we want, it is to begin before long; if it is ours, now. */
+  /**
+   * Once a quorum wants the view that we want, it is to begin before long; if it is ours, now. Those who want a later one
+   * count too: they come back no more, so without them we could wait for ever.
+   */
   private consider(): void {
     const { context, position } = this.replica;
     if (!position.changing) return;
     const { view } = position;
     const own = this.changes.get(context.self);
-    const others = [...this.changes.values()].filter((change) => change.view === view && change !== own);
-    if (own?.view !== view || others.length + 1 < context.quorum) return;
-    if (context.primary(view) === context.self) {
+    const wanting = [...this.changes.values()].filter((change) => change.view >= view && change !== own);
+    if (own?.view !== view || wanting.length + 1 < context.quorum) return;
+    const others = wanting.filter((change) => change.view === view);
+    if (context.primary(view) === context.self && others.length + 1 >= context.quorum) {
       this.lead(view, [own, ...others].slice(0, context.quorum));
     } else if (!this.newViewTimer) {
       this.newViewTimer = true;

@@ -15,10 +15,20 @@ export interface Stored {
   /** The sequence number whose state is stored. */
   readonly pages: number;
   slot(sequence: number): StoredSlot | undefined;
+  /** The pre-prepare that was accepted in a view, noted by itself or with the new view that began it. */
+  header(view: number, sequence: number): Header | undefined;
   hasBatch(sequence: number, digest: string): boolean;
 }
 
 export function readStored(store: StoreView): Stored {
+  const slot = (sequence: number): StoredSlot | undefined => {
+    const text = store.get(`pbft/slot/${sequence}`);
+    return text === undefined ? undefined : (JSON.parse(text) as StoredSlot);
+  };
+  const carried = (): readonly Header[] => {
+    const text = store.get('pbft/new-view');
+    return text === undefined ? [] : (JSON.parse(text) as { headers: readonly Header[] }).headers;
+  };
   return {
     get timestamp() {
       return Number(store.get('pbft/timestamp') ?? 0);
@@ -26,9 +36,11 @@ export function readStored(store: StoreView): Stored {
     get pages() {
       return Number(store.get('pbft/pages') ?? 0);
     },
-    slot: (sequence) => {
-      const text = store.get(`pbft/slot/${sequence}`);
-      return text === undefined ? undefined : (JSON.parse(text) as StoredSlot);
+    slot,
+    header: (view, sequence) => {
+      const header = slot(sequence)?.header;
+      if (header?.view === view) return header;
+      return carried().find((one) => one.view === view && one.sequence === sequence);
     },
     hasBatch: (sequence, digest) => store.get(`pbft/b/${sequence}/${digest.slice(0, 40)}`) !== undefined,
   };

@@ -18,6 +18,13 @@ export const ORDER_CHECKERS = {
 /** Requests under one sequence number: more than any batch has. */
 const PLACES = 4_096;
 
+/** What a user was answered, and what must stand before it in the order. */
+interface Answer {
+  readonly node: SimulatedNode;
+  readonly result: string;
+  readonly after: number;
+}
+
 /** A result, and where in the order it stands. */
 interface Outcome {
   readonly result: string;
@@ -31,8 +38,12 @@ export class AgreedOrder {
   readonly batchSizes: number[] = [];
   private readonly batches = new Map<number, Pick<Executed, 'digest' | 'requests'>>();
   private readonly outcomes = new Map<string, Outcome>();
-  /** What was replied to requests that nobody has told to be executed yet. */
+  /**
+   * What was replied to requests, and what their users were answered, before anybody has told that they are executed: who
+   * is about to tell it may crash.
+   */
   private readonly replied = new Map<string, string>();
+  private readonly unsettled = new Map<string, Answer>();
   private readonly states = new Map<number, string>();
   /** How often each client has submitted each operation, less how often it was executed. */
   private readonly open = new Map<string, number>();
@@ -91,17 +102,21 @@ export class AgreedOrder {
    * A user has an answer.
    *
    * @param after its place in the order must be greater
-   * @returns its place
+   * @returns its place, 0 if that is not known yet
    */
   onAnswer(node: SimulatedNode, timestamp: number, result: string, after: number): number {
-    const outcome = this.outcomes.get(`${node.index} ${timestamp}`);
-    if (outcome?.result !== result) {
-      const found = outcome === undefined ? 'was not executed' : `has ${outcome.result}`;
-      this.violate('answers', node, `request ${timestamp} is answered ${result}, but it ${found}`);
-    } else if (outcome.position <= after) {
-      this.violate('linearizable', node, `request ${timestamp} took effect before one answered earlier`);
-    }
+    const key = `${node.index} ${timestamp}`;
+    const outcome = this.outcomes.get(key);
+    if (outcome === undefined) this.unsettled.set(key, { node, result, after });
+    else this.settle(key, { node, result, after }, outcome);
     return outcome?.position ?? 0;
+  }
+
+  /** In the end every answer must stand in the order. */
+  onEnd(): void {
+    for (const [key, { node, result }] of this.unsettled) {
+      this.violate('answers', node, `request ${key} is answered ${result}, and was never executed`);
+    }
   }
 
   /** An honest node says what state it has after a sequence number. */
@@ -112,11 +127,27 @@ export class AgreedOrder {
       this.violate('states', node, `after ${sequence} it has ${digest}, another ${known}`);
   }
 
+  private settle(key: string, { node, result, after }: Answer, outcome: Outcome): void {
+    if (outcome.result !== result) {
+      this.violate('answers', node, `request ${key} is answered ${result}, but has ${outcome.result}`);
+    } else if (outcome.position <= after) {
+      this.violate(
+        'linearizable',
+        node,
+        `request ${key} took effect before one that was answered before it was made`,
+      );
+    }
+  }
+
   private enter(node: SimulatedNode, request: ExecutedRequest, position: number): void {
     const { client, timestamp, operation, result } = request;
     const key = `${client} ${timestamp}`;
     if (this.outcomes.has(key)) this.violate('once', node, `request ${key}`);
-    this.outcomes.set(key, { result, position });
+    const outcome = { result, position };
+    this.outcomes.set(key, outcome);
+    const answer = this.unsettled.get(key);
+    if (answer !== undefined) this.settle(key, answer, outcome);
+    this.unsettled.delete(key);
     const replied = this.replied.get(key) ?? result;
     this.replied.delete(key);
     if (replied !== result)

@@ -121,12 +121,14 @@ export class NodeWatch {
       case 'NEW_VIEW':
         if (primaryOf(message.newView.view, this.modules.replicas) !== this.node.index) break;
         if (!this.sign('new view', message.newView.view, message.newView.signature)) break;
-        for (const header of message.newView.headers) this.choose('pre-prepare', header);
+        for (const header of message.newView.headers) this.choose('new view', header);
         this.mustBeStored('newView', message.newView.signature, `new view ${message.newView.view}`);
         break;
       case 'REQUEST':
         for (const { client, timestamp } of message.requests) {
-          if (client === this.node.index && timestamp > readStored(this.node.store).timestamp) {
+          // Whoever has lost its store may pass on requests of the one whose place it has.
+          const own = client === this.node.index && this.modules.isHonest(client);
+          if (own && timestamp > readStored(this.node.store).timestamp) {
             this.violate('told', `request ${timestamp}`);
           }
         }
@@ -202,7 +204,7 @@ export class NodeWatch {
 
   private mustHaveBatch(choice: Choice): void {
     const stored = readStored(this.node.store);
-    const { header } = stored.slot(choice.sequence) ?? {};
+    const header = stored.header(choice.view, choice.sequence);
     if (!isSame(header, choice) || !stored.hasBatch(choice.sequence, choice.digest)) {
       this.violate('told', `the batch of ${choice.sequence} in view ${choice.view}`);
     }
