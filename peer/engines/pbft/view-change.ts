@@ -193,6 +193,10 @@ export class ViewChanges {
   private enter(newView: NewView): void {
     const { context, position, journal, ordering, checkpoints, intake, log, catchUp } = this.replica;
     const { view, viewChanges, headers } = newView;
+    const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
+    // Whoever is behind learns of the checkpoint that the others build upon: before the view begins, for a primary to which
+    // that gives room must not propose anything until it has taken up what is carried over.
+    checkpoints.settle(certificate);
     position.view = view;
     position.changing = false;
     this.newView = newView;
@@ -202,12 +206,9 @@ export class ViewChanges {
     for (const [replica, change] of this.changes) if (change.view <= view) this.changes.delete(replica);
     journal.newView(newView);
     journal.position(position);
-    const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
     const primary = context.primary(view);
     if (primary === context.self) context.broadcast({ type: 'NEW_VIEW', newView });
     context.notify({ kind: 'view-entered', view, primary, carried: headers.length });
-    // Whoever is behind learns of the checkpoint that the others build upon.
-    checkpoints.settle(certificate);
     const last = headers.at(-1)?.sequence ?? stable;
     ordering.onNewView(headers, Math.max(last, log.low) + 1);
     catchUp.fetchMissing();
