@@ -3,6 +3,7 @@ import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { completionCommand } from './commands/completion.ts';
 import { networkCommand } from './commands/network.ts';
+import { pbftCommand } from './commands/pbft.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { peerCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
@@ -14,6 +15,7 @@ const program = peerCommand()
   .addCommand(verifyCommand())
   .addCommand(simulateCommand())
   .addCommand(networkCommand())
+  .addCommand(pbftCommand())
   .addCommand(statusCommand())
   .addCommand(completionCommand());
 

@@ -251,20 +251,28 @@ function isWellFormed({ minedBy, messages, nonce }: Block): boolean {
   );
 }
 
+let lastBlock: Block | undefined;
+let lastJson = '';
+
 /**
- * The fields of a block as JSON text without the braces, in the order most implementations use, with bigint
- * timestamps written exactly. Everything that stores or sends blocks uses this one form.
+ * A block as one line of JSON, the fields in the order most implementations use, with bigint timestamps written
+ * exactly: the format of the store, of `blocks.txt`, of export and import. The last one is remembered: whoever stores a
+ * block passes it on as well.
  */
-export function blockFields(block: Block): string {
-  return (
-    `"hash":"${block.hash}","height":${block.height},"messages":${JSON.stringify(block.messages)},` +
-    `"minedBy":${JSON.stringify(block.minedBy)},"nonce":${JSON.stringify(block.nonce)},"timestamp":${block.timestamp}`
-  );
+export function blockToJson(block: Block): string {
+  if (block !== lastBlock) {
+    const { hash, height, messages, minedBy, nonce, timestamp } = block;
+    lastBlock = block;
+    lastJson =
+      `{"hash":"${hash}","height":${height},"messages":${JSON.stringify(messages)},` +
+      `"minedBy":${JSON.stringify(minedBy)},"nonce":${JSON.stringify(nonce)},"timestamp":${timestamp}}`;
+  }
+  return lastJson;
 }
 
-/** A block as one line of JSON: the format of the store, of `blocks.txt`, of export and import. */
-export function blockToJson(block: Block): string {
-  return `{${blockFields(block)}}`;
+/** The same without the braces, for messages that have the fields of a block. */
+export function blockFields(block: Block): string {
+  return blockToJson(block).slice(1, -1);
 }
 
 /** What every known implementation accepts, so what we mine: printable ASCII only. */

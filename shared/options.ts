@@ -223,16 +223,24 @@ function readFlagsOfEnvironment(command: Command): void {
   }
 }
 
-/** Options before the name of a subcommand would be the main program's, and do nothing; better to say so. */
-function refuseMisplacedOptions(program: Command, command: Command): void {
-  if (command === program) return;
-  for (const option of program.options) {
-    if (program.getOptionValueSource(option.attributeName()) === 'cli' && option.name() !== 'verbose') {
-      throw new UserError(
-        `--${option.name()} stands before "${command.name()}"; options go after the command`,
-      );
+/** Options before the name of a subcommand would be those of another command, and do nothing; better to say so. */
+function refuseMisplacedOptions(command: Command): void {
+  let inner = command;
+  for (let outer = inner.parent; outer !== null; outer = inner.parent) {
+    for (const option of outer.options) {
+      if (outer.getOptionValueSource(option.attributeName()) === 'cli' && option.name() !== 'verbose') {
+        throw new UserError(
+          `--${option.name()} stands before "${inner.name()}"; options go after the command`,
+        );
+      }
     }
+    inner = outer;
   }
+}
+
+/** All commands of a program, at every level. */
+export function commandsOf(program: Command): Command[] {
+  return program.commands.flatMap((command) => [command, ...commandsOf(command)]);
 }
 
 /** One value of an option file, through the option's own parser. */
@@ -261,7 +269,8 @@ function readFileValue(option: Option, value: unknown, path: string): unknown {
 export async function runProgram(program: Command, args: readonly string[]): Promise<void> {
   const verbose = args.includes('--verbose');
   guardProcess(program.name(), verbose);
-  forgetEmptyVariables([program, ...program.commands]);
+  const commands = commandsOf(program);
+  forgetEmptyVariables([program, ...commands]);
   program
     .exitOverride()
     .showSuggestionAfterError()
@@ -270,12 +279,16 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
         write(message.replace(/^error: /, `${program.name()}: `));
       },
     });
-  for (const command of program.commands) {
+  for (const command of commands) {
     // The program itself takes any, to name a command that it does not know.
-    command.exitOverride().copyInheritedSettings(program).allowExcessArguments(false);
+    command
+      .exitOverride()
+      .copyInheritedSettings(program)
+      .allowExcessArguments(false)
+      .enablePositionalOptions();
   }
   program.hook('preAction', (_, command) => {
-    refuseMisplacedOptions(program, command);
+    refuseMisplacedOptions(command);
     readFlagsOfEnvironment(command);
     const { config } = command.opts<{ config?: string }>();
     if (config !== undefined) applyOptionFile(command, config);

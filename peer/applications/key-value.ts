@@ -48,7 +48,9 @@ export interface KeyValueLimits {
 }
 
 interface Page {
-  readonly values: Map<string, string>;
+  /** In the order in which they are written, unless a key was added since that came to stand at the wrong place. */
+  values: Map<string, string>;
+  ordered: boolean;
   /** Of its text. */
   length: number;
 }
@@ -57,7 +59,8 @@ interface Page {
 export class KeyValueStore implements Application {
   readonly name = 'kv';
   readonly pageCount = PAGES;
-  private readonly pages: Page[] = Array.from({ length: PAGES }, () => ({ values: new Map(), length: 0 }));
+  /** None for a page that nothing was ever put on. */
+  private readonly pages = new Array<Page | undefined>(PAGES).fill(undefined);
   private readonly changed = new Set<number>();
   private keys = 0;
   private totalLength = 0;
@@ -86,16 +89,20 @@ export class KeyValueStore implements Application {
   }
 
   page(index: number): string {
-    return textOf(this.pageAt(index).values);
+    const page = this.pages[index];
+    if (page === undefined) return '';
+    if (!page.ordered) page.values = inOrder(page.values);
+    page.ordered = true;
+    return textOf(page.values);
   }
 
   restore(index: number, text: string): void {
-    const page = this.pageAt(index);
+    const before = this.pages[index];
     const values = parsePage(index, text);
     if (values === undefined) throw new Error('This is no page of a key-value store.');
-    this.keys += values.size - page.values.size;
-    this.totalLength += text.length - page.length;
-    this.pages[index] = { values, length: text.length };
+    this.keys += values.size - (before?.values.size ?? 0);
+    this.totalLength += text.length - (before?.length ?? 0);
+    this.pages[index] = pageOf(values, text.length);
   }
 
   takeChanged(): readonly number[] {
@@ -132,13 +139,13 @@ export class KeyValueStore implements Application {
   }
 
   private get(key: string): string | null {
-    return this.pageAt(pageOf(key)).values.get(key) ?? null;
+    return this.pages[placeOf(key)]?.values.get(key) ?? null;
   }
 
   /** @returns the answer: `done`, or that there is no room */
   private put(key: string, value: string, done: object): string {
-    const index = pageOf(key);
-    const page = this.pageAt(index);
+    const index = placeOf(key);
+    const page = (this.pages[index] ??= pageOf(new Map(), 0));
     const before = page.values.get(key);
     if (before !== value) {
       const growth =
@@ -146,17 +153,20 @@ export class KeyValueStore implements Application {
       if (before === undefined && this.keys >= this.limits.keys) return refusal('full');
       if (growth > 0 && !this.hasRoom(page, growth)) return refusal('full');
       page.values.set(key, value);
-      if (before === undefined) this.keys++;
+      if (before === undefined) {
+        this.keys++;
+        page.ordered = page.values.size === 1;
+      }
       this.grow(index, page, growth);
     }
     return JSON.stringify(done);
   }
 
   private delete(key: string): boolean {
-    const index = pageOf(key);
-    const page = this.pageAt(index);
-    const before = page.values.get(key);
-    if (before === undefined) return false;
+    const index = placeOf(key);
+    const page = this.pages[index];
+    const before = page?.values.get(key);
+    if (page === undefined || before === undefined) return false;
     page.values.delete(key);
     this.keys--;
     this.grow(index, page, -entryLength(key, before));
@@ -180,12 +190,6 @@ export class KeyValueStore implements Application {
     this.totalLength += page.length - length;
     this.changed.add(index);
   }
-
-  private pageAt(index: number): Page {
-    const page = this.pages[index];
-    if (page === undefined) throw new RangeError(`no page ${index}`);
-    return page;
-  }
 }
 
 /** How many values each verb takes after the key. */
@@ -208,38 +212,44 @@ function isValue(value: unknown): value is string {
 }
 
 /** The page of a key: FNV-1a (32 bits) over its UTF-16 code units, both halves of which count. */
-function pageOf(key: string): number {
+function placeOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let place = 0; place < key.length; place++) hash = Math.imul(hash ^ key.charCodeAt(place), 0x01000193);
   return ((hash >>> 16) ^ hash) & (PAGES - 1);
 }
 
-/** How much longer an entry makes the text of a page that has others: `["key","value"]` and a comma. */
+/** How much longer an entry makes the text of a page that has others: both in quotes, each with a comma. */
 function entryLength(key: string, value: string): number {
-  return lengthInJson(key) + lengthInJson(value) + 8;
+  return lengthInJson(key) + lengthInJson(value) + 6;
 }
 
-/** `[[key, value], …]` in the order of the keys' UTF-16 code units; nothing if there are none. */
+function pageOf(values: Map<string, string>, length: number): Page {
+  return { values, ordered: true, length };
+}
+
+/** In the order of the keys' UTF-16 code units. */
+function inOrder(values: ReadonlyMap<string, string>): Map<string, string> {
+  const keys = Array.from(values.keys()).sort();
+  return new Map(keys.map((key) => [key, values.get(key) ?? '']));
+}
+
+/** `[key, value, key, value, …]`, or nothing if there are none. */
 function textOf(values: ReadonlyMap<string, string>): string {
-  if (values.size === 0) return '';
-  return JSON.stringify(
-    Array.from(values.keys())
-      .sort()
-      .map((key) => [key, values.get(key)]),
-  );
+  const parts: string[] = [];
+  for (const [key, value] of values) parts.push(key, value);
+  return parts.length === 0 ? '' : JSON.stringify(parts);
 }
 
-/** @returns undefined if {@link textOf} never gives such a text for that page */
+/** @returns undefined if no such text is ever written for that page */
 function parsePage(index: number, text: string): Map<string, string> | undefined {
   const values = new Map<string, string>();
   if (text === '') return values;
-  if (text.length > MAX_PAGE_LENGTH) return undefined;
-  const entries = jsonOrUndefined(text);
-  if (!Array.isArray(entries)) return undefined;
-  for (const entry of entries as unknown[]) {
-    const [key, value] = Array.isArray(entry) ? (entry as unknown[]) : [];
-    if (!isText(key, MAX_KEY_LENGTH) || !isValue(value) || pageOf(key) !== index) return undefined;
+  const parts = text.length > MAX_PAGE_LENGTH ? undefined : jsonOrUndefined(text);
+  if (!Array.isArray(parts)) return undefined;
+  for (let place = 0; place < parts.length; place += 2) {
+    const [key, value] = [parts[place], parts[place + 1]] as unknown[];
+    if (!isText(key, MAX_KEY_LENGTH) || !isValue(value) || placeOf(key) !== index) return undefined;
     values.set(key, value);
   }
-  return textOf(values) === text ? values : undefined;
+  return textOf(inOrder(values)) === text ? values : undefined;
 }

@@ -1,6 +1,6 @@
 import { Argument, Command, type Option } from 'commander';
 
-import { addVerboseOption, type OptionParser } from '../../shared/options.ts';
+import { addVerboseOption, commandsOf, type OptionParser } from '../../shared/options.ts';
 
 /** The program as it is installed. */
 const PROGRAM = 'gossip-peer';
@@ -9,11 +9,13 @@ type Shell = (typeof SHELLS)[number];
 
 /** What can be completed of one command. */
 interface Completable {
-  /** Undefined for the program itself. */
-  readonly name: string | undefined;
+  /** Its name after those of the commands that it belongs to; none for the program itself. */
+  readonly path: readonly string[];
   readonly description: string;
   readonly options: readonly CompletableOption[];
-  /** What its first argument may be, where that is known. */
+  /** Names of its own commands. */
+  readonly commands: readonly string[];
+  /** What its first argument may be, where that is known: the names of its commands, if it has any. */
   readonly words: readonly string[];
   /** Whether that is a file. */
   readonly file: boolean;
@@ -56,18 +58,21 @@ Examples:
 
 /** A script made of what a program and its commands take. */
 export function completionScript(shell: Shell, program: Command): string {
-  const commands = [program, ...program.commands].map((command) => completable(command, program));
+  const commands = [program, ...commandsOf(program)].map((command) => completable(command, program));
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands);
 }
 
 function completable(command: Command, program: Command): Completable {
-  const isProgram = command === program;
+  const path: string[] = [];
+  for (let one = command; one !== program && one.parent !== null; one = one.parent) path.unshift(one.name());
+  const commands = command.commands.map((one) => one.name());
   const [argument] = command.registeredArguments;
   return {
-    name: isProgram ? undefined : command.name(),
+    path,
+    commands,
     description: command.description(),
     options: [...command.options.filter(({ hidden }) => !hidden).map(completableOption), HELP],
-    words: isProgram ? [...program.commands.map((one) => one.name()), 'help'] : (argument?.argChoices ?? []),
+    words: commands.length > 0 ? [...commands, 'help'] : (argument?.argChoices ?? []),
     file: argument?.name() === 'file',
   };
 }
@@ -84,10 +89,22 @@ function completableOption(option: Option): CompletableOption {
   };
 }
 
+/** A command in a pattern of a shell: the names up to its own, as one word. */
+function shellWord(path: readonly string[]): string {
+  return path.length > 1 ? quoted(path.join(' ')) : path.join('');
+}
+
+/** Patterns of a command and a word that together are a command within it, as `pbft:start`. */
+function steps(commands: readonly Completable[]): string {
+  return commands
+    .flatMap(({ path, commands: names }) => names.map((name) => `${shellWord(path)}:${name}`))
+    .join(' | ');
+}
+
 /** Files are completed by the shell itself, wherever we know nothing. It runs in bash 3.2 too. */
 function bashScript(commands: readonly Completable[]): string {
-  const names = commands.flatMap(({ name }) => name ?? []);
-  const values = commands.flatMap(({ name = '', options }) => {
+  const values = commands.flatMap(({ path, options }) => {
+    const name = shellWord(path);
     const known = options.filter(({ words }) => words.length > 0);
     const unknown = options.filter(({ value, words }) => value && words.length === 0);
     const patterns = unknown.map((option) => `${name}:--${option.name}`).join(' | ');
@@ -96,24 +113,26 @@ function bashScript(commands: readonly Completable[]): string {
       ...(patterns === '' ? [] : [`    ${patterns}) return ;;`]),
     ];
   });
-  const rest = commands.map(({ name = '', options, words }) => {
+  const rest = commands.map(({ path, options, words }) => {
+    const name = shellWord(path);
     const flags = options.map((option) => `--${option.name}`).join(' ');
     return `      ${name}:-*) words='${flags}' ;;\n      ${name}:*) words='${words.join(' ')}' ;;`;
   });
   return `# Completion of ${PROGRAM}, and of "node peer", for bash: source <(node peer completion bash)
 _gossip_peer() {
   # Where the words after the program begin.
-  local first=1 command='' current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words=''
+  local first=1 at command='' current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words=''
   [[ \${COMP_WORDS[0]} == node ]] && first=2
   COMPREPLY=()
   ((COMP_CWORD < first)) && return
   # --option=value comes in three words.
   if [[ $current == = ]]; then current=''; elif [[ $previous == = ]]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
-  if ((COMP_CWORD > first)); then
-    case \${COMP_WORDS[first]} in
-    ${names.join(' | ')}) command=\${COMP_WORDS[first]} ;;
+  for ((at = first; at < COMP_CWORD; at++)); do
+    case $command:\${COMP_WORDS[at]} in
+    ${steps(commands)}) command="\${command:+$command }\${COMP_WORDS[at]}" ;;
+    *) break ;;
     esac
-  fi
+  done
   case $command:$previous in
 ${values.join('\n')}
     *)
@@ -152,16 +171,24 @@ function zshScript(commands: readonly Completable[]): string {
     return [...argument, ...flags].join(' \\\n        ');
   };
   const cases = commands.map((command) => {
-    const pattern = command.name ?? '*';
-    const shift = command.name === undefined ? '' : 'shift words; ((CURRENT--))\n      ';
-    return `    ${pattern})\n      ${shift}_arguments \\\n        ${specs(command)}\n      ;;`;
+    const pattern = command.path.length === 0 ? '*' : shellWord(command.path);
+    return `    ${pattern})\n      _arguments \\\n        ${specs(command)}\n      ;;`;
   });
   // The program itself stands for whatever is no command.
   return `#compdef ${PROGRAM}
 # Completion of ${PROGRAM} for zsh: a file _${PROGRAM} in a folder of $fpath, or source <(node peer completion zsh)
 _gossip_peer() {
   local command=''
-  ((CURRENT > 2)) && command=$words[2]
+  while ((CURRENT > 2)); do
+    case $command:$words[2] in
+    ${steps(commands)})
+      command="\${command:+$command }$words[2]"
+      shift words
+      ((CURRENT--))
+      ;;
+    *) break ;;
+    esac
+  done
   case $command in
 ${[...cases.slice(1), ...cases.slice(0, 1)].join('\n')}
   esac
@@ -171,18 +198,17 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _gossip_peer "$@"; else com
 }
 
 function fishScript(commands: readonly Completable[]): string {
-  const names = commands.flatMap(({ name }) => name ?? []).join(' ');
   const lines = commands.flatMap((command) => {
-    const { name, description, options, words, file } = command;
-    const when = quoted(
-      name === undefined ? `not __fish_seen_subcommand_from ${names}` : `__fish_seen_subcommand_from ${name}`,
+    const { path, commands: inner, words, file, options } = command;
+    const within = path.map((name) => `__fish_seen_subcommand_from ${name}`);
+    const none = inner.length === 0 ? [] : [`not __fish_seen_subcommand_from ${inner.join(' ')}`];
+    const start = `complete -c ${PROGRAM} -n ${quoted([...within, ...none].join('; and '))}`;
+    const described = commands.filter(
+      (one) => one.path.length === path.length + 1 && path.every((name, at) => name === one.path[at]),
     );
-    const start = `complete -c ${PROGRAM} -n ${when}`;
     return [
-      ...(name === undefined
-        ? []
-        : [`complete -c ${PROGRAM} -n '__fish_use_subcommand' -a ${name} -d ${quoted(description)}`]),
-      ...(name === undefined || words.length === 0 ? [] : [`${start} -a ${quoted(words.join(' '))}`]),
+      ...described.map((one) => `${start} -a ${one.path.at(-1)} -d ${quoted(one.description)}`),
+      ...(inner.length > 0 || words.length === 0 ? [] : [`${start} -a ${quoted(words.join(' '))}`]),
       ...(file ? [`${start} -F`] : []),
       ...options.map((option) => {
         const kind = !option.value

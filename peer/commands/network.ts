@@ -1,36 +1,42 @@
-import { createInterface, type Interface } from 'node:readline';
-
 import { Command } from 'commander';
 
 import { addressKey } from '../../shared/address.ts';
 import { MAX_DIFFICULTY } from '../../shared/block.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
-import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
+import { UserError } from '../../shared/errors.ts';
+import { createLog, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import { addCommonOptions, addOption, integer, oneOf } from '../../shared/options.ts';
 import { painter, table, wantsColour } from '../../shared/text-table.ts';
-import { Network } from '../network/network.ts';
+import { APPLICATIONS } from '../applications/registry.ts';
+import { Network, type NetworkPlace } from '../network/network.ts';
+import type { NodeKind } from '../network/node.ts';
+import { pbftKind } from '../network/pbft-kind.ts';
 import { lastBasePort } from '../network/ports.ts';
+import { powKind } from '../network/pow-kind.ts';
 import { openNetworkWeb } from '../network/web.ts';
 import { MAX_NODES } from '../web/schemas.ts';
-import { completeLine, promptHelp, runLine, type PromptParts } from './network-prompt.ts';
-import { onStopSignal } from './start.ts';
+import { pbftPrompt } from './network-pbft.ts';
+import { powPrompt } from './network-pow.ts';
+import type { NetworkPromptParts } from './network-prompt.ts';
+import type { Prompt } from './prompt.ts';
+import { exitSoon, onStopSignal } from './run-node.ts';
+import { Terminal } from './terminal.ts';
 
 /** Threads of a miner: more than one machine has for one of several. */
 const MAX_PROCESSES = 64;
 /** How a miner may search; its own --kernel. */
 const KERNELS = ['reference', 'wasm', 'native', 'auto'] as const;
-/** How long, in milliseconds, something that still runs after everything was closed may hold up the end. */
-const END_PATIENCE = 1000;
 /** Engines that can be started so. */
-const ENGINES = ['pow'] as const;
+const ENGINES = ['pow', 'pbft'] as const;
+type EngineName = (typeof ENGINES)[number];
 
 interface NetworkCommandOptions {
-  readonly nodes: number;
+  readonly nodes?: number;
   readonly miners?: number;
   readonly processes: number;
   readonly kernel: (typeof KERNELS)[number];
   readonly difficulty: number;
-  readonly engine: string;
+  readonly engine: EngineName;
+  readonly application: string;
   readonly httpPort: number;
   readonly basePort?: number;
   readonly dataDir?: string;
@@ -39,36 +45,102 @@ interface NetworkCommandOptions {
   readonly verbose?: boolean;
 }
 
+/** What a network of an engine is. */
+interface NetworkKind {
+  readonly nodes: number;
+  readonly fewestNodes: number;
+  /** Options that mean something to it alone. */
+  readonly options: readonly (keyof NetworkCommandOptions)[];
+  readonly prompt: Prompt<NetworkPromptParts>;
+  /** Whether there is a page over it. */
+  readonly page: boolean;
+  /** @throws UserError if the options do not go together */
+  check(options: NetworkCommandOptions, nodes: number): void;
+  create(options: NetworkCommandOptions, place: NetworkPlace): NodeKind;
+  /** What is started, and what it is called when it runs. */
+  starting(options: NetworkCommandOptions, nodes: number): string;
+  title(options: NetworkCommandOptions, nodes: number): string;
+}
+
+const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
+  pow: {
+    nodes: 5,
+    fewestNodes: 1,
+    options: ['miners', 'processes', 'kernel', 'difficulty', 'httpPort'],
+    prompt: powPrompt,
+    page: true,
+    check: (options, nodes) => {
+      if (minersOf(options, nodes) > nodes) {
+        throw new UserError(`--miners: ${plural(nodes, 'peer')} can have ${nodes} at most`);
+      }
+    },
+    create: (options, place) => powKind({ ...options, miners: minersOf(options, place.ports.length) }, place),
+    starting: (options, nodes) => `${plural(nodes, 'peer')} and ${plural(minersOf(options, nodes), 'miner')}`,
+    title: ({ difficulty }, nodes) =>
+      `A network of ${plural(nodes, 'peer')} runs at difficulty ${difficulty}.`,
+  },
+  pbft: {
+    nodes: 4,
+    fewestNodes: 4,
+    options: ['application'],
+    prompt: pbftPrompt,
+    page: false,
+    check: () => undefined,
+    create: (options, place) => pbftKind(options, place),
+    starting: (_, nodes) => plural(nodes, 'replica'),
+    title: ({ application }, nodes) => {
+      const faulty = Math.floor((nodes - 1) / 3);
+      return `A cluster of ${plural(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail.`;
+    },
+  },
+};
+
+/** How many peers have a miner. */
+function minersOf({ miners }: NetworkCommandOptions, nodes: number): number {
+  return miners ?? Math.min(2, nodes);
+}
+
 /** `peer network`: real peers and miners on this machine, with one page over all of them. */
 export function networkCommand(): Command {
   const command = new Command('network')
     .description(
-      'start a whole network of peers and miners on this machine, with one status page over all of them',
+      'start a whole network of peers and miners, or of replicas, on this machine, with one status page over all of them',
     )
     .addHelpText(
       'after',
       () => `
 While it runs, these can be typed, or come through a pipe, a line each:
-${promptHelp()}
+${powPrompt.help()}
+
+With --engine pbft there is no page so far, and instead of "word":
+${pbftPrompt
+  .help()
+  .split('\n')
+  .filter((line) => line.includes('submit'))
+  .join('\n')}
 
 Everything is reached by this machine alone. Ctrl-C ends it, and leaves nothing behind (but --data-dir).
 
 Examples:
   node peer network --nodes 5 --miners 2 --difficulty 5
-  printf 'wait 20\\npartition 1,2\\nwait 20\\nheal\\nwait 10\\nstatus\\nquit\\n' | node peer network`,
+  printf 'wait 20\\npartition 1,2\\nwait 20\\nheal\\nwait 10\\nstatus\\nquit\\n' | node peer network
+  node peer network --engine pbft --nodes 4
+  printf 'submit one\\nkill 1\\nsubmit two\\nstatus\\nquit\\n' | node peer network --engine pbft`,
     );
   addNetworkOptions(command);
   return addCommonOptions(command, 'peer', 'warn').action(async (options: NetworkCommandOptions) => {
-    await run(options, (name) => command.getOptionValueSource(name) === 'default');
+    await run(options, (name) => {
+      const source = command.getOptionValueSource(name);
+      return source === undefined || source === 'default';
+    });
   });
 }
 
 function addNetworkOptions(command: Command): void {
   addOption(command, 'peer', {
     flags: '--nodes <number>',
-    description: `how many peers, 1 to ${MAX_NODES}`,
+    description: `how many peers, 1 to ${MAX_NODES} (default: ${KINDS.pow.nodes}), or replicas, ${KINDS.pbft.fewestNodes} to ${MAX_NODES} (default: ${KINDS.pbft.nodes})`,
     parse: integer(1, MAX_NODES),
-    default: 5,
   });
   addOption(command, 'peer', {
     flags: '--miners <number>',
@@ -100,6 +172,12 @@ function addNetworkOptions(command: Command): void {
     default: 'pow',
   });
   addOption(command, 'peer', {
+    flags: '--application <name>',
+    description: 'with --engine pbft, what the replicas agree on',
+    parse: oneOf([...APPLICATIONS.keys()]),
+    default: 'log',
+  });
+  addOption(command, 'peer', {
     flags: '--http-port <number>',
     description: 'TCP port of the status page. Where the default is taken, any free one serves',
     parse: integer(1, 65535),
@@ -107,12 +185,12 @@ function addNetworkOptions(command: Command): void {
   });
   addOption(command, 'peer', {
     flags: '--base-port <number>',
-    description: 'first of the ports of the peers, two for each (default: free ones)',
+    description: 'first of the ports of the nodes, two for each (default: free ones)',
     parse: integer(1, 65535),
   });
   addOption(command, 'peer', {
     flags: '--data-dir <folder>',
-    description: 'keep the chains there (default: a folder that is removed at the end)',
+    description: 'keep the chains, or states, there (default: a folder that is removed at the end)',
   });
 }
 
@@ -121,11 +199,22 @@ async function run(
   options: NetworkCommandOptions,
   isDefault: (option: keyof NetworkCommandOptions) => boolean,
 ): Promise<void> {
-  const { nodes, miners = Math.min(2, nodes), basePort, dataDir, httpPort, verbose, logFormat } = options;
-  if (miners > nodes) throw new UserError(`--miners: ${plural(nodes, 'peer')} can have ${nodes} at most`);
+  const { engine, basePort, dataDir, httpPort, verbose, logFormat } = options;
+  const kind = KINDS[engine];
+  const { nodes = kind.nodes } = options;
+  for (const [name, other] of Object.entries(KINDS)) {
+    const foreign = other.options.find((option) => other !== kind && !isDefault(option));
+    if (foreign !== undefined) throw new UserError(`--${dashed(foreign)} is for --engine ${name}`);
+  }
+  if (nodes < kind.fewestNodes) {
+    throw new UserError(
+      `--nodes: a cluster has ${kind.fewestNodes} replicas at the least, so that one may fail`,
+    );
+  }
+  kind.check(options, nodes);
   if (basePort !== undefined && basePort > lastBasePort(nodes)) {
     throw new UserError(
-      `--base-port: it is ${lastBasePort(nodes)} at the highest, for there are two ports for each peer`,
+      `--base-port: it is ${lastBasePort(nodes)} at the highest, for there are two ports for each node`,
     );
   }
   const logLevel = verbose === true && isDefault('logLevel') ? 'info' : options.logLevel;
@@ -140,17 +229,23 @@ async function run(
     stopping.abort();
   });
   const { log } = terminal;
-  const network = await Network.create({ ...options, miners, dataDir, basePort, logLevel, log });
+  const network = await Network.create({
+    ...{ nodes, dataDir, basePort, logLevel, log },
+    kind: (place) => kind.create(options, place),
+  });
   const open: { close(): unknown }[] = [network, terminal];
   try {
-    const web = await openNetworkWeb(network, { port: httpPort, anyPort: isDefault('httpPort'), log });
-    open.push(web);
-    const url = `http://${addressKey(web.address)}`;
-    terminal.print(`starting ${plural(nodes, 'peer')} and ${plural(miners, 'miner')} …`);
+    let url = '';
+    if (kind.page) {
+      const web = await openNetworkWeb(network, { port: httpPort, anyPort: isDefault('httpPort'), log });
+      open.push(web);
+      url = `http://${addressKey(web.address)}`;
+    }
+    terminal.print(`starting ${kind.starting(options, nodes)} …`);
     await Promise.race([network.start(), stopped]);
     if (!stopping.signal.aborted) {
-      terminal.print(welcome(network, url, options.difficulty, dataDir));
-      const commands = terminal.readCommands({
+      terminal.print(welcome(kind.title(options, nodes), network, url, dataDir));
+      const parts: NetworkPromptParts = {
         ...{ network, url, stopped: stopping.signal, paint: painter(wantsColour(process.stdout)) },
         print: (text) => {
           terminal.print(text);
@@ -158,7 +253,9 @@ async function run(
         quit: () => {
           stopping.abort();
         },
-      });
+      };
+      const names = network.nodes.map(({ name }) => name);
+      const commands = terminal.readCommands(kind.prompt, parts, names);
       // The end of the commands is not that of the network.
       await Promise.race([stopped, commands.then(() => stopped)]);
     }
@@ -168,94 +265,30 @@ async function run(
     for (let last = open.pop(); last !== undefined; last = open.pop()) await last.close();
   }
   terminal.log.info('stopped');
-  setTimeout(() => process.exit(), END_PATIENCE).unref();
+  exitSoon();
 }
 
 function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
+/** The name of an option on the command line. */
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /** What a newcomer is to see first. */
-function welcome(network: Network, url: string, difficulty: number, dataDir: string | undefined): string {
+function welcome(title: string, network: Network, url: string, dataDir: string | undefined): string {
   const paint = painter(wantsColour(process.stdout));
   const rows = network.nodes.map(({ name, address, miners }) => [
     ...[name, addressKey(address), miners > 0 ? 'with a miner' : ''],
   ]);
   return [
-    paint('bold', `A network of ${plural(network.nodes.length, 'peer')} runs at difficulty ${difficulty}.`),
+    paint('bold', title),
     '',
-    `  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`,
-    '',
+    ...(url === '' ? [] : [`  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`, '']),
     ...table(['', '', ''], rows, paint),
     '',
-    `Type "help" for what can be done to it; Ctrl-C ends everything${dataDir === undefined ? '' : `, and leaves the chains in ${dataDir}`}.`,
+    `Type "help" for what can be done to it; Ctrl-C ends everything${dataDir === undefined ? '' : `, and leaves the data in ${dataDir}`}.`,
   ].join('\n');
-}
-
-/** Standard input and output: lines of commands, what they print, and the log, none of which runs into another. */
-class Terminal {
-  readonly log: Log;
-  #reader: Interface | undefined;
-  /** Whether a person types, and a line may be half written. */
-  readonly #interactive = process.stdin.isTTY && process.stdout.isTTY;
-
-  constructor(log: Log) {
-    const above = (level: LogLevel) => (message: string, data?: LogData) => {
-      this.#clear();
-      log[level](message, data);
-      this.#restore();
-    };
-    this.log = { error: above('error'), warn: above('warn'), info: above('info'), debug: above('debug') };
-  }
-
-  print(text: string): void {
-    this.#clear();
-    console.log(text);
-    this.#restore();
-  }
-
-  /** Does what the lines say, one after the other, until there are no more of them. */
-  async readCommands(parts: PromptParts): Promise<void> {
-    const reader = createInterface({
-      input: process.stdin,
-      ...(this.#interactive && {
-        output: process.stdout,
-        prompt: '> ',
-        completer: (line: string) => completeLine(line, parts.network),
-      }),
-    });
-    this.#reader = reader;
-    // The terminal is read key by key, so that Ctrl-C is one of them.
-    reader.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-    reader.prompt();
-    for await (const line of reader) {
-      try {
-        await runLine(line, parts);
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        this.#clear();
-        console.error(`peer: ${messageOf(error)}`);
-        // A script has failed where one of its lines has; a person sees it.
-        if (!this.#interactive) process.exitCode = 1;
-      }
-      if (parts.stopped.aborted) return;
-      reader.prompt();
-    }
-    if (this.#interactive) parts.quit();
-  }
-
-  close(): void {
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.close();
-    this.#clear();
-  }
-
-  #clear(): void {
-    if (this.#interactive) process.stdout.write('\r\u001b[K');
-  }
-
-  #restore(): void {
-    if (this.#interactive) this.#reader?.prompt(true);
-  }
 }

@@ -12,7 +12,6 @@ import {
   isMineableName,
   isMineableWord,
 } from '../../shared/block.ts';
-import { messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import {
   addCommonOptions,
@@ -23,16 +22,15 @@ import {
   seconds,
   text,
 } from '../../shared/options.ts';
-import { superviseThis, type Supervisor } from '../../shared/supervised.ts';
+import type { Supervisor } from '../../shared/supervised.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_TOKEN_LENGTH } from '../web/limits.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
-import { addDataDirOption, openDataDir } from './data-dir.ts';
+import { addDataDirOption } from './data-dir.ts';
+import { runNode } from './run-node.ts';
 
 /** The longest interval that can be asked for, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
-/** How long, in milliseconds, something that still runs after everything was closed may hold up the end. */
-const END_PATIENCE = 1000;
 
 interface StartOptions {
   readonly port: number;
@@ -231,67 +229,29 @@ function addHttpOptions(command: Command): void {
   });
 }
 
-/** Signals that mean "please stop": Ctrl-C, a service manager, a terminal that was closed. */
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Calls `stop` at the first such signal; the second ends the process as it is. */
-export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
-  let stopping = false;
-  for (const signal of STOP_SIGNALS) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      stop(signal);
-    });
-  }
-}
-
 /**
- * Runs a peer until a signal stops it or it can't go on, which is logged and makes the exit code 1.
+ * Runs a peer until a signal stops it or it can't go on.
  *
  * @param anyHttpPort whether the status page may be at another port than the one that is named
  * @throws UserError if it can't be started
  */
-async function start(options: StartOptions, anyHttpPort: boolean): Promise<void> {
+function start(options: StartOptions, anyHttpPort: boolean): Promise<void> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
-  let end: (reason: NodeJS.Signals | Error) => void = () => undefined;
-  const ended = new Promise<NodeJS.Signals | Error>((settle) => (end = settle));
-  onStopSignal((signal) => {
-    log.info('stopping', { signal });
-    end(signal);
+  return runNode(options, {
+    log,
+    open: (store, onFailure) =>
+      openPowNode(nodeOptions(options, anyHttpPort), {
+        store,
+        log,
+        bar: process.stderr.isTTY && options.logFormat === 'text',
+        onFailure,
+      }),
+    onUp: (node, supervisor) => {
+      sayWhatRuns(log, node, options);
+      if (supervisor !== undefined) obey(supervisor, node);
+    },
+    counters,
   });
-  const supervisor =
-    options.supervised === true
-      ? superviseThis(() => {
-          log.info('stopping: the process that started this one is gone');
-          end('SIGHUP');
-        })
-      : undefined;
-  const dataDir = await openDataDir(options.dataDir);
-  try {
-    const node = await openPowNode(nodeOptions(options, anyHttpPort), {
-      store: dataDir.store,
-      log,
-      bar: process.stderr.isTTY && options.logFormat === 'text',
-      onFailure: end,
-    });
-    sayWhatRuns(log, node, options);
-    if (supervisor !== undefined) obey(supervisor, node);
-    process.on('SIGUSR2', () => {
-      log.info('counters', counters(node));
-    });
-    const reason = await ended;
-    if (reason instanceof Error) {
-      log.error(`the peer can't go on: ${messageOf(reason)}`, options.verbose ? { stack: reason.stack } : {});
-      process.exitCode = 1;
-    }
-    await node.close();
-  } finally {
-    await dataDir.close();
-  }
-  log.info('stopped');
-  // A name that is still being looked up would keep the process for many seconds.
-  setTimeout(() => process.exit(), END_PATIENCE).unref();
 }
 
 /** Does what the process says that started this one. */
@@ -301,9 +261,9 @@ function obey(supervisor: Supervisor, node: PowNode): void {
   };
   supervisor.listen((message) => {
     const control = controlSchema.safeParse(message);
-    if (!control.success) return;
+    if (!control.success || control.data.type !== 'block') return;
     node.block(control.data.peers);
-    tell({ type: 'blocked', id: control.data.id });
+    tell({ type: 'done', id: control.data.id });
   });
   tell({ type: 'up' });
 }

@@ -81,22 +81,25 @@ export class RecentMap<V> {
     return this.entries.get(key)?.value;
   }
 
+  /** The value of a key, which becomes the youngest as if it had been set. */
+  touch(key: string): V | undefined {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return undefined;
+    this.renew(entry);
+    return entry.value;
+  }
+
   /** Sets a key, which becomes the youngest. */
   set(key: string, value: V): void {
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      entry = { key, value, older: undefined, younger: undefined };
-      this.entries.set(key, entry);
-    } else {
-      entry.value = value;
-      if (entry === this.youngest) return;
-      this.unlink(entry);
+    const known = this.entries.get(key);
+    if (known !== undefined) {
+      known.value = value;
+      this.renew(known);
+      return;
     }
-    entry.older = this.youngest;
-    entry.younger = undefined;
-    if (this.youngest === undefined) this.oldest = entry;
-    else this.youngest.younger = entry;
-    this.youngest = entry;
+    const entry = { key, value, older: undefined, younger: undefined };
+    this.entries.set(key, entry);
+    this.append(entry);
     if (this.entries.size > this.limit && this.oldest !== undefined) this.delete(this.oldest.key);
   }
 
@@ -112,6 +115,20 @@ export class RecentMap<V> {
     const values: V[] = [];
     for (let entry = this.oldest; entry !== undefined; entry = entry.younger) values.push(entry.value);
     return values;
+  }
+
+  private renew(entry: Entry<V>): void {
+    if (entry === this.youngest) return;
+    this.unlink(entry);
+    this.append(entry);
+  }
+
+  private append(entry: Entry<V>): void {
+    entry.older = this.youngest;
+    entry.younger = undefined;
+    if (this.youngest === undefined) this.oldest = entry;
+    else this.youngest.younger = entry;
+    this.youngest = entry;
   }
 
   private unlink({ older, younger }: Entry<V>): void {
@@ -145,9 +162,11 @@ export class RateLimit {
    * @returns whether there was one
    */
   take(key: string, now: number): boolean {
-    let bucket = this.buckets.get(key);
-    bucket ??= { tokens: this.burst, at: now };
-    this.buckets.set(key, bucket);
+    let bucket = this.buckets.touch(key);
+    if (bucket === undefined) {
+      bucket = { tokens: this.burst, at: now };
+      this.buckets.set(key, bucket);
+    }
     bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.perSecond);
     bucket.at = now;
     if (bucket.tokens < 1) return false;

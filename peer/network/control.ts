@@ -1,25 +1,57 @@
 /**
  * What `peer network` and its peers say to each other, through the channel that a process has to its children.
  *
- * Processes on one machine are partitioned by having each of them lose the datagrams from and to the others. A relay
- * between them would do it too, but then no peer would be where its datagrams come from, and everything would be counted
+ * Processes on one machine are partitioned by having each of them lose what comes from and goes to the others. A relay
+ * between them would do it too, but then no peer would be where its messages come from, and everything would be counted
  * twice. The channel is reached by nobody but the parent, so no option and no request can cut a peer off.
  */
 import { z } from 'zod';
 
 import { MAX_NODES, addressSchema } from '../web/schemas.ts';
+import { MAX_ANSWER_LENGTH, MAX_SUBMITTED_LENGTH } from './limits.ts';
 
-/** To a peer: lose every datagram from and to these addresses, and from and to no others any more. */
-export const controlSchema = z.strictObject({
-  type: z.literal('block'),
-  id: z.int().min(0).describe('comes back when it is done'),
-  peers: z.array(addressSchema).max(MAX_NODES),
-});
+const id = z.int().min(0).describe('comes back in the report');
+const count = z.int().min(0);
+const member = z
+  .int()
+  .min(0)
+  .max(MAX_NODES - 1);
+
+/** To a peer. */
+export const controlSchema = z.discriminatedUnion('type', [
+  /** Lose every datagram from and to these addresses, and from and to no others any more. */
+  z.strictObject({ type: z.literal('block'), id, peers: z.array(addressSchema).max(MAX_NODES) }),
+  /** The same for the members of a cluster. */
+  z.strictObject({ type: z.literal('block-members'), id, members: z.array(member).max(MAX_NODES) }),
+  /** Say how you are; for replicas. */
+  z.strictObject({ type: z.literal('status'), id }),
+  /** Have something executed that a person typed; for replicas. */
+  z.strictObject({ type: z.literal('submit'), id, line: z.string().max(MAX_SUBMITTED_LENGTH) }),
+]);
 export type Control = z.infer<typeof controlSchema>;
 
-/** From a peer: it takes part in the network now, or it has done what it was told. */
+/** How a replica is. */
+export const replicaStateSchema = z.strictObject({
+  view: count,
+  primary: member,
+  phase: z.enum(['normal', 'changing view', 'fetching state']),
+  executed: count,
+  stable: count,
+  waiting: count,
+  connected: count.describe('other members'),
+});
+export type ReplicaState = z.infer<typeof replicaStateSchema>;
+
+/** From a peer. */
 export const reportSchema = z.discriminatedUnion('type', [
+  /** It takes part in the network now. */
   z.strictObject({ type: z.literal('up') }),
-  z.strictObject({ type: z.literal('blocked'), id: z.int().min(0) }),
+  /** It has done what it was told. */
+  z.strictObject({ type: z.literal('done'), id }),
+  z.strictObject({ type: z.literal('status'), id, state: replicaStateSchema }),
+  /** What was submitted has an answer, in words for people. */
+  z.strictObject({ type: z.literal('answer'), id, text: z.string().max(MAX_ANSWER_LENGTH) }),
+  /** It can't be done: why. */
+  z.strictObject({ type: z.literal('refused'), id, reason: z.string().max(MAX_ANSWER_LENGTH) }),
 ]);
 export type Report = z.infer<typeof reportSchema>;

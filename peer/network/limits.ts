@@ -11,6 +11,11 @@ export const STARTING_AT_ONCE = 4;
 export const END_PATIENCE = 8_000;
 /** How long a peer may take to answer. */
 export const ANSWER_PATIENCE = 10_000;
+/** How long a cluster may take to execute something: several view changes in a row. */
+export const EXECUTION_PATIENCE = 60_000;
+/** Longest line that is handed to a replica, and longest answer that it hands back, in characters. */
+export const MAX_SUBMITTED_LENGTH = 20_000;
+export const MAX_ANSWER_LENGTH = 40_000;
 /** Changes of the network that may wait for those before them: more than a person clicks. */
 export const MAX_WAITING = 64;
 /** Log lines of one program a second, and at once; more are only counted. */
@@ -26,3 +31,6 @@ export const MAX_LINE_LENGTH = 1_000;
 export const GOSSIP_SECONDS = 2;
 export const CONSENSUS_SECONDS = 5;
 export const PEER_TIMEOUT_SECONDS = 20;
+
+/** How long, in seconds, the replicas let a request wait before they give their primary up: while one looks on. */
+export const VIEW_CHANGE_SECONDS = 2;

@@ -8,19 +8,23 @@ import type { Log, LogLevel } from '../../shared/log.ts';
 import type { NodesJson } from '../web/schemas.ts';
 import { Warden } from './child.ts';
 import { MAX_WAITING, STARTING_AT_ONCE } from './limits.ts';
-import { NetworkNode, type NodeSurroundings } from './node.ts';
-import { LOOPBACK, takePorts, type Ports } from './ports.ts';
+import { NetworkNode, type NodeKind, type NodeSurroundings } from './node.ts';
+import { takePorts, type NodePorts, type Ports } from './ports.ts';
+
+/** Where a network is. */
+export interface NetworkPlace {
+  /** Of each node. */
+  readonly ports: readonly NodePorts[];
+  /** The folder for all data; it need not exist yet. */
+  readonly folder: string;
+}
 
 export interface NetworkOptions {
   /** 1 to MAX_NODES. */
   readonly nodes: number;
-  /** 0 to as many as there are nodes. */
-  readonly miners: number;
-  /** Threads of each miner. */
-  readonly processes: number;
-  readonly kernel: string;
-  readonly difficulty: number;
-  /** Where the chains are kept; undefined for a folder that goes with the network. */
+  /** What runs in the nodes. */
+  readonly kind: (place: NetworkPlace) => NodeKind;
+  /** Where the data is kept; undefined for a folder that goes with the network. */
   readonly dataDir: string | undefined;
   /** The first port; any free ones if undefined. */
   readonly basePort: number | undefined;
@@ -43,11 +47,6 @@ export class NetworkError extends UserError {
   }
 }
 
-/** Which nodes have a miner: spread evenly, the first one always. */
-export function minedNodes(nodes: number, miners: number): Set<number> {
-  return new Set(Array.from({ length: miners }, (_, index) => Math.ceil((index * nodes) / miners)));
-}
-
 /** Every change waits for those before it, so each finds the network in order. */
 export class Network {
   readonly nodes: readonly NetworkNode[];
@@ -62,46 +61,35 @@ export class Network {
   #waiting = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: NetworkOptions, ports: Ports) {
+  private constructor(options: NetworkOptions, ports: Ports, warden: Warden) {
     this.#ports = ports;
     this.#log = options.log;
-    this.#warden = new Warden();
+    this.#warden = warden;
     if (options.dataDir === undefined) {
       this.#folder = mkdtempSync(join(tmpdir(), 'gossip-network-'));
       this.#warden.owns(this.#folder);
     }
+    const folder = resolve(this.#folder ?? options.dataDir ?? '');
     const surroundings: NodeSurroundings = {
-      ...options,
-      folder: resolve(this.#folder ?? options.dataDir ?? ''),
-      warden: this.#warden,
+      kind: options.kind({ ports: ports.nodes, folder }),
+      ...{ logLevel: options.logLevel, log: options.log, warden: this.#warden },
     };
-    const mined = minedNodes(options.nodes, options.miners);
-    this.nodes = ports.nodes.map(
-      (own, index) =>
-        new NetworkNode(
-          {
-            name: `node-${index + 1}`,
-            ports: own,
-            others: ports.nodes.filter((one) => one !== own).map(({ port }) => ({ host: LOOPBACK, port })),
-            genesis: index === 0,
-            mined: mined.has(index),
-          },
-          surroundings,
-        ),
-    );
+    this.nodes = ports.nodes.map((own, index) => new NetworkNode(index, own, surroundings));
   }
 
   /**
    * A network whose programs do not run yet.
    *
-   * @throws UserError if it can't have its ports
+   * @throws UserError if it can't have its ports, or its files can't be written
    */
   static async create(options: NetworkOptions): Promise<Network> {
     const ports = await takePorts(options.nodes, options.basePort);
+    const warden = new Warden();
     try {
-      return new Network(options, ports);
+      return new Network(options, ports, warden);
     } catch (error) {
       ports.release();
+      await warden.close();
       throw error;
     }
   }
@@ -259,7 +247,7 @@ export class Network {
     const group = (node: NetworkNode): number | undefined => this.#groups?.get(node.name);
     await Promise.all(
       this.nodes.map((node) =>
-        node.block(this.nodes.filter((one) => group(one) !== group(node)).map(({ address }) => address)),
+        node.block(this.nodes.filter((one) => group(one) !== group(node)).map(({ index }) => index)),
       ),
     );
     this.#log.info(this.partitioned ? 'the network is partitioned' : 'the network is healed');

@@ -1,67 +1,61 @@
 /** One node of a network: a peer that can be killed, started again, paused and cut off, and its miner. */
-import { join } from 'node:path';
 import { setTimeout as patience } from 'node:timers/promises';
 
-import { addressKey, type Address } from '../../shared/address.ts';
+import type { Address } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Log, LogLevel } from '../../shared/log.ts';
 import type { NodesJson } from '../web/schemas.ts';
 import { Child, type Warden } from './child.ts';
-import {
-  ANSWER_PATIENCE,
-  CONSENSUS_SECONDS,
-  GOSSIP_SECONDS,
-  PEER_TIMEOUT_SECONDS,
-  START_PATIENCE,
-} from './limits.ts';
+import type { Control, Report } from './control.ts';
+import { ANSWER_PATIENCE, START_PATIENCE } from './limits.ts';
 import { LOOPBACK, type NodePorts } from './ports.ts';
 
 export type NodeState = NodesJson['nodes'][number]['state'];
 
+/** What an engine's nodes are: how their programs are started, and how they are cut off from each other. */
+export interface NodeKind {
+  /** Arguments of the peer of a node. */
+  peer(index: number): readonly string[];
+  /** Arguments of the miner that works for it, if one does. */
+  miner(index: number): readonly string[] | undefined;
+  /** What tells a node to cut off these others. */
+  block(others: readonly number[]): BlockOrder;
+}
+
+/** An order to a peer, without its number. */
+export type Order<T extends Control = Control> = T extends Control ? Omit<T, 'id'> : never;
+export type BlockOrder = Extract<Order, { type: 'block' | 'block-members' }>;
+/** An answer to an order. */
+export type Answer = Exclude<Report, { type: 'up' }>;
+
 /** What all nodes of a network have in common. */
 export interface NodeSurroundings {
-  readonly difficulty: number;
-  /** Below it each node has a folder of its own. */
-  readonly folder: string;
-  /** How the miners search, and with how many threads each. */
-  readonly kernel: string;
-  readonly processes: number;
+  readonly kind: NodeKind;
   readonly logLevel: LogLevel;
   readonly log: Log;
   readonly warden: Warden;
-}
-
-/** How one node is to be. */
-export interface NodePlan {
-  readonly name: string;
-  readonly ports: NodePorts;
-  /** The addresses of all others. */
-  readonly others: readonly Address[];
-  /** Whether it founds the network, if nobody has. */
-  readonly genesis: boolean;
-  /** Whether a miner works for it. */
-  readonly mined: boolean;
 }
 
 export class NetworkNode {
   readonly name: string;
   readonly address: Address;
   readonly httpPort: number;
-  readonly #plan: NodePlan;
+  /** Its place in the network, from 0. */
+  readonly index: number;
   readonly #surroundings: NodeSurroundings;
-  /** Called with the id of what the running peer has done. */
-  readonly #waiting = new Map<number, () => void>();
-  #blocked: readonly Address[] = [];
+  /** Called with what the running peer answers to the order of that id. */
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  #blocked: readonly number[] = [];
   #state: NodeState = 'down';
   #peer: Child | undefined;
   #miner: Child | undefined;
   #orders = 0;
 
-  constructor(plan: NodePlan, surroundings: NodeSurroundings) {
-    this.name = plan.name;
-    this.address = { host: LOOPBACK, port: plan.ports.port };
-    this.httpPort = plan.ports.httpPort;
-    this.#plan = plan;
+  constructor(index: number, ports: NodePorts, surroundings: NodeSurroundings) {
+    this.index = index;
+    this.name = `node-${index + 1}`;
+    this.address = { host: LOOPBACK, port: ports.port };
+    this.httpPort = ports.httpPort;
     this.#surroundings = surroundings;
   }
 
@@ -80,8 +74,8 @@ export class NetworkNode {
    * @throws UserError if it does not come up
    */
   async start(): Promise<void> {
-    const { log, logLevel, warden } = this.#surroundings;
-    const { name } = this;
+    const { kind, log, logLevel, warden } = this.#surroundings;
+    const { name, index } = this;
     let isUp: () => void = () => undefined;
     const up = new Promise<undefined>((resolve) => {
       isUp = () => {
@@ -89,10 +83,10 @@ export class NetworkNode {
       };
     });
     const peer = new Child({
-      ...{ program: 'peer', args: this.#peerArguments(), name, log, logLevel, warden },
+      ...{ program: 'peer', args: kind.peer(index), name, log, logLevel, warden },
       onReport: (report) => {
         if (report.type === 'up') isUp();
-        else this.#waiting.get(report.id)?.();
+        else this.#waiting.get(report.id)?.(report);
       },
     });
     this.#peer = peer;
@@ -136,21 +130,31 @@ export class NetworkNode {
     this.#state = 'running';
   }
 
-  /** Cuts it off from these addresses, and from no others any more; also when it is started again. */
-  async block(addresses: readonly Address[]): Promise<void> {
-    this.#blocked = addresses;
+  /** Cuts it off from these others, and from no more than these; also when it is started again. */
+  async block(others: readonly number[]): Promise<void> {
+    this.#blocked = others;
     const peer = this.#peer;
     if (peer?.alive !== true) return;
     const done = this.#tellBlocked(peer);
     // A paused one obeys when it goes on, before it reads what came meanwhile from those who are not cut off.
-    if (this.#state !== 'running') return;
-    const late = new AbortController();
-    await Promise.race([
-      done,
-      peer.ended,
-      patience(ANSWER_PATIENCE, undefined, { signal: late.signal }).catch(() => undefined),
-    ]);
-    late.abort();
+    if (this.#state === 'running') await within(ANSWER_PATIENCE, done);
+  }
+
+  /**
+   * Has its peer do something.
+   *
+   * @param patience in milliseconds
+   * @throws UserError if it refuses, can't answer, or does not in time
+   */
+  async ask(order: Order, patience: number): Promise<Answer> {
+    const peer = this.#peer;
+    if (peer?.alive !== true || this.#state !== 'running') {
+      throw new UserError(`${this.name} is ${this.#state}`);
+    }
+    const answer = await within(patience, this.#order(peer, order));
+    if (answer === undefined) throw new UserError(`${this.name} gives no answer`);
+    if (answer.type === 'refused') throw new UserError(answer.reason);
+    return answer;
   }
 
   /** Ends everything in order. */
@@ -162,50 +166,49 @@ export class NetworkNode {
     this.#state = 'down';
   }
 
-  #tellBlocked(peer: Child): Promise<void> {
+  #tellBlocked(peer: Child): Promise<unknown> {
+    return this.#order(peer, this.#surroundings.kind.block(this.#blocked));
+  }
+
+  /** Tells a peer something; fulfilled with what it answers, or with nothing when it has ended. */
+  #order(peer: Child, order: Order): Promise<Answer | undefined> {
     const id = this.#orders++;
     return new Promise((resolve) => {
-      this.#waiting.set(id, () => {
+      const settle = (answer?: Answer): void => {
         this.#waiting.delete(id);
-        resolve();
+        resolve(answer);
+      };
+      this.#waiting.set(id, settle);
+      void peer.ended.then(() => {
+        settle();
       });
-      void peer.ended.then(() => this.#waiting.delete(id));
-      peer.tell({ type: 'block', id, peers: [...this.#blocked] });
+      peer.tell({ ...order, id });
     });
   }
 
   #startMiner(): void {
-    if (!this.#plan.mined || this.#miner?.alive === true) return;
-    const { kernel, processes, log, logLevel, warden } = this.#surroundings;
-    const { host, port } = this.address;
+    const { kind, log, logLevel, warden } = this.#surroundings;
+    const args = kind.miner(this.index);
+    if (args === undefined || this.#miner?.alive === true) return;
     const miner = new Child({
-      program: 'miner',
-      args: [
-        ...['--peer-host', host, '--peer-port', String(port)],
-        ...['--processes', String(processes), '--kernel', kernel],
-      ],
-      name: `miner of ${this.name}`,
-      ...{ log, logLevel, warden },
+      ...{ program: 'miner', args, name: `miner of ${this.name}`, log, logLevel, warden },
     });
     this.#miner = miner;
     void miner.ended.then((how) => {
       if (this.#miner === miner) log.warn(`the miner of ${this.name} has ended by itself`, { how });
     });
   }
+}
 
-  #peerArguments(): string[] {
-    const { name, ports, others, genesis } = this.#plan;
-    const { difficulty, folder } = this.#surroundings;
-    const port = String(ports.port);
-    return [
-      ...['--port', port, '--bind', LOOPBACK, '--host', LOOPBACK, '--name', name, '--mined-by', name],
-      ...['--miner-port', port, '--miner-bind', LOOPBACK],
-      ...['--http-port', String(ports.httpPort), '--http-bind', LOOPBACK],
-      ...['--difficulty', String(difficulty), '--data-dir', join(folder, name)],
-      ...['--gossip-interval', String(GOSSIP_SECONDS), '--consensus-interval', String(CONSENSUS_SECONDS)],
-      ...['--peer-timeout', String(PEER_TIMEOUT_SECONDS)],
-      ...others.flatMap((other) => ['--join', addressKey(other)]),
-      ...(genesis ? ['--genesis'] : []),
-    ];
+/** What becomes of something within so many milliseconds; undefined if it takes longer. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  const late = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      patience(milliseconds, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+  } finally {
+    late.abort();
   }
 }

@@ -21,7 +21,10 @@ import type { ListenOptions } from '../web/http.ts';
 import { openWeb, type AppOptions } from '../web/server.ts';
 import type { WebCounters, WebObserver, WebSubject } from '../web/subject.ts';
 import { EngineHost, HostError } from './host.ts';
-import { ProgressBar, ProgressLines, Reporter } from './report.ts';
+import { Observers } from './observers.ts';
+import { Opened } from './opened.ts';
+import { ProgressBar, ProgressLines } from './progress.ts';
+import { Reporter } from './report.ts';
 import { defaultHost, selfHosts, thisMachine } from './self.ts';
 
 /** How long, in milliseconds, the start may wait for the names of `--join`; what comes later is asked again anyway. */
@@ -97,14 +100,13 @@ export interface PowNode {
  */
 export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts): Promise<PowNode> {
   const { store, resolve } = parts;
-  const bar = parts.bar ? new ProgressBar() : undefined;
+  const bar = parts.bar ? new ProgressBar('blocks') : undefined;
   const log = bar?.wrap(parts.log) ?? parts.log;
   const reporter = new Reporter(log, bar ?? new ProgressLines(log));
-  /** What is open, in the order in which it was opened. */
-  const open: { close(): unknown }[] = [store];
+  const opened = new Opened(store);
   const closeAll = async (): Promise<void> => {
     reporter.close();
-    for (let last = open.pop(); last !== undefined; last = open.pop()) await last.close();
+    await opened.close();
   };
   try {
     const join = await resolveJoin(options.join, resolve ?? resolveName, log);
@@ -117,20 +119,10 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
         onError: (error) => receiver.host?.fail(new HostError('transport', error)),
       },
     );
-    open.push(transport);
+    opened.push(transport);
     const config = configure(options, transport.local.port, join);
     const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
-    const observers = new Set<WebObserver>();
-    const tellObservers = (tell: (observer: WebObserver) => void): void => {
-      for (const observer of observers) {
-        try {
-          tell(observer);
-        } catch (error) {
-          // Whatever is wrong with a page, it must not stop the peer.
-          log.error('the status page failed', { error: messageOf(error) });
-        }
-      }
-    };
+    const observers = new Observers<WebObserver>(log);
     const submit = (block: Block): SubmitResult => {
       try {
         return running.request({ kind: 'submit-block', block });
@@ -153,14 +145,14 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       codec: powCodec,
       transport,
       store: timed(store, (seconds) => {
-        tellObservers((observer) => {
+        observers.tell((observer) => {
           observer.onWrite(seconds);
         });
       }),
       onNotice: (notice) => {
         reporter.report(notice);
         if (notice.kind === 'work') miners?.setTemplate(notice.template);
-        tellObservers((observer) => {
+        observers.tell((observer) => {
           observer.onNotice(notice);
         });
       },
@@ -169,7 +161,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       },
     });
     // From here on the host closes the socket and the store.
-    open.splice(0, open.length, running, ...(miners ? [miners] : []));
+    opened.replace(running, ...(miners ? [miners] : []));
     receiver.host = running;
     const subject: WebSubject = {
       name: config.name,
@@ -187,13 +179,10 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
         engine.measure(tell);
       },
       request: (request) => running.request(request),
-      observe: (observer) => {
-        observers.add(observer);
-        return () => observers.delete(observer);
-      },
+      observe: (observer) => observers.add(observer),
     };
     const web = options.http && (await openWeb(subject, { ...options.http, log }));
-    if (web !== undefined) open.push(web);
+    if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     running.start();
     return {

@@ -632,8 +632,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     const { network, queue } = this;
     this.sent++;
     node.sent++;
-    const counter = this.counter(type);
-    counter.sent++;
+    this.counter(type).sent++;
     const target = this.find(to);
     if (target === undefined) {
       this.drop('nobody there');

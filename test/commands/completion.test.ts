@@ -41,6 +41,7 @@ describe.skipIf(!has('bash'))(`in bash${note('bash')}`, async () => {
         'simulate',
         'network',
         'status',
+        'pbft',
         'completion',
         'help',
       ]),
@@ -52,6 +53,17 @@ describe.skipIf(!has('bash'))(`in bash${note('bash')}`, async () => {
       expect.arrayContaining(['--url', '--watch', '--json', '--help']),
     );
     expect(offered('gossip-peer', 'export', '--mi')).toEqual([]);
+  });
+
+  test('commands within a command are offered, and the options of each', () => {
+    expect(offered('gossip-peer', 'pbft', '')).toEqual(['start', 'keygen', 'help']);
+    expect(offered('gossip-peer', 'pbft', 'key')).toEqual(['keygen']);
+    expect(offered('gossip-peer', 'pbft', 'start', '--view')).toEqual(['--view-change-timeout']);
+    expect(offered('gossip-peer', 'pbft', 'start', '--application', '')).toEqual(['log', 'kv']);
+    expect(offered('gossip-peer', 'pbft', 'keygen', '--s')).toEqual(['--seed']);
+    expect(offered('node', 'peer', 'pbft', 'keygen', '--j')).toEqual(['--json']);
+    // They are commands within that one only.
+    expect(offered('gossip-peer', 'start', '--view')).toEqual([]);
   });
 
   test('what an option and an argument may be is offered', () => {
@@ -113,6 +125,7 @@ test('the scripts for zsh and fish have every command, what an option may be, an
     for (const word of [
       'simulate',
       'network',
+      'keygen',
       'reference wasm native auto',
       'error warn info debug',
       'bash zsh fish',

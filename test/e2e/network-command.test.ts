@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { minedNodes } from '../../peer/network/network.ts';
+import { minedNodes } from '../../peer/network/pow-kind.ts';
 import { takePorts } from '../../peer/network/ports.ts';
 import { nodesSchema } from '../../peer/web/schemas.ts';
 import { CommandNetwork } from '../support/command-network.ts';
@@ -335,7 +335,10 @@ it(
       [['--nodes', '0'], /whole number from 1 to 64/],
       [['--nodes', '65'], /whole number from 1 to 64/],
       [['--nodes', '2', '--miners', '3'], /--miners: 2 peers can have 2 at most/],
-      [['--engine', 'pbft'], /'pbft' is invalid. It must be one of pow/],
+      [['--engine', 'raft'], /'raft' is invalid. It must be one of pow, pbft/],
+      [['--engine', 'pbft', '--nodes', '3'], /--nodes: a cluster has 4 replicas at the least/],
+      [['--engine', 'pbft', '--miners', '1'], /--miners is for --engine pow/],
+      [['--application', 'kv'], /--application is for --engine pbft/],
       [['--nodes', '2', '--base-port', '65533'], /--base-port: it is 65532 at the highest/],
       [
         ['--nodes', '1', '--base-port', String(port)],

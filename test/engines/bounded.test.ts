@@ -49,6 +49,15 @@ describe('RecentMap', () => {
     expect(map.values()).toEqual([3, 4]);
   });
 
+  it('keeps for longer what is touched', () => {
+    const map = new RecentMap<number>(2);
+    map.set('a', 1);
+    map.set('b', 2);
+    expect([map.touch('a'), map.touch('x')]).toEqual([1, undefined]);
+    map.set('c', 3);
+    expect(map.values()).toEqual([1, 3]);
+  });
+
   it('deletes', () => {
     const map = new RecentMap<number>(2);
     map.set('a', 1);

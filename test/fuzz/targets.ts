@@ -5,7 +5,14 @@ import { engineTarget } from './engine.ts';
 import { miningTargets } from './mining.ts';
 import { pbftTargets } from './pbft.ts';
 import type { FuzzTarget } from './target.ts';
+import { tcpTargets } from './tcp.ts';
 
 export function fuzzTargets(corpus: Corpus): FuzzTarget[] {
-  return [...decoderTargets(corpus), ...miningTargets(corpus), engineTarget(corpus), ...pbftTargets()];
+  return [
+    ...decoderTargets(corpus),
+    ...miningTargets(corpus),
+    ...tcpTargets(),
+    engineTarget(corpus),
+    ...pbftTargets(),
+  ];
 }

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Block } from '../../shared/block.ts';
 import { LOG_LEVELS, type Log, type LogData, type LogLevel } from '../../shared/log.ts';
 import type { PowNotice } from '../../peer/engines/pow/interface.ts';
-import { ProgressLines, Reporter, type Progress } from '../../peer/node/report.ts';
+import { ProgressLines, type Progress } from '../../peer/node/progress.ts';
+import { Reporter } from '../../peer/node/report.ts';
 
 interface Line {
   level: LogLevel;

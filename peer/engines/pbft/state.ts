@@ -166,8 +166,6 @@ export class ReplicatedState {
     const { first, paged } = this.partOf(index);
     paged.restore(index - first, text);
     this.setPage(index, text);
-    // As the pages may have been changed since they were last looked at, this one is not to be looked at again.
-    this.collectChanged();
     this.waiting.delete(index);
   }
 
@@ -206,9 +204,12 @@ export class ReplicatedState {
 class Clock implements Paged {
   readonly pageCount = 1;
   time = 0;
+  private changed = false;
 
   advance(time: number): void {
-    this.time = Math.max(this.time, time);
+    if (time <= this.time) return;
+    this.time = time;
+    this.changed = true;
   }
 
   page(): string {
@@ -224,7 +225,9 @@ class Clock implements Paged {
   }
 
   takeChanged(): readonly number[] {
-    return [0];
+    const { changed } = this;
+    this.changed = false;
+    return changed ? [0] : [];
   }
 }
 

@@ -191,7 +191,7 @@ export class ViewChanges {
   }
 
   private enter(newView: NewView): void {
-    const { context, position, journal, ordering, checkpoints, intake, log, catchUp } = this.replica;
+    const { context, position, journal, ordering, checkpoints, intake, log, pool, catchUp } = this.replica;
     const { view, viewChanges, headers } = newView;
     const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
     // Whoever is behind learns of the checkpoint that the others build upon: before the view begins, for a primary to which
@@ -210,6 +210,8 @@ export class ViewChanges {
     if (primary === context.self) context.broadcast({ type: 'NEW_VIEW', newView });
     context.notify({ kind: 'view-entered', view, primary, carried: headers.length });
     const last = headers.at(-1)?.sequence ?? stable;
+    // What is carried over is proposed; everything else that waits is to be proposed again.
+    pool.forgetProposals();
     ordering.onNewView(headers, Math.max(last, log.low) + 1);
     catchUp.fetchMissing();
     intake.onNewView();

@@ -66,7 +66,7 @@ export class Announcements {
         // It stands on blocks that we do not have, so only the hash it claims can be looked at.
         if (!this.keepEarly(block, from)) return;
         context.count(height === chain.height ? 'announce.other-branch' : 'announce.ahead');
-        consensus.catchUp();
+        consensus.catchUp(height + 1);
       } else {
         context.count(`announce.${fault}`);
         context.peers.offend(from);
@@ -90,17 +90,30 @@ export class Announcements {
   }
 
   /**
-   * A consensus is over: blocks announced in the meantime that now fit are taken, and those that still do not call
-   * for another one, unless this one had every chance to find them.
+   * A consensus is over: blocks announced in the meantime that now fit are taken, and those that do not although this
+   * one had every chance to find what they stand on are dropped.
    *
    * @param startedAt when the consensus began
    */
   onConsensusFinished(startedAt: number): void {
     this.useEarly();
-    for (const { key, block, at } of this.early.values()) {
-      if (block.height >= this.context.chain.height && at >= startedAt) this.consensus.catchUp();
-      else this.early.delete(key);
-    }
+    for (const { key, at } of this.early.values()) if (at < startedAt) this.early.delete(key);
+  }
+
+  /**
+   * Our chain has become another one: its tip is told, once, to those who are not known to have a chain as long. Of a
+   * tip that only somebody told us whom others do not hear, or hear too late, they would learn a whole consensus
+   * interval later.
+   */
+  onAdopted(): void {
+    const { chain, peers } = this.context;
+    const { tip, height } = chain;
+    if (tip === null || !this.seen.add(tip.hash)) return;
+    const behind = peers.all().filter(({ claim }) => (claim?.height ?? 0) < height);
+    this.context.broadcast(
+      behind.map(({ address }) => address),
+      { type: 'ANNOUNCE', block: tip },
+    );
   }
 
   /** @returns false if it has been announced before and still waits */

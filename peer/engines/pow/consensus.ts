@@ -4,6 +4,10 @@
  * The longest valid chain wins. Of several claims the longest is tried first, then the one most peers agree on, then
  * the lowest hash. At our own height the hash with most votes wins (ours counts as one), then the lowest, so that
  * every network settles on one chain. Source: the assignment ("longest chain; ties break on the majority").
+ *
+ * While others wait that no fewer hosts claim, a chain gets a share of the time only; whose share was not enough comes
+ * after them the next time, with one twice as large. So a false promise that is served slowly does not hold us up for
+ * long, and a long chain that is served slowly is had in the end.
  */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
@@ -15,6 +19,7 @@ import {
   CATCH_UP_MAX_INTERVAL,
   CATCH_UP_MIN_INTERVAL,
   CONSENSUS_MIN_INTERVAL,
+  FIRST_SYNC_TIME,
   JOIN_RETRY,
   JOIN_WAIT,
   MAX_BLAMED,
@@ -22,7 +27,9 @@ import {
   MAX_FAILURES_PER_HOST,
   MAX_FALSE_CHAINS,
   MAX_PEERS,
+  MAX_SLOW_SOURCES,
   MAX_SOURCES,
+  MAX_SYNC_TIME,
   STATS_RETRY,
   STATS_ROUNDS,
   STATS_TIMEOUT,
@@ -74,10 +81,18 @@ type State =
 
 type Outcome = Extract<PowNotice, { kind: 'consensus-finished' }>['outcome'];
 
+/** Who is told of what comes of it. */
+export interface ConsensusHooks {
+  /** Our chain has become another one. */
+  onAdopted(): void;
+  /** A consensus is over that began at this time. */
+  onFinished(startedAt: number): void;
+}
+
 export class Consensus {
   private readonly context: Context;
   private readonly words: WordQueue;
-  private readonly onFinished: (startedAt: number) => void;
+  private readonly hooks: ConsensusHooks;
   private state: State = { phase: 'idle' };
   /** When the next consensus is due. */
   private due = Infinity;
@@ -95,16 +110,24 @@ export class Consensus {
   private toldWaiting = false;
   /** How many claims of each host proved false or unavailable in this consensus. */
   private failures = new Map<string, number>();
-  /** Whether what was adopted in this consensus is not just what was claimed: then the next comes soon. */
-  private partial = false;
+  /** Whether our chain has become another one in this consensus. */
+  private adopted = false;
+  /** Whether more is to be had than this consensus got: then the next comes soon. */
+  private unfinished = false;
+  /** Length of the longest chain that we were told of since this consensus began, other than by its answers. */
+  private heard = 0;
+  /** Whether this consensus repeats the one before for an answer that came too late, and whether the next is to. */
+  private repeats = false;
+  private repeat = false;
+  /** How long a sync from each source may take while others wait, where {@link FIRST_SYNC_TIME} was not enough. */
+  private readonly syncTimes = new RecentMap<number>(MAX_SLOW_SOURCES);
   /** Who has claimed which chain falsely. */
   private readonly falseChains = new RecentMap<Set<string>>(MAX_FALSE_CHAINS);
 
-  /** @param onFinished called when a consensus is over, with the time it began */
-  constructor(context: Context, words: WordQueue, onFinished: (startedAt: number) => void) {
+  constructor(context: Context, words: WordQueue, hooks: ConsensusHooks) {
     this.context = context;
     this.words = words;
-    this.onFinished = onFinished;
+    this.hooks = hooks;
   }
 
   /** What we are doing, in a word. */
@@ -120,6 +143,7 @@ export class Consensus {
     const { state } = this;
     const most = MAX_PEERS + this.context.config.join.length;
     tell('failed hosts', this.failures.size, most);
+    this.syncTimes.measure('slow sources', tell);
     this.falseChains.measure('false chains', tell);
     for (const blamed of this.falseChains.values())
       tell('claimants of a false chain', blamed.size, MAX_BLAMED);
@@ -171,8 +195,9 @@ export class Consensus {
     return true;
   }
 
-  /** A block ahead of us was announced: somebody has a longer chain. */
-  catchUp(): void {
+  /** Somebody told us of a chain of so many blocks, longer than ours, otherwise than in an answer that we wait for. */
+  catchUp(height: number): void {
+    this.heard = Math.max(this.heard, height);
     this.catchingUp = true;
     this.scheduleWithin(Math.max(0, this.finishedAt + this.catchUpInterval - this.context.now));
   }
@@ -239,6 +264,7 @@ export class Consensus {
     if (state.phase !== 'asking' || !makeRoomForAnswer(state, sender)) {
       // One implementation answers all its peers whenever anybody asks it.
       context.count('stats-reply.unexpected');
+      if (peer !== undefined && claim !== null) this.onLateClaim(claim);
       return;
     }
     // Asked again, it may be answering either question (Karn's algorithm).
@@ -246,6 +272,18 @@ export class Consensus {
     context.count('stats-reply.accepted');
     state.answers.set(addressKey(sender), { claim, from: sender });
     if (state.silent === 0) this.evaluate(state);
+  }
+
+  /**
+   * An answer that came when the others had been counted. If it is better news than they were, everybody is asked again
+   * soon: once, because who always answers late, or lies, would have us ask all the time.
+   */
+  private onLateClaim(claim: ChainClaim): void {
+    const { chain } = this.context;
+    if (this.repeats || this.repeat) return;
+    if (claim.height <= chain.height || !meetsDifficulty(claim.hash, chain.difficulty)) return;
+    this.repeat = true;
+    this.catchUp(claim.height);
   }
 
   /** Who sent a STATS_REPLY: some answer from another port than they listen on, and one says which that is. */
@@ -266,7 +304,11 @@ export class Consensus {
     this.startedAt = context.now;
     this.due = Infinity;
     this.failures = new Map();
-    this.partial = false;
+    this.adopted = false;
+    this.unfinished = false;
+    this.heard = 0;
+    this.repeats = this.repeat;
+    this.repeat = false;
     context.notify({ kind: 'consensus-started', peers: asked.size });
     if (asked.size === 0) {
       this.finish('alone', 0);
@@ -365,12 +407,7 @@ export class Consensus {
 
   /** @param otherwise the outcome if no target is left */
   private tryNext(targets: readonly SyncTarget[], answers: number, otherwise: Outcome): void {
-    const { chain } = this.context;
-    // Ours may have become longer in the meantime.
-    const better = targets.filter(
-      ({ height, insteadOf }) =>
-        height > chain.height || (height === chain.height && insteadOf === chain.tip?.hash),
-    );
+    const better = this.stillBetter(targets).sort((a, b) => this.usedUp(a) - this.usedUp(b));
     const reliable = better.find(({ claimantHosts }) =>
       claimantHosts.some((host) => (this.failures.get(host) ?? 0) < MAX_FAILURES_PER_HOST),
     );
@@ -380,11 +417,43 @@ export class Consensus {
       return;
     }
     const others = better.filter((other) => other !== target);
-    const sync = new ChainSync(this.context, this.words, target, (outcome) => {
-      this.onSyncDone(target, outcome, others, answers, otherwise);
+    const sync = new ChainSync(this.context, this.words, target, {
+      timeLimit: () => this.timeLimit(target, others),
+      onDone: (outcome) => {
+        this.onSyncDone(target, outcome, others, answers, otherwise);
+      },
     });
     this.state = { phase: 'syncing', sync, others, answers };
     sync.begin();
+  }
+
+  /** Our own chain may have become as good as some of them in the meantime. */
+  private stillBetter(targets: readonly SyncTarget[]): SyncTarget[] {
+    const { chain } = this.context;
+    return targets.filter(
+      ({ height, insteadOf }) =>
+        height > chain.height || (height === chain.height && insteadOf === chain.tip?.hash),
+    );
+  }
+
+  /** How much time its freshest source has used up in vain: a liar that joins in puts nobody back. */
+  private usedUp({ sources }: SyncTarget): number {
+    return Math.min(...sources.map((source) => this.syncTimes.get(addressKey(source)) ?? 0));
+  }
+
+  /** How long a sync with its most patiently treated source may take while others wait. */
+  private share({ sources }: SyncTarget): number {
+    return Math.max(...sources.map((source) => this.syncTimes.get(addressKey(source)) ?? FIRST_SYNC_TIME));
+  }
+
+  /** How long a sync may take, as things stand: what was told since the answers, and the next consensus, wait as well. */
+  private timeLimit(target: SyncTarget, others: readonly SyncTarget[]): number {
+    const { context, startedAt } = this;
+    const news = this.heard > context.chain.height;
+    const due = context.now >= startedAt + context.config.consensusInterval;
+    const waiting = this.stillBetter(others).map(({ claimantHosts }) => claimantHosts.length);
+    const most = Math.max(news || due ? 1 : 0, ...waiting);
+    return most >= target.claimantHosts.length ? this.share(target) : MAX_SYNC_TIME;
   }
 
   private onSyncDone(
@@ -401,8 +470,14 @@ export class Consensus {
     }
     switch (result.outcome) {
       case 'adopted':
-        this.partial ||= !result.exact;
-        this.finish('adopted', answers);
+        this.unfinished ||= !result.exact;
+        this.onAdopted();
+        // Longer ones came first, but for those that had to give way: it is their turn now.
+        this.tryNext(
+          others.filter((other) => this.usedUp(other) > 0),
+          answers,
+          otherwise,
+        );
         return;
       case 'false': {
         const { liars, fault } = result;
@@ -418,7 +493,9 @@ export class Consensus {
         return;
       }
       case 'unavailable':
-        this.partial ||= result.partial;
+        this.unfinished ||= result.partial || result.slow;
+        if (result.slow) this.giveMoreTime(target);
+        if (result.partial) this.onAdopted();
         context.notify({ kind: 'chain-unavailable', target: claim });
         this.tryNext(others, answers, 'failed');
         return;
@@ -427,9 +504,20 @@ export class Consensus {
     }
   }
 
+  private onAdopted(): void {
+    this.adopted = true;
+    this.hooks.onAdopted();
+  }
+
+  /** The time of a sync was not enough: the next from these sources comes after others, and may take longer. */
+  private giveMoreTime(target: SyncTarget): void {
+    const time = Math.min(MAX_SYNC_TIME, 2 * this.share(target));
+    for (const source of target.sources) this.syncTimes.set(addressKey(source), time);
+  }
+
   private finish(result: Outcome, answers: number): void {
     const { context } = this;
-    const outcome = result === 'failed' && this.partial ? 'adopted' : result;
+    const outcome = this.adopted ? 'adopted' : result;
     const { config, chain } = context;
     this.state = { phase: 'idle' };
     this.finishedAt = context.now;
@@ -447,9 +535,10 @@ export class Consensus {
       this.toldWaiting = true;
       context.notify({ kind: 'waiting' });
     }
-    const next = searching || this.partial ? this.retryInterval : config.consensusInterval;
+    const next = searching || this.unfinished ? this.retryInterval : config.consensusInterval;
     this.schedule(Math.min(next, config.consensusInterval));
-    this.onFinished(this.startedAt);
+    this.hooks.onFinished(this.startedAt);
+    if (this.heard > chain.height) this.catchUp(this.heard);
   }
 
   private schedule(after: number): void {

@@ -19,7 +19,7 @@ export class Context {
   readonly peers: PeerTable;
   readonly random: Random;
   /** How often each outcome was met. */
-  readonly counters: Record<string, number> = {};
+  readonly counters = new Map<string, { times: number }>();
   /** The time of the event that is being handled, in milliseconds. */
   now = 0;
   private effects: PowEffect[] = [];
@@ -40,7 +40,9 @@ export class Context {
   }
 
   count(outcome: string, by = 1): void {
-    this.counters[outcome] = (this.counters[outcome] ?? 0) + by;
+    const counter = this.counters.get(outcome);
+    if (counter === undefined) this.counters.set(outcome, { times: by });
+    else counter.times += by;
   }
 
   send(to: Address, message: PowMessage): void {

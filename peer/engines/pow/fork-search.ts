@@ -25,7 +25,10 @@ export class ForkSearch {
   private different: number;
   /** Distance from the top at which the next round begins to double, while nothing common is known. */
   private span = 1;
+  /** Heights of this round that nobody has answered yet. */
   private awaited = new Set<number>();
+  /** Heights of all rounds that nobody has answered yet: over a long way answers come when the next round has begun. */
+  private readonly asked = new Set<number>();
   private roundStart = -Infinity;
   private rounds = 0;
   private silentRounds = 0;
@@ -65,6 +68,7 @@ export class ForkSearch {
     this.roundStart = now;
     this.answered = false;
     this.awaited = new Set(this.heights());
+    for (const height of this.awaited) this.asked.add(height);
     return [...this.awaited].flatMap((height) =>
       this.random.sample(this.sources, COPIES).map((to) => ({ to, height })),
     );
@@ -73,7 +77,8 @@ export class ForkSearch {
   /** A block has come in. */
   onBlock(block: Block): void {
     const { height, hash } = block;
-    if (!this.awaited.delete(height)) return;
+    this.awaited.delete(height);
+    if (!this.asked.delete(height)) return;
     this.answered = true;
     if (height <= this.common || height >= this.different) return;
     if (hash === this.hashAt(height)) this.common = height;

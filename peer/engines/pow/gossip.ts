@@ -77,59 +77,62 @@ export class GossipProtocol {
   /** @param sender the peer at `from`, if there is one */
   onGossip(message: Gossip, from: Address, sender: Peer | undefined): void {
     const { context } = this;
-    const { peers, now } = context;
+    const { peers, now, config } = context;
     const address = reachable(message, from);
     if (address === undefined) {
       context.count('gossip.unreachable-host');
       return;
     }
     const repeated = message.id !== undefined && !this.seen.add(message.id);
-    if (peers.self(address)) {
+    const known = peers.hear(address, from, message.name, now);
+    if (known === undefined && peers.self(address)) {
       context.count('gossip.own');
       return;
     }
-    const hearing = this.hear(address, from, message.name);
-    if (hearing === undefined) return;
-    const { peer, joined } = hearing;
+    const peer = known ?? this.admit(address, from, message.name);
+    if (peer === undefined) return;
     if (sender !== undefined) peers.noteForwarder(peer, sender);
     if (repeated) {
       // Some implementations keep one id for life: they are not to be passed on again, but want to be answered.
       context.count('gossip.repeated');
-      if (now - peer.lastReply >= context.config.gossipInterval / 3) this.reply(peer);
+      if (now - peer.lastReply >= config.gossipInterval / 3) this.reply(peer);
       return;
     }
     context.count('gossip.accepted');
     this.reply(peer);
     // Some implementations learn of peers only from a GOSSIP, so a newcomer gets one from us at once.
-    if (joined) this.sendIfSafe(peer, this.ownGossip());
+    if (known === undefined) this.sendIfSafe(peer, this.ownGossip());
     this.forward(message, peer, from, sender);
   }
 
   onReply(message: GossipReply, from: Address): void {
     const { context } = this;
+    const { peers, now } = context;
     const address = reachable(message, from);
     if (address === undefined) {
       context.count('gossip-reply.unreachable-host');
-    } else if (context.peers.self(address)) {
+      return;
+    }
+    const known = peers.hear(address, from, message.name, now);
+    if (known === undefined && peers.self(address)) {
       // One implementation answers with the address of whom it answers.
       context.count('gossip-reply.own');
-    } else if (this.hear(address, from, message.name) !== undefined) {
+    } else if ((known ?? this.admit(address, from, message.name)) !== undefined) {
       context.count('gossip-reply.accepted');
     }
   }
 
-  private hear(address: Address, from: Address, name: string): { peer: Peer; joined: boolean } | undefined {
+  /** Tracks a newcomer, and says so, if there is room for it. */
+  private admit(address: Address, from: Address, name: string): Peer | undefined {
     const { context } = this;
-    const hearing = context.peers.hear(address, from, name, context.now);
-    if ('refused' in hearing) {
-      context.count(hearing.refused);
+    const peer = context.peers.admit(address, from, name, context.now);
+    if (typeof peer === 'string') {
+      context.count(peer);
       return undefined;
     }
-    if (hearing.joined) {
-      context.notify({ kind: 'peer-joined', peer: address, name, peers: context.peers.size });
-      this.onPeer();
-    }
-    return hearing;
+    context.notify({ kind: 'peer-joined', peer: address, name, peers: context.peers.size });
+    this.onPeer();
+    return peer;
   }
 
   private ownGossip(): Gossip {

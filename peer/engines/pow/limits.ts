@@ -172,6 +172,13 @@ export const MAX_SILENT_ROUNDS = 4;
 export const MAX_STALL = 30_000;
 /** After this long a sync ends with what it has got, so that a source that only just keeps going can't hold us. */
 export const MAX_SYNC_TIME = 300_000;
+/**
+ * The same while something waits that no fewer hosts claim: longer than a sync takes over a bad line, short enough for
+ * whoever serves a false promise slowly. Doubled each time that it was not enough for one of the sources.
+ */
+export const FIRST_SYNC_TIME = 15_000;
+/** Sources for which it was not enough that are remembered. */
+export const MAX_SLOW_SOURCES = 1024;
 /** Progress is told this often. */
 export const PROGRESS_INTERVAL = 250;
 /** Our own orphaned blocks that are looked through for words to be mined again. */

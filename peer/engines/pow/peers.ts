@@ -41,10 +41,10 @@ export interface Peer {
   readonly forwarders: string[];
 }
 
-/** What became of a peer that was heard of. */
-export type Hearing = { readonly peer: Peer; readonly joined: boolean } | { readonly refused: string };
+/** Why a peer is not tracked: the limit that it would break. */
+export type Refusal = 'limit.peers' | 'limit.introductions' | 'limit.unverified-peers';
 
-/** The table of peers, by `host:port`. */
+/** The table of peers, by `host:port`. We ourselves are never in it. */
 export class PeerTable {
   /** By host and port rather than by key: every datagram is looked up, and keys would have to be put together. */
   private readonly byHost = new Map<string, Map<number, Peer>>();
@@ -103,24 +103,29 @@ export class PeerTable {
   }
 
   /**
-   * A peer was heard of: tracks it, or refreshes it.
+   * A peer was heard of: refreshes it.
    *
    * @param from where the news came from: the peer itself if it is its own host
+   * @returns undefined if it is not tracked
    */
-  hear(address: Address, from: Address, name: string, now: number): Hearing {
+  hear(address: Address, from: Address, name: string, now: number): Peer | undefined {
+    const peer = this.get(address);
+    if (peer === undefined) return undefined;
+    peer.lastHeard = now;
+    if (name !== '') peer.name = name;
+    if (!peer.verified && from.host === address.host && this.roomForVerified(address.host))
+      this.setVerified(peer);
+    return peer;
+  }
+
+  /** A peer that is not tracked was heard of: tracks it, with the same parameters, if there is room. */
+  admit(address: Address, from: Address, name: string, now: number): Peer | Refusal {
     const direct = from.host === address.host;
-    const known = this.get(address);
-    if (known !== undefined) {
-      known.lastHeard = now;
-      if (name !== '') known.name = name;
-      if (direct && !known.verified && this.roomForVerified(address.host)) this.setVerified(known);
-      return { peer: known, joined: false };
-    }
-    if (direct && !this.makeRoomForVerified(address.host)) return { refused: 'limit.peers' };
+    if (direct && !this.makeRoomForVerified(address.host)) return 'limit.peers';
     if (!direct) {
       if (!this.introductions.take(from.host, now) || !this.allIntroductions.take('all', now))
-        return { refused: 'limit.introductions' };
-      if (!this.makeRoomForUnverified(address.host, from.host)) return { refused: 'limit.unverified-peers' };
+        return 'limit.introductions';
+      if (!this.makeRoomForUnverified(address.host, from.host)) return 'limit.unverified-peers';
     }
     const peer: Peer = {
       key: addressKey(address),
@@ -142,7 +147,7 @@ export class PeerTable {
     this.count++;
     this.list = undefined;
     if (direct) this.setVerified(peer);
-    return { peer, joined: true };
+    return peer;
   }
 
   /** Anything came from this very address: whoever is tracked under it is alive. */

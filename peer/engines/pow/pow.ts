@@ -45,8 +45,13 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     const chain = new Chain(modules.view, config.difficulty, modules.tuning);
     const peers = new PeerTable(config.self, config.selfHosts);
     this.context = new Context({ config, chain, peers, random: new Random(modules.entropy) });
-    this.consensus = new Consensus(this.context, this.words, (startedAt) => {
-      this.announcements.onConsensusFinished(startedAt);
+    this.consensus = new Consensus(this.context, this.words, {
+      onAdopted: () => {
+        this.announcements.onAdopted();
+      },
+      onFinished: (startedAt) => {
+        this.announcements.onConsensusFinished(startedAt);
+      },
     });
     this.announcements = new Announcements(this.context, this.words, this.consensus);
     this.gossip = new GossipProtocol(this.context, () => {
@@ -111,17 +116,17 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       phase: this.consensus.phase,
       peers: peers.view(now),
       words: this.words.waiting,
-      counters: { ...counters },
+      counters: Object.fromEntries([...counters].map(([outcome, { times }]) => [outcome, times])),
     };
   }
 
   private onMessage(message: PowMessage, from: Address): void {
     const { context } = this;
-    if (context.peers.self(from)) {
+    const sender = context.peers.touch(from, context.now);
+    if (sender === undefined && context.peers.self(from)) {
       context.count('limit.own-address');
       return;
     }
-    const sender = context.peers.touch(from, context.now);
     switch (message.type) {
       case 'GOSSIP':
         this.gossip.onGossip(message, from, sender);

@@ -16,7 +16,6 @@ import {
   MAX_SOURCES,
   MAX_STAGED_MESSAGES,
   MAX_STALL,
-  MAX_SYNC_TIME,
   PROGRESS_INTERVAL,
   VERIFY_SLICE,
 } from './limits.ts';
@@ -31,8 +30,11 @@ export type SyncOutcome =
   | { readonly outcome: 'adopted'; readonly exact: boolean }
   /** These claimants served something that breaks a rule. */
   | { readonly outcome: 'false'; readonly liars: readonly Address[]; readonly fault: string }
-  /** Nobody served the whole chain. `partial`: what was served is longer than our chain was, and has replaced it. */
-  | { readonly outcome: 'unavailable'; readonly partial: boolean }
+  /**
+   * Nobody served the whole chain, or not in the time there was (`slow`). `partial`: what was served is longer than our
+   * chain was, and has replaced it.
+   */
+  | { readonly outcome: 'unavailable'; readonly partial: boolean; readonly slow: boolean }
   /** Our own chain has become at least as good in the meantime. */
   | { readonly outcome: 'outdated' };
 
@@ -56,6 +58,7 @@ export class ChainSync {
   readonly target: SyncTarget;
   private readonly context: Context;
   private readonly words: WordQueue;
+  private readonly timeLimit: () => number;
   private readonly onDone: (outcome: SyncOutcome) => void;
   private search: ForkSearch | undefined;
   private download: Download | undefined;
@@ -79,16 +82,18 @@ export class ChainSync {
   private whole: Download | undefined;
   private done = false;
 
+  /** @param hooks.timeLimit how long this sync may take, as things stand */
   constructor(
     context: Context,
     words: WordQueue,
     target: SyncTarget,
-    onDone: (outcome: SyncOutcome) => void,
+    hooks: { timeLimit: () => number; onDone: (outcome: SyncOutcome) => void },
   ) {
     this.context = context;
     this.words = words;
     this.target = target;
-    this.onDone = onDone;
+    this.timeLimit = hooks.timeLimit;
+    this.onDone = hooks.onDone;
   }
 
   get phase(): 'searching' | 'downloading' {
@@ -258,7 +263,7 @@ export class ChainSync {
       for (const source of download.active) download.shed(source, 'silent');
     if (download.peek() !== undefined) return;
     if (!download.possible) this.exhausted(download);
-    else if (now - this.startedAt >= MAX_SYNC_TIME) this.giveUp();
+    else if (now - this.startedAt >= this.timeLimit()) this.giveUp(true);
   }
 
   /** No source is left for the next block. */
@@ -318,7 +323,8 @@ export class ChainSync {
     else this.giveUp();
   }
 
-  private giveUp(): void {
+  /** @param slow whether the time is over, rather than every source tried */
+  private giveUp(slow = false): void {
     const { chain } = this.context;
     const liars = [...this.liars.values()];
     if (liars.length > 0) {
@@ -328,7 +334,7 @@ export class ChainSync {
     // What was served is a valid chain: if longer than ours it is kept, so that no false promise costs it twice.
     const partial = (chain.stagedHeight ?? 0) > chain.height;
     if (partial) this.adopt();
-    this.stop({ outcome: 'unavailable', partial });
+    this.stop({ outcome: 'unavailable', partial, slow });
   }
 
   /** Every block is there and verified. */

@@ -16,14 +16,14 @@ export class Prospector {
   /** @param timestamp in seconds */
   find(template: WorkTemplate, timestamp: number): Block {
     const { height, previousHash, messages, minedBy, difficulty } = template;
-    const draft = { height, messages, minedBy, timestamp };
     const label = (++this.made).toString(36);
     if (this.stub) {
-      const block = { ...draft, nonce: label };
+      const block = { height, messages, minedBy, timestamp, nonce: label };
       return { ...block, hash: stubHash(block, previousHash, difficulty) };
     }
     for (let count = 0; ; count++) {
-      const block = { ...draft, nonce: `${label}-${count.toString(36)}` };
+      const nonce = `${label}-${count.toString(36)}`;
+      const block = { height, messages, minedBy, timestamp, nonce };
       const hash = hashBlock(block, previousHash);
       if (meetsDifficulty(hash, difficulty)) return { ...block, hash };
     }

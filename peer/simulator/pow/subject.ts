@@ -27,7 +27,7 @@ import { Prospector } from './mining.ts';
 import { verifyStub } from './stub.ts';
 import type { PowTypes } from './types.ts';
 import { verifier, type Verify } from './verifier.ts';
-import { CHECKERS, NodeWatch, VerifiedBlocks } from './watch.ts';
+import { CHECKERS, CommonKnowledge, NodeWatch } from './watch.ts';
 
 /** Milliseconds in a second and an hour. */
 const SECOND = 1_000;
@@ -172,10 +172,10 @@ class PowRun implements SubjectRun<PowTypes> {
       ...(batch > 0 && { stageBatch: batch, inPlaceLimit: Math.floor(batch / 2) }),
     };
     this.prospector = new Prospector(this.stub);
-    const blocks = new VerifiedBlocks(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
+    const common = new CommonKnowledge(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
     this.watches = world.nodes.map(
       (node) =>
-        new NodeWatch(node, world, blocks, (hash) => {
+        new NodeWatch(node, world, common, (hash) => {
           this.onArrival(hash);
         }),
     );

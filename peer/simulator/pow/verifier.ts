@@ -62,12 +62,24 @@ export interface Layout {
   readonly text: string;
 }
 
-/** What the record in a store says of its chain; an empty chain if there is no record. */
-export function readLayout(store: StoreView): Layout {
-  const record = store.get('chain');
-  if (record === undefined) return { height: 0, segments: [], text: '' };
-  const { height, segments } = JSON.parse(record) as Omit<Layout, 'text'>;
-  return { height, segments, text: JSON.stringify(segments) };
+const EMPTY: Layout = { height: 0, segments: [], text: '' };
+
+/** Reads records. The last one is remembered: one node after the other stores the same. */
+export class LayoutReader {
+  private record = '';
+  private layout = EMPTY;
+
+  /** What the record in a store says of its chain; an empty chain if there is no record. */
+  read(store: StoreView): Layout {
+    const record = store.get('chain');
+    if (record === undefined) return EMPTY;
+    if (record !== this.record) {
+      const { height, segments } = JSON.parse(record) as Omit<Layout, 'text'>;
+      this.record = record;
+      this.layout = { height, segments, text: JSON.stringify(segments) };
+    }
+    return this.layout;
+  }
 }
 
 /** The JSON of a block of that chain, undefined if it is missing. */

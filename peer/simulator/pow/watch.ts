@@ -1,12 +1,12 @@
 /** What must hold of a proof-of-work node, whatever happens to it: one watch for each honest node. */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
-import { RecentSet } from '../../engines/bounded.ts';
+import { RecentMap } from '../../engines/bounded.ts';
 import type { PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import type { SimulatedNode, World } from '../subject.ts';
 import type { PowTypes } from './types.ts';
-import { readLayout, readStored, storedHash, type Verify } from './verifier.ts';
+import { LayoutReader, readStored, storedHash, type Layout, type Verify } from './verifier.ts';
 
 /** The checkers, each by the sentence that it holds the node to. */
 export const CHECKERS = {
@@ -20,10 +20,10 @@ export const CHECKERS = {
 } as const;
 
 /** Ids and hashes remembered as passed on: those of a minute or two. */
-const MAX_PASSED_ON = 500;
+const MAX_PASSED_ON = 1_000;
 
-/** Blocks that were verified before, with the hash they stand on: shared by all watches of a run. */
-export class VerifiedBlocks {
+/** Blocks that were verified before, with the hash they stand on. */
+class VerifiedBlocks {
   private readonly previous = new Map<string, string>();
   private readonly verify: Verify;
 
@@ -40,6 +40,33 @@ export class VerifiedBlocks {
   }
 }
 
+/** Who has passed on what lately. */
+class PassedOn {
+  private readonly senders = new RecentMap<Set<object>>(MAX_PASSED_ON);
+
+  /** @returns whether that sender passes it on for the first time */
+  add(id: string, sender: object): boolean {
+    let senders = this.senders.get(id);
+    if (senders === undefined) {
+      senders = new Set();
+      this.senders.set(id, senders);
+    }
+    const before = senders.size;
+    return senders.add(sender).size > before;
+  }
+}
+
+/** What all watches of a run know together: all nodes meet the same blocks and ids, about the same time. */
+export class CommonKnowledge {
+  readonly blocks: VerifiedBlocks;
+  readonly passedOn = new PassedOn();
+  readonly layouts = new LayoutReader();
+
+  constructor(verify: Verify) {
+    this.blocks = new VerifiedBlocks(verify);
+  }
+}
+
 /** Told of every block that a node has in its chain for the first time. */
 export type OnBlock = (hash: string) => void;
 
@@ -48,19 +75,20 @@ export class NodeWatch {
   readonly hashes: string[] = [];
   private readonly node: SimulatedNode;
   private readonly world: World<PowTypes>;
-  private readonly blocks: VerifiedBlocks;
+  private readonly common: CommonKnowledge;
   private readonly onBlock: OnBlock;
   private segments = '';
   /** By whom each chain, named by its last hash, was claimed since the last consensus began. */
   private readonly claims = new Map<string, Set<string>>();
   private readonly met = new Set<string>();
-  private passedOn = new RecentSet(MAX_PASSED_ON);
+  /** Stands for the node since its last start: before it, it may have passed on the same. */
+  private life = {};
   private blamed = new Set<string>();
 
-  constructor(node: SimulatedNode, world: World<PowTypes>, blocks: VerifiedBlocks, onBlock: OnBlock) {
+  constructor(node: SimulatedNode, world: World<PowTypes>, common: CommonKnowledge, onBlock: OnBlock) {
     this.node = node;
     this.world = world;
-    this.blocks = blocks;
+    this.common = common;
     this.onBlock = onBlock;
   }
 
@@ -70,7 +98,7 @@ export class NodeWatch {
 
   /** The node has started: its memory is empty, its store must not be. */
   onStart(): void {
-    this.passedOn = new RecentSet(MAX_PASSED_ON);
+    this.life = {};
     this.blamed = new Set();
     this.look(true);
   }
@@ -137,8 +165,8 @@ export class NodeWatch {
    * @param all whether everything is to be looked at, rather than what lies above the last look
    */
   look(all = false): void {
-    const { hashes, node } = this;
-    const layout = readLayout(node.store);
+    const { hashes, node, common } = this;
+    const layout = common.layouts.read(node.store);
     const { height } = layout;
     const old = { height: hashes.length, tip: this.tip };
     let from = height;
@@ -151,7 +179,7 @@ export class NodeWatch {
     for (let at = from; at < height; at++) {
       const json = readStored(node.store, layout, at);
       const fault =
-        json === undefined ? 'a block is missing' : this.blocks.fault(json, hashes[at - 1] ?? '', at);
+        json === undefined ? 'a block is missing' : common.blocks.fault(json, hashes[at - 1] ?? '', at);
       if (fault !== undefined || json === undefined) {
         this.violate('valid', `${fault} at height ${at} of ${height}`);
         return;
@@ -169,7 +197,7 @@ export class NodeWatch {
     }
   }
 
-  private hashOf(layout: ReturnType<typeof readLayout>, height: number): string | undefined {
+  private hashOf(layout: Layout, height: number): string | undefined {
     const json = readStored(this.node.store, layout, height);
     return json === undefined ? undefined : storedHash(json);
   }
@@ -191,7 +219,7 @@ export class NodeWatch {
   }
 
   private mustBeFirst(id: string): void {
-    if (!this.passedOn.add(id)) this.violate('once', id);
+    if (!this.common.passedOn.add(id, this.life)) this.violate('once', id);
   }
 
   private violate(checker: keyof typeof CHECKERS, detail: string): void {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Block } from '../../../shared/block.ts';
-import { MAX_STALL, STATS_RETRY } from '../../../peer/engines/pow/limits.ts';
+import {
+  FIRST_SYNC_TIME,
+  MAX_STALL,
+  MAX_SYNC_TIME,
+  STATS_RETRY,
+  STATS_ROUNDS,
+} from '../../../peer/engines/pow/limits.ts';
 import { buildChain, extendChain, flipBit, forkChain, gooseChain } from '../../support/chains.ts';
 import {
   servingScript,
@@ -94,6 +100,29 @@ describe('reorganisation', () => {
 
 /** A hash that meets the difficulty and belongs to no block. */
 const fakeHash = (salt: number): string => salt.toString(16).padStart(63, 'b') + '0';
+
+/** Has one more block to serve every two seconds. */
+function trickling(network: VirtualNetwork, script: Script): Script {
+  return (message, from, send) => {
+    if (message.type !== 'GET_BLOCK' || (message.height ?? 0) <= network.now / 2_000)
+      script(message, from, send);
+  };
+}
+
+/** Serves one block every so many milliseconds; more questions than it answers in a second are lost. */
+function slowly(network: VirtualNetwork, pace: number, script: Script): Script {
+  let next = 0;
+  return (message, from, send) => {
+    if (message.type !== 'GET_BLOCK') {
+      script(message, from, send);
+    } else if (next < network.now + 1_000) {
+      next = Math.max(next, network.now) + pace;
+      network.at(next, () => {
+        script(message, from, send);
+      });
+    }
+  };
+}
 
 /** Everything of a type that a node sent to a host. */
 function sentTo(network: VirtualNetwork, node: VirtualNode, host: string, type: string): string[] {
@@ -480,17 +509,12 @@ describe('liars with a claim of their own', () => {
   it('can not hold us by serving so that it only just goes on', () => {
     const network = new VirtualNetwork(1);
     const script = servingScript(at(66), honest, { stats: { height: 1e6, hash: fakeHash(1) } });
-    network.addScript(at(66), (message, from, send) => {
-      // One more block every two seconds.
-      if (message.type === 'GET_BLOCK' && (message.height ?? 0) > network.now / 2_000) return;
-      script(message, from, send);
-    });
-    network.addScript(at(1), servingScript(at(1), honest));
-    const node = network.addNode(at(100), { join: [at(66), at(1)] });
-    network.run(200_000);
+    network.addScript(at(66), trickling(network, script));
+    const node = network.addNode(at(100), { join: [at(66)] });
+    network.run(MAX_SYNC_TIME - 10_000);
     expect(node.engine.status().phase).toBe('downloading');
-    expect(network.run(150_000, () => node.height === 300)).toBe(true);
-    expect(node.told('chain-adopted').map(({ depth }) => depth)).toEqual([0, 0]);
+    expect(network.run(20_000, () => node.told('chain-unavailable').length > 0)).toBe(true);
+    expect(node.height).toBeGreaterThan(100);
   });
 
   it('with many ports do not come before the honest claims of other hosts for long', () => {
@@ -512,6 +536,8 @@ describe('liars with a claim of their own', () => {
     const node = network.addNode(at(100), { join: [at(1)] });
     expect(network.run(60_000, () => node.height === 300)).toBe(true);
     expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+    // With that the consensus is over: what else they claim is not looked at.
+    expect(node.engine.status().phase).toBe('following');
   });
 
   it('that answer twice, late and from other ports do no harm', () => {
@@ -529,6 +555,220 @@ describe('liars with a claim of their own', () => {
     expect(network.run(30_000, () => node.height === 300)).toBe(true);
     network.run(10_000);
     expect(node.blocks()).toEqual(honest);
+  });
+});
+
+describe('a chain that is served slowly', () => {
+  const ours = buildChain(290, { difficulty, minedBy: 'ours' });
+  const theirs = buildChain(320, { difficulty, minedBy: 'theirs' });
+  const theirsAndMore = extendChain(theirs, 60, { difficulty });
+  const promise = { stats: { height: 1_000, hash: fakeHash(1) } };
+  /** Enough for a consensus and a quick sync. */
+  const MOMENT = 15_000;
+
+  /** A node with a chain of its own and one who promises a longer one and serves it slowly. */
+  function promised(known: readonly number[]): { network: VirtualNetwork; node: VirtualNode } {
+    const network = new VirtualNetwork(1);
+    network.addScript(at(66), trickling(network, servingScript(at(66), theirs, promise)));
+    const join = known.map((last) => at(last));
+    return { network, node: network.addNode(at(100), { join, consensusInterval: 60_000 }, ours) };
+  }
+
+  // Seed 16859 of the campaign: a promise held a node up for as long as it takes, and others waited.
+  it('and only promised does not hold up what others claim', () => {
+    const { network, node } = promised([66, 1]);
+    network.addScript(at(1), servingScript(at(1), honest));
+    expect(network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300)).toBe(true);
+    expect(node.blocks()).toEqual(honest);
+  });
+
+  it('and only promised does not hold up what is announced in the meantime', () => {
+    const { network, node } = promised([66]);
+    const send = network.addScript(at(1), servingScript(at(1), honest));
+    const last = honest.at(-1);
+    network.at(10_000, () => {
+      send(node.address, { type: 'GOSSIP', ...at(1), id: 'new', name: 'new' });
+      if (last !== undefined) send(node.address, { type: 'ANNOUNCE', block: last });
+    });
+    expect(network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300)).toBe(true);
+  });
+
+  it('and only promised does not hold up the next consensus', () => {
+    const { network, node } = promised([66]);
+    const send = network.addScript(at(1), servingScript(at(1), honest));
+    network.at(10_000, () => {
+      send(node.address, { type: 'GOSSIP', ...at(1), id: 'new', name: 'new' });
+    });
+    expect(network.run(60_000 + MOMENT, () => node.height === 300)).toBe(true);
+  });
+
+  it('comes after the others the next time', () => {
+    const { network, node } = promised([66, 1]);
+    let served: readonly Block[] = honest;
+    network.addScript(at(1), (message, from, send) => {
+      servingScript(at(1), served)(message, from, send);
+    });
+    network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300);
+    served = extendChain(honest, 5, { difficulty });
+    expect(network.run(120_000, () => node.height === 305)).toBe(true);
+    const claimed = node.told('sync-started').map(({ target }) => target.height);
+    expect(claimed.filter((height) => height !== 1_000)).toEqual([300, 305]);
+    expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+  });
+
+  it('is had soon after the others', () => {
+    const network = new VirtualNetwork(1);
+    network.addScript(at(1), slowly(network, 100, servingScript(at(1), theirs)));
+    network.addScript(at(2), servingScript(at(2), honest));
+    const node = network.addNode(at(100), { join: [at(1), at(2)] }, ours);
+    expect(network.run(100_000, () => node.height === 320)).toBe(true);
+    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([300, 320]);
+  });
+
+  it('is had in the end, although liars that are as slow always wait', () => {
+    const network = new VirtualNetwork(1);
+    network.addScript(at(1), slowly(network, 150, servingScript(at(1), theirs)));
+    const lie = { stats: { height: 310, hash: fakeHash(2) } };
+    network.addScript(at(66), trickling(network, servingScript(at(66), honest, lie)));
+    const config = { join: [at(1), at(66)], consensusInterval: 200_000 };
+    const node = network.addNode(at(100), config, ours);
+    expect(network.run(1_800_000, () => node.height === 320)).toBe(true);
+    expect(node.blocks()).toEqual(theirs);
+    const vain = node.told('chain-unavailable').filter(({ target }) => target.height === 320);
+    expect(vain).toHaveLength(2);
+  });
+
+  it('is had in the end, although there is always another one to be had at once', () => {
+    const network = new VirtualNetwork(1);
+    const long = buildChain(400, { difficulty, minedBy: 'long' });
+    network.addScript(at(1), slowly(network, 100, servingScript(at(1), long)));
+    let length = 300;
+    network.addScript(at(2), (message, from, send) => {
+      if (message.type === 'STATS') length++;
+      servingScript(at(2), theirsAndMore.slice(0, length))(message, from, send);
+    });
+    const node = network.addNode(at(100), { join: [at(1), at(2)] }, ours);
+    expect(network.run(1_800_000, () => node.height === 400)).toBe(true);
+    expect(length).toBeLessThan(310);
+  });
+
+  it('is not interrupted for what fewer hosts claim', () => {
+    const network = new VirtualNetwork(1);
+    for (const last of [1, 2])
+      network.addScript(at(last), slowly(network, 200, servingScript(at(last), theirs)));
+    network.addScript(at(3), servingScript(at(3), honest));
+    const node = network.addNode(at(100), { join: [at(1), at(2), at(3)] }, ours);
+    expect(network.run(MAX_SYNC_TIME, () => node.height === 320)).toBe(true);
+    expect(network.now).toBeGreaterThan(FIRST_SYNC_TIME + MOMENT);
+    expect(node.told('chain-unavailable')).toEqual([]);
+    expect(node.told('chain-adopted')).toHaveLength(1);
+  });
+});
+
+describe('news that came too late for a consensus', () => {
+  const MINUTE = 60_000;
+
+  /** Answers STATS later than answers are waited for. */
+  function late(network: VirtualNetwork, script: Script, isLate: () => boolean): Script {
+    return (message, from, send) => {
+      if (message.type !== 'STATS' || !isLate()) script(message, from, send);
+      else
+        network.at(network.now + 3_000, () => {
+          script(message, from, send);
+        });
+    };
+  }
+
+  // Seed 14453 of the campaign: only one who answers late told a node of the longest chain in good time.
+  it.each([0, 500])('has everybody asked once more (others serve a block in %i ms)', (pace) => {
+    const network = new VirtualNetwork(1);
+    let questions = 0;
+    network.addScript(
+      at(1),
+      late(network, servingScript(at(1), honest), () => ++questions <= STATS_ROUNDS),
+    );
+    network.addScript(at(2), slowly(network, pace, servingScript(at(2), honest.slice(0, 290))));
+    const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest.slice(0, 280));
+    expect(network.run(MINUTE / 2, () => node.height === 300)).toBe(true);
+    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([290, 300]);
+  });
+
+  it('does not have us ask all the time if it is always late', () => {
+    const network = new VirtualNetwork(1);
+    const stats = { height: 1_000, hash: fakeHash(1) };
+    network.addScript(
+      at(1),
+      late(network, servingScript(at(1), honest, { stats }), () => true),
+    );
+    network.addScript(at(2), servingScript(at(2), honest));
+    const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest);
+    network.run(60 * MINUTE);
+    // One every five minutes and one more for each, and some because the promise was heard in time and not kept.
+    expect(node.told('consensus-started').length).toBeLessThanOrEqual(36);
+  });
+
+  it.each([
+    ['is no better than what we have', { height: 300, hash: fakeHash(1) }],
+    ['misses the difficulty', { height: 400, hash: 'f'.repeat(64) }],
+  ])('is of no interest if it %s', (_, stats) => {
+    const network = new VirtualNetwork(1);
+    network.addScript(
+      at(1),
+      late(network, servingScript(at(1), honest, { stats }), () => true),
+    );
+    network.addScript(at(2), servingScript(at(2), honest));
+    const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest);
+    network.run(MINUTE);
+    expect(node.told('consensus-started')).toHaveLength(1);
+  });
+});
+
+describe('a chain that was adopted', () => {
+  // Seeds 16859 and 14453 of the campaign: what one node had, the others learned of an interval later.
+  it.each([
+    ['the chain that was claimed', {}],
+    ['what was served of a longer one', { stats: { height: 400, hash: fakeHash(1) } }],
+  ])('is told to those who have a shorter one, who follow at once: %s', (_, change) => {
+    const network = new VirtualNetwork(1);
+    const short = forkChain(honest, 260, 280, { difficulty, minedBy: 'short' });
+    for (const [last, script] of [
+      [3, servingScript(at(3), honest.slice(0, 290))],
+      [66, servingScript(at(66), honest, change)],
+    ] as const) {
+      // Only one of them can reach these.
+      network.addScript(at(last), (message, from, send) => {
+        if (from.host === at(1).host) script(message, from, send);
+      });
+    }
+    const first = network.addNode(at(1), { join: [at(2), at(3), at(66)] }, short);
+    const second = network.addNode(at(2), { join: [at(1)] }, short);
+    expect(network.run(30_000, () => second.height === 300)).toBe(true);
+    network.run(3_600_000);
+    for (const node of [first, second]) expect(node.blocks()).toEqual(honest);
+    const told = sentTo(network, first, at(2).host, 'ANNOUNCE');
+    expect(told.length).toBeGreaterThan(0);
+    expect(new Set(told).size).toBe(told.length);
+    expect(sentTo(network, first, at(66).host, 'ANNOUNCE')).toEqual([]);
+  });
+
+  it('is told once, however often we come back to it', () => {
+    const chains = ['a', 'b'].map((minedBy) => forkChain(honest, 260, 280, { difficulty, minedBy }));
+    const network = new VirtualNetwork(1);
+    let turn = 0;
+    for (const last of [1, 2]) {
+      network.addScript(at(last), (message, from, send) => {
+        servingScript(at(last), chains[turn % 2] ?? [])(message, from, send);
+      });
+    }
+    network.addScript(at(3), servingScript(at(3), honest.slice(0, 100)));
+    const node = network.addNode(at(100), { join: [at(1), at(2), at(3)] });
+    for (turn = 0; turn < 6; turn++) {
+      network.run(20_000);
+      expect(node.blocks()).toEqual(chains[turn % 2]);
+      node.request({ kind: 'consensus' });
+    }
+    expect(node.told('chain-adopted')).toHaveLength(6);
+    expect(sentTo(network, node, at(3).host, 'ANNOUNCE')).toHaveLength(2);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import type { Block } from '../../../shared/block.ts';
 import { Random } from '../../../peer/engines/random.ts';
 import { ForkSearch } from '../../../peer/engines/pow/fork-search.ts';
 import { MAX_PROBE_ROUNDS, PROBES, STATS_RETRY } from '../../../peer/engines/pow/limits.ts';
@@ -19,18 +20,25 @@ interface Run {
   readonly rounds: number;
 }
 
-/** @param answer the hash that is answered for a height, or undefined for no answer */
+/**
+ * @param answer the hash that is answered for a height, or undefined for no answer
+ * @param roundTrip after how many milliseconds the answers come
+ */
 function search(
   length: number,
   ours: (height: number) => string,
   answer: (height: number) => string | undefined,
+  roundTrip = 0,
 ): Run {
   const random = new Random(Uint8Array.from({ length: 16 }, (_, index) => index + 1));
   const fork = new ForkSearch((height) => ours(height), length, sources, random);
   let now = 0;
   let requests = 0;
   let rounds = 0;
+  let underWay: { readonly at: number; readonly block: Block }[] = [];
   while (fork.result === undefined) {
+    for (const { at: due, block } of underWay) if (due <= now) fork.onBlock(block);
+    underWay = underWay.filter(({ at: due }) => due > now);
     const asked = fork.poll(now);
     if (asked.length > 0) rounds++;
     requests += asked.length;
@@ -39,9 +47,10 @@ function search(
       expect(height).toBeGreaterThanOrEqual(0);
       expect(height).toBeLessThan(length);
       const hash = answer(height);
-      if (hash !== undefined) {
-        fork.onBlock({ height, hash, messages: ['x'], minedBy: '', nonce: '', timestamp: 0 });
-      }
+      if (hash === undefined) continue;
+      const block = { height, hash, messages: ['x'], minedBy: '', nonce: '', timestamp: 0 };
+      if (roundTrip > 0) underWay.push({ at: now + roundTrip, block });
+      else fork.onBlock(block);
     }
     now += STATS_RETRY / 4;
     expect(now).toBeLessThan(2 * MAX_PROBE_ROUNDS * STATS_RETRY);
@@ -84,6 +93,17 @@ describe('ForkSearch', () => {
         random() < 0.5 ? undefined : theirs(height),
       );
       expect(result).toBe(forkPoint);
+    }
+  });
+
+  it('takes answers that come when the next round has begun', () => {
+    const random = seededRandom(14);
+    for (let run = 0; run < 100; run++) {
+      const forkPoint = Math.floor(random() * 1_000);
+      const theirs = hashes('theirs', forkPoint);
+      // As seed 16859 had it: a long way, and half of the questions are not answered.
+      const answer = (height: number): string | undefined => (random() < 0.5 ? undefined : theirs(height));
+      expect(search(1_000, hashes('ours', forkPoint), answer, 1.5 * STATS_RETRY).result).toBe(forkPoint);
     }
   });
 

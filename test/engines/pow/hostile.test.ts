@@ -9,6 +9,8 @@ import {
   MAX_SOURCES,
   MAX_WINDOW,
   MAX_WORDS,
+  STATS_ROUNDS,
+  STATS_TIMEOUT,
 } from '../../../peer/engines/pow/limits.ts';
 import type { PowMessage } from '../../../peer/engines/pow/messages.ts';
 import { chainFault } from '../../support/chains.ts';
@@ -158,6 +160,8 @@ describe('a storm of messages', () => {
     expect(phases).toContain('downloading');
     // When it is over, everything comes to rest, and nothing is left in the store that is not in the chain.
     rig.pass(700_000);
+    // The next consensus may just have begun.
+    if (rig.engine.status().phase === 'asking') rig.pass(STATS_ROUNDS * STATS_TIMEOUT);
     expect(['following', 'waiting']).toContain(rig.engine.status().phase);
     expect([...rig.store.entries()].filter(([key]) => key.startsWith('b/'))).toHaveLength(rig.height);
   });

@@ -1,0 +1,28 @@
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+
+/** Those who are told what happens in a node. Whatever is wrong with one of them, it must not stop the node. */
+export class Observers<Observer> {
+  readonly #observers = new Set<Observer>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Has an observer told everything from now on; until the function that it returns is called. */
+  add(observer: Observer): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  tell(tell: (observer: Observer) => void): void {
+    for (const observer of this.#observers) {
+      try {
+        tell(observer);
+      } catch (error) {
+        this.#log.error('an observer of the node failed', { error: messageOf(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import type { Address } from '../../shared/address.ts';
+import { verifierOf, type KeyPair } from '../../shared/ed25519.ts';
+import { UserError, messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Application } from '../applications/application.ts';
+import { APPLICATIONS } from '../applications/registry.ts';
+import { pbftCodec } from '../engines/pbft/codec.ts';
+import type {
+  PbftConfig,
+  PbftMembership,
+  PbftNotice,
+  PbftRequest,
+  PbftResult,
+} from '../engines/pbft/interface.ts';
+import { clientWindowOf } from '../engines/pbft/limits.ts';
+import type { PbftMessage } from '../engines/pbft/messages.ts';
+import { PbftEngine, type PbftModules } from '../engines/pbft/pbft.ts';
+import type { Store } from '../storage/store.ts';
+import { timed } from '../storage/timed.ts';
+import type { Resolve } from '../transports/names.ts';
+import { openTcpMesh } from '../transports/tcp.ts';
+import { SubmitError, type PbftObserver, type PbftSubject } from '../web/pbft/subject.ts';
+import { Answers } from './answers.ts';
+import { EngineHost, HostError } from './host.ts';
+import { checkCluster, clusterIdOf, memberOf, type Cluster } from './members.ts';
+import { Observers } from './observers.ts';
+import { Opened } from './opened.ts';
+import { PbftReporter } from './pbft-report.ts';
+import { ProgressBar, ProgressLines } from './progress.ts';
+
+type PbftHost = EngineHost<PbftMessage, PbftRequest, PbftResult, PbftNotice, number>;
+
+/** How a replica is to run. */
+export interface PbftNodeOptions {
+  /** TCP port; 0 takes any free one. */
+  readonly port: number;
+  /** IPv4 address to listen on. */
+  readonly bind: string;
+  /** Where others are told that we are; found out if undefined. */
+  readonly advertise?: Address;
+  readonly cluster: Cluster;
+  /** That of one of the members: it says which one we are. */
+  readonly key: KeyPair;
+  /** Name of the application that the cluster runs; see `APPLICATIONS`. */
+  readonly application: string;
+  readonly config: PbftConfig;
+  /** Addresses of members, besides those that the cluster names. */
+  readonly bootstrap: readonly Address[];
+}
+
+/** What a replica is given. */
+export interface PbftNodeParts {
+  /** Where the state is kept; the node closes it, also when it can't be opened. */
+  readonly store: Store;
+  readonly log: Log;
+  /** Whether a progress bar may be drawn on standard error. */
+  readonly bar: boolean;
+  /** Told once if the node can't go on; {@link PbftNode.close} is still to be called. */
+  onFailure(error: Error): void;
+  /** Finds the addresses of host names; asks the system by default. */
+  readonly resolve?: Resolve;
+}
+
+/** A replica that runs: the engine with its application, its connections, its store and its log. */
+export interface PbftNode extends PbftSubject {
+  /** Cuts these members off, and no others any more. */
+  block(members: readonly number[]): void;
+  /** Ends everything in order, and gives the store back. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a replica and starts it.
+ *
+ * @throws UserError if the cluster, the key or the application is none, an address can't be had, or the store is that of
+ *   another member or cluster; everything opened so far, the store too, is then closed
+ */
+export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodeParts): Promise<PbftNode> {
+  const { store } = parts;
+  const bar = parts.bar ? new ProgressBar('pages') : undefined;
+  const log = bar?.wrap(parts.log) ?? parts.log;
+  const reporter = new PbftReporter(log, bar ?? new ProgressLines(log));
+  const opened = new Opened(store);
+  try {
+    const { cluster, key, config } = options;
+    const { members } = checkCluster(cluster);
+    const self = memberOf(cluster, key);
+    const clusterId = clusterIdOf(cluster, config, options.application);
+    const application = createApplication(options.application);
+    const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
+    const engine = createEngine(
+      config,
+      { cluster: clusterId, replicas: members.length, self },
+      {
+        view: store,
+        application,
+        signatures: {
+          sign: (text) => key.sign(text),
+          verify: (member, text, signature) => verifiers[member]?.verify(text, signature) === true,
+        },
+      },
+    );
+    // Frames that arrive before the host is there are lost, as they would be a moment earlier.
+    const receiver: { host?: PbftHost } = {};
+    const transport = opened.push(
+      await openTcpMesh(
+        {
+          ...{ bind: options.bind, port: options.port, cluster: clusterId, self, key, members, log },
+          ...{ bootstrap: options.bootstrap, bufferFrames: config.messageBuffer },
+          ...(options.advertise && { advertise: options.advertise }),
+          ...(parts.resolve && { resolve: parts.resolve }),
+        },
+        {
+          onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
+          onError: (error) => receiver.host?.fail(new HostError('transport', error)),
+        },
+      ),
+    );
+    const observers = new Observers<PbftObserver>(log);
+    const answers = new Answers(clientWindowOf(config.messageBuffer, members.length));
+    const host: PbftHost = new EngineHost({
+      engine,
+      codec: pbftCodec,
+      transport,
+      store: timed(store, (seconds) => {
+        observers.tell((observer) => {
+          observer.onWrite?.(seconds);
+        });
+      }),
+      onNotice: (notice) => {
+        reporter.report(notice);
+        answers.onNotice(notice);
+        observers.tell((observer) => {
+          observer.onNotice(notice);
+        });
+      },
+      onFailure: (error) => {
+        answers.close();
+        parts.onFailure(error.cause instanceof UserError ? error.cause : error);
+      },
+    });
+    // From here on the host closes the connections and the store.
+    opened.replace(host);
+    receiver.host = host;
+    const close = async (): Promise<void> => {
+      reporter.close();
+      const closed = opened.close();
+      answers.close();
+      await closed;
+    };
+    let closing: Promise<void> | undefined;
+    host.start();
+    return {
+      cluster: cluster.name,
+      clusterId,
+      self,
+      members,
+      address: transport.local,
+      application,
+      status: () => engine.status(),
+      peers: () => transport.peers(),
+      counters: () => ({ tcp: transport.counters, host: host.counters }),
+      measure: (tell) => {
+        engine.measure(tell);
+        answers.measure(tell);
+      },
+      observe: (observer) => observers.add(observer),
+      submit: async (operation) => {
+        // A notice is told while the engine is at work, which can take no request then.
+        await Promise.resolve();
+        if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
+        return answers.wait(() => host.request({ kind: 'submit', operation }));
+      },
+      block: (indexes) => {
+        transport.block(indexes);
+      },
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    reporter.close();
+    await opened.close();
+    throw error;
+  }
+}
+
+/** @throws UserError if there is none of that name */
+function createApplication(name: string): Application {
+  const create = APPLICATIONS.get(name);
+  if (create === undefined) {
+    throw new UserError(`there is no application "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`);
+  }
+  return create();
+}
+
+/** @throws UserError if the store is not ours, or damaged */
+function createEngine(config: PbftConfig, membership: PbftMembership, modules: PbftModules): PbftEngine {
+  try {
+    return new PbftEngine(config, membership, modules);
+  } catch (error) {
+    // All that it can object to is what it reads from the store.
+    throw new UserError(
+      `what the data folder holds can't be used: ${messageOf(error)}; name another one with --data-dir`,
+    );
+  }
+}

@@ -1,0 +1,93 @@
+import type { Log } from '../../shared/log.ts';
+import type { PbftNotice } from '../engines/pbft/interface.ts';
+import type { Progress } from './progress.ts';
+
+/** Why a primary is given up. */
+const REASONS: Readonly<Record<Extract<PbftNotice, { kind: 'view-change-started' }>['reason'], string>> = {
+  timeout: 'a request waits for too long',
+  joined: 'others have given it up',
+  'no new view': 'the next primary does not begin its view',
+};
+
+/**
+ * Tells people what a replica notices. Above debug a line holds only numbers, digests and the codes of our own rules, never
+ * a text that came from a member.
+ */
+export class PbftReporter {
+  readonly #log: Log;
+  readonly #progress: Progress;
+  /** Offences that were said, as `member rule`: a member and a rule are warned of once. */
+  readonly #offences = new Set<string>();
+
+  constructor(log: Log, progress: Progress) {
+    this.#log = log;
+    this.#progress = progress;
+  }
+
+  /** Takes one notice. */
+  report(notice: PbftNotice): void {
+    const log = this.#log;
+    switch (notice.kind) {
+      case 'answered':
+        log.debug('answered', { timestamp: notice.timestamp, waited: Math.round(notice.waited) });
+        break;
+      case 'executed': {
+        const { sequence, view, requests, phases, digest } = notice;
+        log.debug('executed', {
+          ...{ sequence, view, requests: requests.length, digest },
+          ...(phases && { prepare: Math.round(phases.prepare), total: Math.round(phases.total) }),
+        });
+        break;
+      }
+      case 'view-change-started':
+        log.warn('view change: the primary is given up', {
+          view: notice.view,
+          why: REASONS[notice.reason],
+        });
+        break;
+      case 'view-entered': {
+        const { view, primary, carried } = notice;
+        // As loud as the beginning of it, so that whoever has heard that hears that it is over.
+        log.warn('new view', { view, primary, carried });
+        break;
+      }
+      case 'checkpoint':
+        log.debug('checkpoint', { sequence: notice.sequence, digest: notice.digest });
+        break;
+      case 'transfer-started':
+        log.info('behind: fetching the state of others', {
+          executed: notice.executed,
+          sequence: notice.sequence,
+        });
+        this.#progress.stop();
+        break;
+      case 'transfer-progress':
+        this.#progress.update(notice.pages, notice.total);
+        break;
+      case 'transfer-finished':
+        this.#progress.stop();
+        log.info('the state is fetched', { sequence: notice.sequence, pages: notice.pages });
+        break;
+      case 'diverged':
+        log.error('our state was not that of the others; it is thrown away', {
+          sequence: notice.sequence,
+          digest: notice.digest,
+        });
+        break;
+      case 'offence': {
+        const { member, rule } = notice;
+        const offence = `${member} ${rule}`;
+        log[this.#offences.has(offence) ? 'debug' : 'warn']('a member did what no correct one does', {
+          ...{ member, rule },
+        });
+        this.#offences.add(offence);
+        break;
+      }
+    }
+  }
+
+  /** Takes the progress bar off the terminal. */
+  close(): void {
+    this.#progress.stop();
+  }
+}

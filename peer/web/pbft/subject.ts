@@ -1,0 +1,114 @@
+import type { Address } from '../../../shared/address.ts';
+import { UserError } from '../../../shared/errors.ts';
+import type { Gauge } from '../../engines/engine.ts';
+import type { PbftNotice, PbftStatus } from '../../engines/pbft/interface.ts';
+
+/** What the connections with the other members have done; see `TcpCounters` in transports/tcp.ts. */
+export interface PbftTraffic {
+  /** Messages and their bytes. */
+  readonly received: number;
+  readonly receivedBytes: number;
+  readonly sent: number;
+  readonly sentBytes: number;
+  /** Messages not sent, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Connections that came about, those that did not, and those that ended, by reason. */
+  readonly established: number;
+  readonly failed: Readonly<Record<string, number>>;
+  readonly ended: Readonly<Record<string, number>>;
+}
+
+/** What a replica has counted, by part. */
+export interface PbftCounters {
+  readonly tcp: PbftTraffic;
+  /** Messages that were taken, and frames that were none, by the rule that they broke. */
+  readonly host: { readonly messages: number; readonly malformed: Readonly<Record<string, number>> };
+}
+
+/** The connection with another member; see `TcpPeer` in transports/tcp.ts. */
+export interface PbftConnection {
+  readonly member: number;
+  /** `paused` for a while after misbehaviour. */
+  readonly state: 'up' | 'down' | 'blocked' | 'paused';
+  /** Where it is, as far as we know: text from the network. */
+  readonly address: Address | null;
+  /** Wall clock in milliseconds. */
+  readonly connectedSince: number | null;
+  /** Messages that wait to be sent. */
+  readonly queued: number;
+  /** Messages and their bytes, of all connections. */
+  readonly received: number;
+  readonly receivedBytes: number;
+  readonly sent: number;
+  readonly sentBytes: number;
+}
+
+/** What is told as it happens. Called while the engine's effects are carried out, so each call is short. */
+export interface PbftObserver {
+  onNotice(notice: PbftNotice): void;
+  /** Something was stored. */
+  onWrite?(seconds: number): void;
+}
+
+/** A member of a cluster, as its replicas know it beforehand. */
+export interface PbftMember {
+  /** 64 lower-case hexadecimal digits. */
+  readonly publicKey: string;
+  /** Where it is, if that was told. */
+  readonly address?: Address;
+}
+
+/** How people read and write the operations of the application that runs. */
+export interface OperationLanguage {
+  /** As on the command line. */
+  readonly name: string;
+  /** Reads a line that a person typed. @throws UserError with a sentence that says what can be done */
+  parse(line: string): string;
+  /** The answer to an operation in words for people. */
+  describe(result: string): string;
+}
+
+/**
+ * Why a request has no answer: the engine did not take it, it could not be taken any more, or nobody waits for its answer
+ * any more, while it may still be executed.
+ */
+export type SubmitFault = 'rejected' | 'closed' | 'unanswered';
+
+/** A request without an answer; the message is one sentence for people. */
+export class SubmitError extends UserError {
+  override name = 'SubmitError';
+  readonly fault: SubmitFault;
+
+  constructor(fault: SubmitFault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+/** Everything that is shown of a replica, and that can be asked of it. */
+export interface PbftSubject {
+  /** Name of the cluster, and the digest of all that its replicas must have in common. */
+  readonly cluster: string;
+  readonly clusterId: string;
+  /** Our own number among the members, from 0. */
+  readonly self: number;
+  readonly members: readonly PbftMember[];
+  /** Where we listen. */
+  readonly address: Address;
+  readonly application: OperationLanguage;
+  status(): PbftStatus;
+  /** What is known of the connections to all others, in their order. */
+  peers(): readonly PbftConnection[];
+  counters(): PbftCounters;
+  /** Tells how full each bounded collection is. */
+  measure(tell: Gauge): void;
+  /** Has everything told from now on; until the function that it returns is called. */
+  observe(observer: PbftObserver): () => void;
+  /**
+   * Has an operation executed; also from within a notice.
+   *
+   * @returns the answer that f + 1 replicas have given: JSON
+   * @throws SubmitError if it is refused, or the node ends before there is an answer
+   */
+  submit(operation: string): Promise<string>;
+}
