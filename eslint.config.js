@@ -101,8 +101,9 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': ['error', { patterns: forbidden }] },
   })),
   {
-    // A simulation must replay from its seed as an engine does from its events; a campaign of many runs on real cores.
-    files: ['peer/engines/**/*.ts', 'peer/simulator/**/*.ts'],
+    // A simulation must replay from its seed as an engine does from its events, and an application must do the same at
+    // every replica; a campaign of many runs on real cores.
+    files: ['peer/engines/**/*.ts', 'peer/applications/**/*.ts', 'peer/simulator/**/*.ts'],
     ignores: ['peer/simulator/campaign*.ts'],
     rules: {
       'no-restricted-globals': ['error', ...impureGlobals],

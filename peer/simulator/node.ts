@@ -1,4 +1,3 @@
-import type { Address } from '../../shared/address.ts';
 import type { Corruption, EngineOf, EngineTypes, SimulatedNode } from './subject.ts';
 import { SimulatedStore } from './store.ts';
 
@@ -11,7 +10,7 @@ export type Occurrence<T extends EngineTypes> =
   | {
       readonly kind: 'delivery';
       readonly node: SimNode<T>;
-      readonly from: Address;
+      readonly from: T['peer'];
       readonly payload: T['message'] | Uint8Array;
     }
   | NodeTimer<T>
@@ -59,7 +58,8 @@ export class NodeClock {
 /** A node of the simulated network: an engine with its store, its clock and its timers. */
 export class SimNode<T extends EngineTypes> implements SimulatedNode {
   readonly index: number;
-  address: Address;
+  /** What others call it. */
+  peer: T['peer'];
   /** The kind of a Byzantine node. */
   readonly kind: string | undefined;
   readonly store = new SimulatedStore();
@@ -70,8 +70,6 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   corruption: Corruption<T> | undefined;
   /** Counts starts and stops: what belongs to an earlier life is passed over. */
   life = 0;
-  /** Counts the nodes that had this index before. */
-  generation = 0;
   /** A crash that is due in the midst of a step. */
   doomed: Doom | undefined;
   readonly timers = new Map<string, NodeTimer<T>>();
@@ -87,9 +85,9 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   received = 0;
   crashes = 0;
 
-  constructor(index: number, address: Address, kind: string | undefined) {
+  constructor(index: number, peer: T['peer'], kind: string | undefined) {
     this.index = index;
-    this.address = address;
+    this.peer = peer;
     this.kind = kind;
   }
 

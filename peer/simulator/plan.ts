@@ -5,7 +5,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { LATENCY_SHAPES } from './network.ts';
 import { SIMULATED_ENGINES, type SimulatedEngine } from './registry.ts';
-import { SETTINGS, type Plan, type Range, type SettingSpec } from './settings.ts';
+import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from './settings.ts';
 
 /** Texts by the name of the option; options that were not given are missing. */
 export type Wording = Readonly<Record<string, string>>;
@@ -18,11 +18,6 @@ const FAULT_MENUS = ['none', 'mixed'] as const;
 export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 /** Seeds of one campaign: some months of work. */
 const MAX_SEEDS = 10_000_000;
-
-/** All settings of an engine: those of every simulation, and its own. */
-export function settingsOf(engine: SimulatedEngine): Readonly<Record<string, SettingSpec>> {
-  return { ...SETTINGS, ...engine.settings };
-}
 
 /** @throws UserError if there is no such engine */
 export function findEngine(
@@ -57,7 +52,7 @@ export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
     ...(shape !== undefined && { shape: readWord('latency-shape', shape, LATENCY_SHAPES) }),
     ...readByzantine(wording['byzantine'], Object.keys(engine.byzantine)),
   };
-  checkHonest(plan);
+  checkHonest(plan, engine);
   return plan;
 }
 
@@ -132,10 +127,11 @@ function readByzantine(
   return { byzantineKinds };
 }
 
-/** At least one node is honest in the smallest network that may be drawn. */
-function checkHonest({ faults, ranges, byzantine, byzantineKinds }: Plan): void {
-  const { initial, mixed } = SETTINGS.nodes;
-  const nodes = ranges['nodes'] ?? (faults === 'mixed' ? mixed : { least: initial, most: initial });
+/** No more nodes are Byzantine than the engine can bear in the smallest network that may be drawn. */
+function checkHonest({ faults, ranges, byzantine, byzantineKinds }: Plan, engine: SimulatedEngine): void {
+  const { initial, mixed, bounds } = settingsOf(engine)['nodes'] ?? SETTINGS.nodes;
+  const drawn = faults === 'mixed' ? mixed : undefined;
+  const nodes = ranges['nodes'] ?? drawn ?? { least: initial, most: initial };
   const named = byzantineKinds.length;
   const asked = byzantine ?? { least: named, most: named };
   const places: (readonly [number, number])[] = [
@@ -143,9 +139,13 @@ function checkHonest({ faults, ranges, byzantine, byzantineKinds }: Plan): void 
     [asked.most, nodes.most],
   ];
   for (const [bad, all] of places) {
-    if (bad === 0 || bad < all) continue;
+    const most = Math.max(0, engine.mostByzantine(all));
+    if (bad <= most) continue;
+    let enough = all;
+    while (enough <= bounds.most && engine.mostByzantine(enough) < bad) enough++;
     throw new UserError(
-      `--byzantine: with ${bad} of ${all} nodes Byzantine none is honest; --nodes must be at least ${bad + 1}`,
+      `--byzantine: ${engine.name} can bear ${most} Byzantine nodes of ${all}, not ${bad}; ` +
+        (enough > bounds.most ? 'no network is large enough' : `--nodes must be at least ${enough}`),
     );
   }
 }

@@ -1,7 +1,8 @@
 /** The engines that can be simulated: one line for each. */
+import { pbftSubject } from './pbft/subject.ts';
 import { powSubject } from './pow/subject.ts';
 import type { RunReport } from './report.ts';
-import { draw, type Plan, type SettingSpec } from './settings.ts';
+import { draw, type Drawable, type Plan } from './settings.ts';
 import { Simulation, type SimulationHooks } from './simulation.ts';
 import type { EngineTypes, Subject } from './subject.ts';
 
@@ -19,12 +20,9 @@ export interface RunningSimulation {
 }
 
 /** An engine as the simulator offers it, its types left behind. */
-export interface SimulatedEngine {
+export interface SimulatedEngine extends Drawable {
   readonly name: string;
   readonly title: string;
-  readonly settings: Readonly<Record<string, SettingSpec>>;
-  /** Kinds of Byzantine nodes, each with what it does. */
-  readonly byzantine: Readonly<Record<string, string>>;
   /** Sets up the run of one seed. */
   simulate(seed: number, plan: Plan, hooks?: SimulationHooks): RunningSimulation;
 }
@@ -36,9 +34,9 @@ function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
     title,
     settings,
     byzantine,
-    simulate: (seed, plan, hooks) =>
-      new Simulation(subject, seed, draw(seed, plan, settings, Object.keys(byzantine)), hooks),
+    mostByzantine: (nodes) => subject.mostByzantine(nodes),
+    simulate: (seed, plan, hooks) => new Simulation(subject, seed, draw(seed, plan, subject), hooks),
   };
 }
 
-export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject)];
+export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject), offer(pbftSubject)];

@@ -2,7 +2,7 @@
 import { escapeControls } from '../../shared/log.ts';
 import { formatNumber, painter, section, table, type Painter, type Style } from '../../shared/text-table.ts';
 import type { CampaignResult } from './campaign.ts';
-import { settingsOf } from './plan.ts';
+import { settingsOf } from './settings.ts';
 import type { SimulatedEngine } from './registry.ts';
 import { messageFaults, passed, type RunReport, type Verdict, type Violation } from './report.ts';
 

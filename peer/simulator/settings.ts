@@ -24,6 +24,8 @@ export interface SettingSpec {
   readonly mixed?: Range;
   /** Whether `--faults mixed` leaves it out (at 0) in two seeds of five: each kind of fault is to be met alone too. */
   readonly fault?: boolean;
+  /** In which share of the seeds it is drawn then, if not in those three of five. */
+  readonly share?: number;
   /** Under which heading it is explained; that of its engine where this is left out. */
   readonly topic?: 'network' | 'faults';
 }
@@ -185,31 +187,36 @@ export interface Drawn {
 /** Share of the seeds in which `--faults mixed` draws a kind of fault at all. */
 const FAULT_SHARE = 0.6;
 
-/**
- * Draws the settings of one seed: always the same for the same seed and plan.
- *
- * @param own the engine's own settings
- * @param kinds the engine's kinds of Byzantine nodes
- */
-export function draw(
-  seed: number,
-  plan: Plan,
-  own: Readonly<Record<string, SettingSpec>>,
-  kinds: readonly string[],
-): Drawn {
+/** What of an engine decides about the settings of its simulations: see `Subject`. */
+export interface Drawable {
+  /** Its own; one that has the name of a common one takes its place. */
+  readonly settings: Readonly<Record<string, SettingSpec>>;
+  readonly byzantine: Readonly<Record<string, string>>;
+  mostByzantine(nodes: number): number;
+}
+
+/** All settings of an engine: those of every simulation, and its own. */
+export function settingsOf({ settings }: Pick<Drawable, 'settings'>): Readonly<Record<string, SettingSpec>> {
+  return { ...SETTINGS, ...settings };
+}
+
+/** Draws the settings of one seed: always the same for the same seed and plan. */
+export function draw(seed: number, plan: Plan, engine: Drawable): Drawn {
   const values: Record<string, number> = {};
-  for (const [name, spec] of Object.entries<SettingSpec>({ ...SETTINGS, ...own })) {
+  for (const [name, spec] of Object.entries(settingsOf(engine))) {
     const chance = new Chance(seed, `setting ${name}`);
     const asked = plan.ranges[name];
     if (asked !== undefined) values[name] = drawFrom(asked, spec, chance);
     else if (plan.faults === 'none' || spec.mixed === undefined) values[name] = spec.initial;
-    else if (spec.fault === true && !chance.happens(FAULT_SHARE)) values[name] = 0;
+    else if (spec.fault === true && !chance.happens(spec.share ?? FAULT_SHARE)) values[name] = 0;
     else values[name] = drawFrom(spec.mixed, spec, chance);
   }
   const chance = new Chance(seed, 'setting byzantine');
   const mixed = plan.faults === 'mixed';
   const nodes = values['nodes'] ?? 0;
-  const most = Math.floor((nodes - 1) / 3);
+  const tolerated = Math.max(0, engine.mostByzantine(nodes));
+  const most = Math.min(tolerated, Math.floor((nodes - 1) / 3));
+  const kinds = Object.keys(engine.byzantine);
   const count =
     plan.byzantine !== undefined
       ? chance.integer(plan.byzantine.least, plan.byzantine.most)
@@ -220,8 +227,7 @@ export function draw(
   return {
     values,
     shape: plan.shape ?? (mixed ? chance.pick(LATENCY_SHAPES) : 'exponential'),
-    // At least one node is honest: there would be nothing to look at.
-    byzantine: [...plan.byzantineKinds, ...drawn].slice(0, Math.max(0, nodes - 1)),
+    byzantine: [...plan.byzantineKinds, ...drawn].slice(0, tolerated),
   };
 }
 

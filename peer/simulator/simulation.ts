@@ -5,7 +5,6 @@
  * First comes a phase with faults, in which what must never happen is watched for; then everything heals and what must
  * happen in the end is waited for. Time is counted in whole microseconds.
  */
-import { addressKey, type Address } from '../../shared/address.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Effect, EngineEvent } from '../engines/engine.ts';
 import type { StoreWrite } from '../storage/store.ts';
@@ -14,6 +13,7 @@ import { FaultSchedule } from './faults.ts';
 import { healed, Network, type DropReason } from './network.ts';
 import { NodeClock, SimNode, type Doom, type Occurrence } from './node.ts';
 import { EventQueue } from './queue.ts';
+import type { PeerTable } from './peers.ts';
 import { type FaultSpan, type RunReport, type Verdict, type Violation } from './report.ts';
 import type { Drawn } from './settings.ts';
 import type {
@@ -35,12 +35,10 @@ const HOUR = 3_600 * SECOND;
 const CONTINUE_DELAY = 500;
 /** Time in which all nodes start. */
 const START_SPREAD = 5_000 * MS;
-/** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
-const WELL_KNOWN = 3;
 /** What waits for a slow node, as in the buffer of a socket; more is dropped. */
 const MAX_INBOX = 1_000;
-/** Longest datagram that UDP can carry, in bytes. */
-const MAX_UDP = 65_507;
+/** How long it takes until two nodes are connected again of which one has ended the connection. */
+const RECONNECT_DELAY = 1_000 * MS;
 /** Every so many steps of a node its tables are looked at: they do not shrink by themselves. */
 const GAUGE_INTERVAL = 16;
 /** Events at one and the same microsecond after which a run is called stuck. */
@@ -65,25 +63,20 @@ export interface SimulationHooks {
   readonly timeline?: boolean;
 }
 
-/** Who is found at a host: the node whose address it is, else, at any port, one that has taken hold of it. */
-interface Host<T extends EngineTypes> {
-  readonly owner: SimNode<T> | undefined;
-  any: SimNode<T> | undefined;
-}
-
 interface TypeCounter {
   readonly code: number;
   sent: number;
   delivered: number;
 }
 
-type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request']>;
-type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice']>;
+type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
+type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
 type Payload<T extends EngineTypes> = T['message'] | Uint8Array;
 
 export class Simulation<T extends EngineTypes> implements World<T> {
   readonly seed: number;
   readonly nodes: SimNode<T>[] = [];
+  readonly lasting: readonly SimNode<T>[];
   /** Events handled so far. */
   events = 0;
   private readonly subject: Subject<T>;
@@ -92,7 +85,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private readonly queue = new EventQueue<Occurrence<T>>();
   private readonly network: Network;
   private readonly faults: FaultSchedule<T>;
-  private readonly hosts = new Map<string, Host<T>>();
+  private readonly peers: PeerTable<T['peer']>;
+  /** Pairs of nodes whose connection was ended a moment ago. */
+  private readonly disconnected = new Set<number>();
   private readonly types = new Map<string, TypeCounter>();
   private readonly dropped = new Map<DropReason, number>();
   private readonly digest = new Digest();
@@ -105,6 +100,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Nodes that were slow until everything healed. */
   private readonly slow = new Set<SimNode<T>>();
   private readonly faultEnd: number;
+  /** The message that was last measured. */
+  private measured: { readonly payload: T['message'] | undefined; readonly size: number } = {
+    payload: undefined,
+    size: 0,
+  };
   private goal = -1;
   private goalDue = Infinity;
   private healedAt = Infinity;
@@ -141,9 +141,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.digest.text(JSON.stringify([subject.name, seed, drawn]));
     const clocks = this.chance('clocks');
     const slowness = this.chance('slow nodes');
+    this.peers = subject.peers(count);
+    const order = this.order(count);
     for (let index = 0; index < count; index++) {
-      const place = index - (count - drawn.byzantine.length);
-      const node = new SimNode<T>(index, nodeAddress(index, 0), drawn.byzantine[place]);
+      const place = order.indexOf(index) - (count - drawn.byzantine.length);
+      const node = new SimNode<T>(index, this.peers.peerOf(index), drawn.byzantine[place]);
       node.clock = new NodeClock(
         clocks.between(-1, 1) * this.setting('skew'),
         1 + clocks.between(-1, 1) * this.setting('drift') * 1e-6,
@@ -151,11 +153,12 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node.service = slowness.happens(this.setting('slow') / 100) ? this.setting('slow-by') * MS : 0;
       if (node.service > 0) this.slow.add(node);
       this.nodes.push(node);
-      this.settle(node);
     }
+    const honest = order.map((index) => this.own({ index })).filter((node) => node.honest);
+    this.lasting = honest.slice(0, subject.lasting(count));
     this.samples = { seconds: [], progress: this.nodes.map(() => []), tips: [] };
     this.run = subject.begin(this);
-    this.faults = new FaultSchedule(this, this.network, this.wellKnown);
+    this.faults = new FaultSchedule(this, this.network, this.lasting);
     const start = this.chance('start');
     for (const node of this.nodes) {
       this.call(start.between(0, START_SPREAD), () => {
@@ -174,15 +177,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return Math.min(1, this.queue.time / this.faultEnd);
   }
 
-  /** Nodes that are known to everybody from the start. */
-  get wellKnown(): readonly SimNode<T>[] {
-    return this.nodes.filter(({ honest }) => honest).slice(0, WELL_KNOWN);
-  }
-
   setting(name: string): number {
     const value = this.drawn.values[name];
     if (value === undefined) throw new Error(`there is no setting "${name}"`);
     return value;
+  }
+
+  peerOf(node: SimulatedNode): T['peer'] {
+    return this.own(node).peer;
   }
 
   now(): number {
@@ -288,15 +290,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.step(node, { type: 'started', now: node.time(this.queue.time) });
   }
 
-  /** A node leaves for good, and a new one, with nothing in its store and another address, takes its place. */
+  /** A node leaves for good, and a new one, with nothing in its store, takes its place. */
   replace(node: SimNode<T>, after: number): void {
     this.replaced++;
     this.trace(node, 'left');
     node.stop();
-    this.hosts.delete(node.address.host);
     node.store.wipe();
-    node.address = nodeAddress(node.index, ++node.generation);
-    this.settle(node);
+    this.peers.replace(node.index);
+    node.peer = this.peers.peerOf(node.index);
     this.run.onReplaced(node);
     this.after(after, () => {
       this.start(node);
@@ -386,13 +387,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.queue.push(Math.round(at), { kind: 'call', run });
   }
 
-  /** Makes a node reachable under its address. */
-  private settle(node: SimNode<T>): void {
-    this.hosts.set(node.address.host, { owner: node, any: undefined });
+  /** The nodes in the order in which roles are given out: the first ones last, the last ones are Byzantine. */
+  private order(count: number): readonly number[] {
+    const order = Array.from({ length: count }, (_, index) => index);
+    return this.subject.numbered ? this.chance('who is Byzantine').sample(order, count) : order;
   }
 
   /** The node behind what a subject was given: always one of ours. */
-  private own({ index }: SimulatedNode): SimNode<T> {
+  private own({ index }: Pick<SimulatedNode, 'index'>): SimNode<T> {
     const node = this.nodes[index];
     if (node === undefined) throw new Error(`there is no node ${index}`);
     return node;
@@ -458,7 +460,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     }
   }
 
-  private deliver(node: SimNode<T>, from: Address, payload: Payload<T>): void {
+  private deliver(node: SimNode<T>, from: T['peer'], payload: Payload<T>): void {
     if (!node.up) {
       this.drop('node down');
       return;
@@ -469,7 +471,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       if (decoded.fault !== undefined) {
         this.malformed++;
         this.digest.number(2);
-        this.trace(node, 'malformed', { from: addressKey(from), fault: decoded.fault });
+        this.trace(node, 'malformed', { from: this.peers.label(from), fault: decoded.fault });
         const now = node.time(this.queue.time);
         this.step(node, { type: 'malformed', now, from, fault: decoded.fault });
         return;
@@ -484,7 +486,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     counter.delivered++;
     this.digest.number(1);
     this.digest.number(counter.code);
-    if (this.hooks.trace !== undefined) this.trace(node, message.type, { from: addressKey(from), message });
+    if (this.hooks.trace !== undefined)
+      this.trace(node, message.type, { from: this.peers.label(from), message });
     if (node.honest) this.run.onMessage(node, message, from);
     else if (node.corruption?.onReceive?.(message, from) === false) return;
     this.step(node, { type: 'message', now: node.time(this.queue.time), from, message });
@@ -539,6 +542,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       case 'broadcast':
         if (node.honest) this.run.onSend(node, effect.message);
         this.broadcast(node, effect.to, effect.message);
+        break;
+      case 'disconnect':
+        this.disconnect(node, effect.peer);
         break;
       case 'timer':
         this.setTimer(node, effect.timer, effect.after);
@@ -596,29 +602,29 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.queue.push(at, timer);
   }
 
-  private broadcast(node: SimNode<T>, to: readonly Address[], message: T['message']): void {
+  private broadcast(node: SimNode<T>, to: readonly T['peer'][], message: T['message']): void {
     if (!this.codec || node.corruption?.onSend !== undefined) {
-      for (const address of to) this.sendFrom(node, address, message, this.codec);
+      for (const peer of to) this.sendFrom(node, peer, message, this.codec);
       return;
     }
     const bytes = this.subject.codec.encode(message);
-    for (const address of to) this.transmit(node, node.address, address, bytes, message.type, 0);
+    for (const peer of to) this.transmit(node, node.peer, peer, bytes, message.type, 0);
   }
 
   /** Sends what an engine wants sent, through the hands of a Byzantine node where it is one. */
-  private sendFrom(node: SimNode<T>, to: Address, message: T['message'], codec: boolean): void {
+  private sendFrom(node: SimNode<T>, to: T['peer'], message: T['message'], codec: boolean): void {
     const { corruption } = node;
     if (corruption?.onSend !== undefined) corruption.onSend(to, message);
     else {
       const payload = codec ? this.subject.codec.encode(message) : message;
-      this.transmit(node, node.address, to, payload, message.type, 0);
+      this.transmit(node, node.peer, to, payload, message.type, 0);
     }
   }
 
   private transmit(
     node: SimNode<T>,
-    from: Address,
-    to: Address,
+    from: T['peer'],
+    to: T['peer'],
     payload: Payload<T>,
     type: string,
     delay: number,
@@ -632,13 +638,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       this.drop('nobody there');
       return;
     }
-    const size =
-      payload instanceof Uint8Array
-        ? payload.length
-        : network.settings.bandwidth > 0
-          ? this.subject.codec.encode(payload).length
-          : 0;
-    if (size > MAX_UDP) {
+    const size = network.settings.bandwidth > 0 || payload instanceof Uint8Array ? this.sizeOf(payload) : 0;
+    if (size > this.subject.maxMessage) {
       this.drop('oversize');
       return;
     }
@@ -650,9 +651,38 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
   }
 
-  private find({ host, port }: Address): SimNode<T> | undefined {
-    const entry = this.hosts.get(host);
-    return entry?.owner?.address.port === port ? entry.owner : entry?.any;
+  /** In bytes. What goes to several nodes, one after the other, is measured once. */
+  private sizeOf(payload: Payload<T>): number {
+    if (payload instanceof Uint8Array) return payload.length;
+    if (payload !== this.measured.payload) {
+      this.measured = { payload, size: this.subject.codec.encode(payload).length };
+    }
+    return this.measured.size;
+  }
+
+  private find(peer: T['peer']): SimNode<T> | undefined {
+    const index = this.peers.find(peer);
+    return index === undefined ? undefined : this.nodes[index];
+  }
+
+  /** For a moment two nodes do not hear each other; what is on its way arrives. */
+  private disconnect(node: SimNode<T>, peer: T['peer']): void {
+    const other = this.peers.find(peer);
+    if (other === undefined) return;
+    const [low, high] = [Math.min(node.index, other), Math.max(node.index, other)];
+    const pair = low * this.nodes.length + high;
+    if (this.disconnected.has(pair)) return;
+    this.digest.number(10);
+    const ways = [
+      [low, high],
+      [high, low],
+    ] as const;
+    this.disconnected.add(pair);
+    this.network.wall(ways, true);
+    this.call(this.queue.time + RECONNECT_DELAY, () => {
+      this.disconnected.delete(pair);
+      this.network.wall(ways, false);
+    });
   }
 
   private counter(type: string): TypeCounter {
@@ -677,18 +707,18 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     };
     return {
       node,
+      self: node.peer,
       chance,
-      others: () => this.nodes.filter((other) => other !== node),
+      others: () => this.nodes.filter((other) => other !== node).map(({ peer }) => peer),
       now: () => this.now(),
-      send: (to, payload, { from = node.address, after: delay = 0 } = {}) => {
+      send: (to, payload, { from = node.peer, after: delay = 0 } = {}) => {
         const bytes = payload instanceof Uint8Array;
         const encoded = bytes || !this.codec ? payload : this.subject.codec.encode(payload);
-        this.transmit(node, from, to, encoded, bytes ? 'bytes' : payload.type, Math.round(delay * MS));
+        const sender = this.peers.sender(node.index, from);
+        this.transmit(node, sender, to, encoded, bytes ? 'bytes' : payload.type, Math.round(delay * MS));
       },
-      claim: (host) => {
-        const entry = this.hosts.get(host);
-        if (entry === undefined) this.hosts.set(host, { owner: undefined, any: node });
-        else entry.any ??= node;
+      claim: (peer) => {
+        this.peers.claim(node.index, peer);
       },
       after,
       every: (mean, run) => {
@@ -753,9 +783,4 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       this.sample();
     });
   }
-}
-
-/** The address of a node; a new one takes the place of one that left, so it has another. */
-function nodeAddress(index: number, generation: number): Address {
-  return { host: `10.${generation % 200}.${Math.floor(index / 200)}.${(index % 200) + 1}`, port: 8784 };
 }

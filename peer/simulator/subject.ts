@@ -2,10 +2,10 @@
  * What the simulator has to know of an engine to run a network of it: how to make one, what to ask of it, what must
  * hold, and how it can be corrupted. Everything else here works with any engine.
  */
-import type { Address } from '../../shared/address.ts';
 import type { Codec, Engine } from '../engines/engine.ts';
 import type { StoreView, StoreWrite } from '../storage/store.ts';
 import type { Chance } from './chance.ts';
+import type { PeerTable } from './peers.ts';
 import type { Distribution, Figure, NodeRow } from './report.ts';
 import type { SettingSpec } from './settings.ts';
 
@@ -15,15 +15,21 @@ export interface EngineTypes {
   request: unknown;
   result: unknown;
   notice: unknown;
+  peer: unknown;
 }
 
 /** An engine of these types. */
-export type EngineOf<T extends EngineTypes> = Engine<T['message'], T['request'], T['result'], T['notice']>;
+export type EngineOf<T extends EngineTypes> = Engine<
+  T['message'],
+  T['request'],
+  T['result'],
+  T['notice'],
+  T['peer']
+>;
 
 /** A node as subjects see it. */
 export interface SimulatedNode {
   readonly index: number;
-  readonly address: Address;
   /** False for a Byzantine node. */
   readonly honest: boolean;
   /** Whether it runs at the moment. */
@@ -35,19 +41,24 @@ export interface SimulatedNode {
 /** What a Byzantine node can do. It runs a true engine as well, whose messages pass through its hands. */
 export interface Body<T extends EngineTypes> {
   readonly node: SimulatedNode;
+  /** What others call it. */
+  readonly self: T['peer'];
   readonly chance: Chance;
   /** Everybody else at the moment, honest or not. */
-  others(): readonly SimulatedNode[];
+  others(): readonly T['peer'][];
   /** Simulated time in milliseconds since the start. */
   now(): number;
-  /** Sends a message, or bytes as they are. `from` may be anybody's address; `after` is in milliseconds. */
+  /**
+   * Sends a message, or bytes as they are. `from` may be anybody, where the transport lets a node speak for others;
+   * `after` is in milliseconds.
+   */
   send(
-    to: Address,
+    to: T['peer'],
     payload: T['message'] | Uint8Array,
-    how?: { readonly from?: Address; readonly after?: number },
+    how?: { readonly from?: T['peer']; readonly after?: number },
   ): void;
-  /** Takes hold of an address: what is sent to any port of that host comes to this node. */
-  claim(host: string): void;
+  /** Takes hold of a peer that is nobody else's: what is sent there comes to this node. */
+  claim(peer: T['peer']): void;
   /** Runs something after so many milliseconds, unless the node is down then. */
   after(delay: number, run: () => void): void;
   /** Runs something again and again, at exponentially distributed intervals with that mean. */
@@ -59,19 +70,21 @@ export interface Body<T extends EngineTypes> {
 /** How a Byzantine node behaves. What is left out is as an honest node does it. */
 export interface Corruption<T extends EngineTypes> {
   /** What becomes of a message that its engine wants to send. */
-  onSend?(to: Address, message: T['message']): void;
+  onSend?(to: T['peer'], message: T['message']): void;
   /** @returns whether its engine gets to see the message */
-  onReceive?(message: T['message'], from: Address): boolean;
+  onReceive?(message: T['message'], from: T['peer']): boolean;
 }
 
 /** What a subject can see and do in the simulated world. */
 export interface World<T extends EngineTypes> {
   readonly seed: number;
   readonly nodes: readonly SimulatedNode[];
-  /** Nodes that everybody knows from the start and that never leave for good, all honest. */
-  readonly wellKnown: readonly SimulatedNode[];
+  /** Honest nodes that never leave for good, as many as the subject wants. */
+  readonly lasting: readonly SimulatedNode[];
   /** What this seed has drawn, by the name of the setting. */
   setting(name: string): number;
+  /** What others call a node at the moment. */
+  peerOf(node: SimulatedNode): T['peer'];
   /** Simulated time in milliseconds since the start. */
   now(): number;
   /** What the clock of a node shows, in milliseconds since 1970. */
@@ -115,7 +128,7 @@ export interface SubjectRun<T extends EngineTypes> {
   onReplaced(node: SimulatedNode): void;
   onNotice(node: SimulatedNode, notice: T['notice']): void;
   /** A message is about to reach the engine of an honest node. */
-  onMessage(node: SimulatedNode, message: T['message'], from: Address): void;
+  onMessage(node: SimulatedNode, message: T['message'], from: T['peer']): void;
   /** An honest node is about to send a message, to one or to several. */
   onSend(node: SimulatedNode, message: T['message']): void;
   /** An honest node has carried out a store effect. */
@@ -144,6 +157,16 @@ export interface Subject<T extends EngineTypes> {
   readonly settings: Readonly<Record<string, SettingSpec>>;
   /** Kinds of Byzantine nodes, each with what it does. */
   readonly byzantine: Readonly<Record<string, string>>;
+  /** How many of so many nodes may be Byzantine at the most. */
+  mostByzantine(nodes: number): number;
+  /** How many of so many nodes are honest and never leave for good, if there are as many honest ones. */
+  lasting(nodes: number): number;
+  /** Whether the number of a node means something: then Byzantine nodes have any, and otherwise the last ones. */
+  readonly numbered: boolean;
+  /** How so many nodes call each other. */
+  peers(nodes: number): PeerTable<T['peer']>;
+  /** Longest message that its transport carries, in bytes. */
+  readonly maxMessage: number;
   /** The names of the safety checkers that a run is under, besides those of the simulator itself. */
   readonly checkers: readonly string[];
   /** What a node's progress is called: "height". */

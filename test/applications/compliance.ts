@@ -134,6 +134,20 @@ export function complies(name: string, { create, operations, lines }: Subject): 
       );
     });
 
+    it('refuses an operation that is too long, whatever it says', () => {
+      fc.assert(
+        fc.property(operations, (operation) => {
+          const application = create();
+          const long = operation + ' '.repeat(MAX_OPERATION_LENGTH + 1 - operation.length);
+          expect(run(application, [{ operation: long, client: 0, time: 1 }])).toEqual([
+            '{"error":"no-operation"}',
+          ]);
+          expect(pagesOf(application)).toEqual(pagesOf(create()));
+        }),
+        { numRuns: 20 },
+      );
+    });
+
     it('names every page that changed', () => {
       fc.assert(
         fc.property(fc.array(calls, { maxLength: 4 }), (rounds) => {

@@ -29,11 +29,7 @@ function simulation(
 ): Simulation<PowTypes> {
   const ranges = { nodes: { least: nodes, most: nodes }, hours: { least: hours, most: hours } };
   const plan = { faults, ranges, byzantineKinds: [] };
-  return new Simulation(
-    powSubject,
-    seed,
-    draw(seed, plan, powSubject.settings, Object.keys(powSubject.byzantine)),
-  );
+  return new Simulation(powSubject, seed, draw(seed, plan, powSubject));
 }
 
 /** Goes on with simulations, by turns, and notes how long their queues are. */

@@ -9,7 +9,10 @@ import { tcpTargets } from './tcp.ts';
 
 export function fuzzTargets(corpus: Corpus): FuzzTarget[] {
   return [
-    ...[...decoderTargets(corpus), ...miningTargets(corpus), ...tcpTargets()],
-    ...[engineTarget(corpus), ...pbftTargets()],
+    ...decoderTargets(corpus),
+    ...miningTargets(corpus),
+    ...tcpTargets(),
+    engineTarget(corpus),
+    ...pbftTargets(),
   ];
 }

@@ -57,11 +57,11 @@ describe('a plan in words', () => {
     [{ byzantine: '1.5' }, '--byzantine 1.5: it must be a whole number from 0 to 199'],
     [
       { byzantine: '7' },
-      '--byzantine: with 7 of 7 nodes Byzantine none is honest; --nodes must be at least 8',
+      '--byzantine: planted can bear 6 Byzantine nodes of 7, not 7; --nodes must be at least 8',
     ],
-    [{ byzantine: '0..7' }, '--byzantine: with 7 of 7 nodes'],
-    [{ byzantine: 'fox,hen', nodes: '2..9' }, '--byzantine: with 2 of 2 nodes'],
-    [{ byzantine: '3', faults: 'mixed' }, '--byzantine: with 3 of 3 nodes'],
+    [{ byzantine: '0..7' }, '--byzantine: planted can bear 6 Byzantine nodes of 7, not 7'],
+    [{ byzantine: 'fox,hen', nodes: '2..9' }, 'can bear 1 Byzantine nodes of 2, not 2'],
+    [{ byzantine: '3', faults: 'mixed' }, 'can bear 2 Byzantine nodes of 3, not 3'],
   ])('is refused where it makes no sense: %j', (wording, message) => {
     expect(() => plan(wording)).toThrow(UserError);
     expect(() => plan(wording)).toThrow(message);

@@ -54,8 +54,7 @@ function simulation(subject: Subject<PowTypes>, ranges: Record<string, number> =
     ranges: Object.fromEntries(entries.map(([name, value]) => [name, { least: value, most: value }])),
     byzantineKinds: [],
   };
-  const { settings, byzantine } = subject;
-  return new Simulation(subject, 1, draw(1, plan, settings, Object.keys(byzantine)));
+  return new Simulation(subject, 1, draw(1, plan, subject));
 }
 
 function violations(subject: Subject<PowTypes>, ranges: Record<string, number> = {}): readonly Violation[] {

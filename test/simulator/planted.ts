@@ -74,8 +74,9 @@ export const plantedEngine: SimulatedEngine = {
   title: 'plants',
   settings,
   byzantine: { fox: 'steals', hen: 'is stolen' },
+  mostByzantine: (nodes) => nodes - 1,
   simulate(seed, plan) {
-    const drawn = draw(seed, plan, settings, ['fox', 'hen']);
+    const drawn = draw(seed, plan, this);
     const value = (name: keyof typeof settings): number => drawn.values[name] ?? 0;
     let events = 0;
     return {

@@ -6,12 +6,11 @@ import { draw, SETTINGS, type Drawn, type Plan, type SettingSpec } from '../../p
 
 const QUIET: Plan = { faults: 'none', ranges: {}, byzantineKinds: [] };
 const MIXED: Plan = { ...QUIET, faults: 'mixed' };
-const KINDS = Object.keys(powSubject.byzantine);
 const SPECS: Readonly<Record<string, SettingSpec>> = { ...SETTINGS, ...powSubject.settings };
 const SEEDS = Array.from({ length: 300 }, (_, seed) => seed);
 
 function drawOf(seed: number, plan: Plan): Drawn {
-  return draw(seed, plan, powSubject.settings, KINDS);
+  return draw(seed, plan, powSubject);
 }
 
 /** Everything drawn but one setting. */

@@ -76,10 +76,7 @@ export class ReplicaProcess {
       const { program } = this;
       const at = this.#read++;
       program.write(line);
-      return this.until(`an answer to ${line}`, () => {
-        if (program.lines.length <= at && !program.alive) throw new Error('it has ended');
-        return program.lines[at];
-      });
+      return program.line(at);
     });
     this.#last = answer.catch(() => undefined);
     return answer;

@@ -41,8 +41,9 @@ export interface Model<Operation, State> {
 export type Verdict =
   { readonly linearizable: true } | { readonly linearizable: false; readonly counterexample: string };
 
-/** Moments of a search after which it is given up. */
+/** Steps of a search after which it is given up, and of each search for a smaller counterexample. */
 const MAX_STEPS = 2_000_000;
+const MAX_SMALL_STEPS = 100_000;
 /** Operations that a counterexample shows. */
 const SHOWN = 25;
 
@@ -69,7 +70,7 @@ export function checkLinearizable<Operation, State>(
     partitions.set(partition, items);
   }
   for (const [partition, items] of partitions) {
-    const explained = isExplained(items, model);
+    const explained = isExplained(items, model, MAX_STEPS);
     if (explained === undefined) throw new Error(`no verdict on ${items.length} operations on one partition`);
     if (!explained) return { linearizable: false, counterexample: explain(partition, smaller(items, model)) };
   }
@@ -97,6 +98,7 @@ type Choice =
 function isExplained<Operation, State>(
   items: readonly Item<Operation>[],
   model: Model<Operation, State>,
+  maxSteps: number,
 ): boolean | undefined {
   const known = items
     .filter(({ seen }) => seen.returned !== undefined)
@@ -155,7 +157,7 @@ function isExplained<Operation, State>(
   let choices = choicesAt(model.initial);
   if (choices === undefined) return true;
   const moments: Moment<State>[] = [{ state: model.initial, done: undefined, choices, next: 0 }];
-  for (let steps = 0; steps < MAX_STEPS; steps++) {
+  for (let steps = 0; steps < maxSteps; steps++) {
     const moment = moments.at(-1);
     if (moment === undefined) return false;
     const choice = moment.choices[moment.next++];
@@ -255,7 +257,7 @@ function smaller<Operation, State>(
   let [good, bad] = [-1, returns.length - 1];
   while (bad - good > 1) {
     const middle = Math.floor((good + bad) / 2);
-    if (isExplained(until(items, returns[middle] ?? NaN), model) === false) bad = middle;
+    if (isExplained(until(items, returns[middle] ?? NaN), model, MAX_SMALL_STEPS) === false) bad = middle;
     else good = middle;
   }
   let kept = until(items, returns[bad] ?? NaN);
@@ -265,7 +267,8 @@ function smaller<Operation, State>(
     for (let from = 0; from < reads.length; from += size) {
       const left = new Set(reads.slice(from, from + size));
       const without = kept.filter((item) => !left.has(item));
-      if (without.length < kept.length && isExplained(without, model) === false) kept = without;
+      if (without.length < kept.length && isExplained(without, model, MAX_SMALL_STEPS) === false)
+        kept = without;
     }
   }
   return kept;

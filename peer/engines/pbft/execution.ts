@@ -1,5 +1,5 @@
 /** Executes what is decided, strictly in the order of the sequence numbers, and answers the clients. */
-import { EXECUTED_PER_STEP } from './limits.ts';
+import { EXECUTED_PER_STEP, SETTLED_PER_BATCH } from './limits.ts';
 import type { Slot } from './log.ts';
 import type { ExecutedRequest, PhaseTimes } from './interface.ts';
 import type { Batch, ClientRequest, Reply } from './messages.ts';
@@ -26,7 +26,7 @@ export class Execution {
 
   /** Executes as much as can be; the rest in steps to come. */
   run(): void {
-    const { context, log, ordering, checkpoints, transfer } = this.replica;
+    const { context, log, state, ordering, checkpoints, transfer } = this.replica;
     // Checkpoints lead back to here, and a state that is being replaced is not built upon.
     if (this.running || transfer.active) return;
     this.running = true;
@@ -40,7 +40,10 @@ export class Execution {
         break;
       }
       this.execute(slot, batch);
-      if (this.executed % context.config.checkpointInterval !== 0) continue;
+      // Hashed shortly before a checkpoint, pages that change often are hashed once, and not all in one step.
+      const { checkpointInterval } = context.config;
+      if (2 * (this.executed % checkpointInterval) > checkpointInterval) state.settle(SETTLED_PER_BATCH);
+      if (this.executed % checkpointInterval !== 0) continue;
       checkpoints.take(this.executed);
       // It may have shown that our state is not that of the others.
       if (transfer.isActive()) break;

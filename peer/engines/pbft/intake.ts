@@ -65,9 +65,8 @@ export class Intake {
 
   /** Another view: its primary may know nothing of what waits. */
   onNewView(): void {
-    const { pool } = this.replica;
-    pool.forgetProposals();
-    this.pass([...pool.all()].slice(0, FORWARDED_PER_STEP).map(({ request }) => request));
+    const open = [...this.replica.pool.all()].filter(({ proposed }) => !proposed);
+    this.pass(open.slice(0, FORWARDED_PER_STEP).map(({ request }) => request));
   }
 
   /** What has waited too long is sent to everybody: whoever has executed it answers, the others watch the primary. */

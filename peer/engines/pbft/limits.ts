@@ -31,6 +31,9 @@ export const MAX_VERIFIED_TEXT = 256;
 /** Batches executed in one step. */
 export const EXECUTED_PER_STEP = 16;
 
+/** Pages of the state hashed after each batch of the second half of a checkpoint interval. */
+export const SETTLED_PER_BATCH = 128;
+
 // Requests
 
 /** Timestamps set aside at once in the store, so that not each request costs a write. */

@@ -149,7 +149,7 @@ export class Ordering {
    * @param first the first sequence number that is free
    */
   onNewView(headers: readonly Header[], first: number): void {
-    const { context, log, journal } = this.replica;
+    const { context, log, journal, execution } = this.replica;
     const { signing } = context;
     for (const slot of log.all()) slot.leaveView();
     this.next = first;
@@ -162,6 +162,7 @@ export class Ordering {
       const known = header.digest === signing.nothing ? EMPTY : slot.body(header.digest);
       if (known === undefined) journal.slot(slot);
       else journal.body(slot, header.digest, known, slot.keep(header.digest, known));
+      for (const request of known?.requests ?? []) execution.expect(request);
       carried.push(slot);
     }
     // All of it is written before the first of these is sent.

@@ -166,8 +166,6 @@ export class ReplicatedState {
     const { first, paged } = this.partOf(index);
     paged.restore(index - first, text);
     this.setPage(index, text);
-    // As the pages may have been changed since they were last looked at, this one is not to be looked at again.
-    this.collectChanged();
     this.waiting.delete(index);
   }
 

@@ -26,7 +26,8 @@ interface Fetch {
   index: readonly string[] | undefined;
   /** Pages that are to be replaced. */
   differing: readonly number[];
-  /** Of these, those that nobody has been asked for. */
+  /** Of these, those that are not here yet, and of those, the ones that nobody has been asked for. */
+  readonly missing: Set<number>;
   readonly needed: Set<number>;
   /** What each replica was asked for. */
   readonly asked: Map<number, readonly number[]>;
@@ -107,7 +108,7 @@ export class Transfer {
     this.quiet = 0;
     this.fetch = {
       ...{ certificate, sequence, digest, index: undefined },
-      ...{ differing: [], needed: new Set(), asked: new Map() },
+      ...{ differing: [], missing: new Set(), needed: new Set(), asked: new Map() },
     };
     checkpoints.replace(certificate);
     journal.stable(certificate, log.dropTo(sequence));
@@ -135,7 +136,7 @@ export class Transfer {
       this.begin(wanted);
       return;
     }
-    for (const pages of fetch.asked.values()) for (const page of pages) fetch.needed.add(page);
+    for (const page of fetch.missing) fetch.needed.add(page);
     fetch.asked.clear();
     if (fetch.index === undefined) this.askIndex();
     else this.askPages();
@@ -184,7 +185,9 @@ export class Transfer {
     const wanted = new Set(fetch.differing.map((page) => digests[page]));
     for (const digest of [...this.pages.keys()]) if (!wanted.has(digest)) this.pages.delete(digest);
     for (const page of fetch.differing) {
-      if (!this.pages.has(digests[page] ?? '')) fetch.needed.add(page);
+      if (this.pages.has(digests[page] ?? '')) continue;
+      fetch.missing.add(page);
+      fetch.needed.add(page);
     }
     this.quiet = 0;
     this.goOn(fetch, digests);
@@ -193,33 +196,34 @@ export class Transfer {
   onPages(from: number, sequence: number, pages: readonly (readonly [number, string])[]): void {
     const { context } = this.replica;
     const { fetch } = this;
-    const asked = fetch?.asked.get(from);
-    if (fetch?.sequence !== sequence || fetch.index === undefined || asked === undefined) return;
+    if (fetch?.sequence !== sequence || fetch.index === undefined) return;
+    // An answer may come when we have lost patience and asked somebody else: it is as good.
+    const asked = fetch.asked.get(from) ?? [];
     fetch.asked.delete(from);
-    const open = new Set(asked);
+    const before = fetch.missing.size;
     for (const [page, text] of pages) {
       const digest = fetch.index[page];
       if (digest === undefined || !isPage(page, text, digest)) {
         context.offend(from, 'page');
         break;
       }
-      if (open.delete(page)) this.pages.set(digest, text);
+      if (fetch.missing.delete(page)) this.pages.set(digest, text);
+      fetch.needed.delete(page);
     }
-    for (const page of open) fetch.needed.add(page);
+    for (const page of asked) if (fetch.missing.has(page)) fetch.needed.add(page);
     // Whoever sends nothing is not asked again before the next round.
-    if (open.size === asked.length) return;
+    if (fetch.missing.size === before) return;
     this.quiet = 0;
     context.notify({
       kind: 'transfer-progress',
-      pages: fetch.differing.length - fetch.needed.size,
+      pages: fetch.differing.length - fetch.missing.size,
       total: fetch.differing.length,
     });
     this.goOn(fetch, fetch.index);
   }
 
   private goOn(fetch: Fetch, index: readonly string[]): void {
-    const missing = fetch.differing.some((page) => !this.pages.has(index[page] ?? ''));
-    if (missing) this.askPages();
+    if (fetch.missing.size > 0) this.askPages();
     else this.finish(fetch, index);
   }
 

@@ -162,15 +162,19 @@ export class ViewChanges {
     if (later.length > context.faulty) this.start(Math.min(...later), 'joined');
   }
 
-  /** Once a quorum wants the view that we want, it is to begin before long; if it is ours, now. */
+  /**
+   * Once a quorum wants the view that we want, it is to begin before long; if it is ours, now. Those who want a later one
+   * count too: they come back no more, so without them we could wait for ever.
+   */
   private consider(): void {
     const { context, position } = this.replica;
     if (!position.changing) return;
     const { view } = position;
     const own = this.changes.get(context.self);
-    const others = [...this.changes.values()].filter((change) => change.view === view && change !== own);
-    if (own?.view !== view || others.length + 1 < context.quorum) return;
-    if (context.primary(view) === context.self) {
+    const wanting = [...this.changes.values()].filter((change) => change.view >= view && change !== own);
+    if (own?.view !== view || wanting.length + 1 < context.quorum) return;
+    const others = wanting.filter((change) => change.view === view);
+    if (context.primary(view) === context.self && others.length + 1 >= context.quorum) {
       this.lead(view, [own, ...others].slice(0, context.quorum));
     } else if (!this.newViewTimer) {
       this.newViewTimer = true;
@@ -187,8 +191,12 @@ export class ViewChanges {
   }
 
   private enter(newView: NewView): void {
-    const { context, position, journal, ordering, checkpoints, intake, log, catchUp } = this.replica;
+    const { context, position, journal, ordering, checkpoints, intake, log, pool, catchUp } = this.replica;
     const { view, viewChanges, headers } = newView;
+    const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
+    // Whoever is behind learns of the checkpoint that the others build upon: before the view begins, for a primary to which
+    // that gives room must not propose anything until it has taken up what is carried over.
+    checkpoints.settle(certificate);
     position.view = view;
     position.changing = false;
     this.newView = newView;
@@ -198,13 +206,12 @@ export class ViewChanges {
     for (const [replica, change] of this.changes) if (change.view <= view) this.changes.delete(replica);
     journal.newView(newView);
     journal.position(position);
-    const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
     const primary = context.primary(view);
     if (primary === context.self) context.broadcast({ type: 'NEW_VIEW', newView });
     context.notify({ kind: 'view-entered', view, primary, carried: headers.length });
-    // Whoever is behind learns of the checkpoint that the others build upon.
-    checkpoints.settle(certificate);
     const last = headers.at(-1)?.sequence ?? stable;
+    // What is carried over is proposed; everything else that waits is to be proposed again.
+    pool.forgetProposals();
     ordering.onNewView(headers, Math.max(last, log.low) + 1);
     catchUp.fetchMissing();
     intake.onNewView();

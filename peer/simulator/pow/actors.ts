@@ -71,7 +71,7 @@ function changing(body: Body, change: (message: PowMessage) => PowMessage | unde
 
 /** Somebody to pester. */
 function anybody(body: Body): Address {
-  return body.chance.pick(body.others()).address;
+  return body.chance.pick(body.others());
 }
 
 /** Valid blocks on top of each other, from the genesis on, that are in nobody's chain. */
@@ -181,7 +181,7 @@ export const ACTORS = {
     corrupt: (body) => ({
       onSend(to, message) {
         const { chance } = body;
-        const { host, port } = body.node.address;
+        const { host, port } = body.self;
         for (let copies = chance.integer(1, 2); copies > 0; copies--) {
           const from = chance.happens(0.5) ? { host, port: chance.integer(40_000, 60_000) } : { host, port };
           body.send(to, message, { from, after: chance.between(0, 5 * SECOND) });
@@ -193,7 +193,7 @@ export const ACTORS = {
   storm: {
     description: 'floods the network with GOSSIPs, each with a fresh id',
     corrupt(body) {
-      const { host, port } = body.node.address;
+      const { host, port } = body.self;
       let count = 0;
       body.every(FLOOD_INTERVAL, () => {
         const id = `storm ${body.node.index} ${body.now()} ${count++}`;
@@ -208,7 +208,7 @@ export const ACTORS = {
       'fills the tables of others with addresses that are all its own, and vouches for lies with them',
     corrupt(body, { difficulty }) {
       const hosts = Array.from({ length: INVENTED_HOSTS }, (_, i) => `172.16.${body.node.index}.${i + 1}`);
-      for (const host of hosts) body.claim(host);
+      for (const host of hosts) body.claim({ ...body.self, host });
       const hash = forgedHash(body.chance, difficulty);
       let count = 0;
       body.every(GOSSIP_INTERVAL, () => {
@@ -217,7 +217,7 @@ export const ACTORS = {
         const id = `eclipse ${body.node.index} ${body.now()} ${count++}`;
         const to = anybody(body);
         // Some speak for themselves, of others it only tells.
-        const from = chance.happens(0.5) ? self : body.node.address;
+        const from = chance.happens(0.5) ? self : body.self;
         body.send(to, { type: 'GOSSIP', ...self, id, name: 'invented' }, { from });
         body.send(to, { type: 'STATS_REPLY', height: 1_000, hash }, { from: self });
       });
@@ -300,7 +300,7 @@ export const ACTORS = {
       body.every(5 * FLOOD_INTERVAL, () => {
         const { chance } = body;
         const victims = body.others();
-        const from = chance.pick(victims).address;
+        const from = chance.pick(victims);
         const { height, tip } = chain();
         const claim = { type: 'STATS_REPLY', height: height + chance.below(20), hash } as const;
         const lies: PowMessage[] = [
@@ -309,7 +309,7 @@ export const ACTORS = {
           { type: 'GET_BLOCK_REPLY', block: tip === null ? null : flipped(tip, chance) },
           { type: 'CONSENSUS' },
         ];
-        body.send(chance.pick(victims).address, chance.pick(lies), { from });
+        body.send(chance.pick(victims), chance.pick(lies), { from });
       });
       return {};
     },

@@ -10,6 +10,7 @@ import { PowEngine } from '../../engines/pow/pow.ts';
 import { MemoryStore } from '../../storage/memory.ts';
 import type { StoreView } from '../../storage/store.ts';
 import type { Chance } from '../chance.ts';
+import { AddressTable } from '../peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../report.ts';
 import type { SettingSpec } from '../settings.ts';
 import type {
@@ -37,6 +38,10 @@ const MINER_LATENCY = 2;
 const WORD_PATIENCE = 60;
 /** When the first blocks of the network were mined, in seconds since 1970: before the simulation began. */
 const FIRST_TIMESTAMP = 1_699_000_000;
+/** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
+const WELL_KNOWN = 3;
+/** Longest datagram that UDP can carry, in bytes. */
+const MAX_UDP = 65_507;
 /** Share of the nodes that start with the whole chain, where there is one; the others have lost a part of it. */
 const COMPLETE_SHARE = 0.5;
 
@@ -299,17 +304,18 @@ class PowRun implements SubjectRun<PowTypes> {
 
   private configOf(node: SimulatedNode): PowConfig {
     const { world } = this;
-    const known = world.wellKnown;
+    const self = world.peerOf(node);
+    const known = world.lasting;
     return {
-      self: node.address,
+      self,
       selfHosts: [],
       name: `node ${node.index}`,
       difficulty: world.setting('difficulty'),
-      join: known.filter((other) => other !== node).map(({ address }) => address),
+      join: known.filter((other) => other !== node).map((other) => world.peerOf(other)),
       consensusInterval: world.setting('consensus-interval') * SECOND,
       gossipInterval: world.setting('gossip-interval') * SECOND,
       peerTimeout: world.setting('peer-timeout') * SECOND,
-      minedBy: node.address.host,
+      minedBy: self.host,
       idleWord: 'idle',
       genesis: known.includes(node),
     };
@@ -477,6 +483,12 @@ export const powSubject: Subject<PowTypes> = {
   codec: powCodec,
   settings,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),
+  // At least one node is honest: there would be nothing to look at.
+  mostByzantine: (nodes) => nodes - 1,
+  lasting: () => WELL_KNOWN,
+  numbered: false,
+  peers: (nodes) => new AddressTable(nodes),
+  maxMessage: MAX_UDP,
   checkers: Object.values(CHECKERS),
   progressName: 'height',
   begin: (world) => new PowRun(world),

@@ -1,3 +1,4 @@
+import type { Address } from '../../../shared/address.ts';
 import type { PowNotice, PowRequest, PowResult } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import type { EngineTypes } from '../subject.ts';
@@ -8,4 +9,5 @@ export interface PowTypes extends EngineTypes {
   request: PowRequest;
   result: PowResult;
   notice: PowNotice;
+  peer: Address;
 }

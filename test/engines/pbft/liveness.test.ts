@@ -1,0 +1,96 @@
+/** What has brought clusters to a halt, elsewhere or here: each must go on after it. */
+import { describe, expect, it } from 'vitest';
+
+import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
+
+const SECOND = 1_000;
+
+function submitAndRun(network: PbftNetwork, member: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const executed = network.member(member).status.executed;
+    network.member(member).submit(`["append","${i}"]`);
+    if (!network.run(60 * SECOND, () => network.member(member).status.executed > executed)) {
+      throw new Error('nothing is executed');
+    }
+  }
+}
+
+describe('state transfer', () => {
+  it('ends although answers take longer than the patience with those who are asked', () => {
+    const network = new PbftNetwork(4);
+    network.cut([0, 1, 2]);
+    submitAndRun(network, 0, 20);
+    network.heal();
+    // An answer takes 20 ms, and patience is two rounds of 5 ms.
+    const impatient = network.member(3);
+    impatient.crash();
+    Object.assign(network.config, { viewChangeTimeout: 100 });
+    impatient.start();
+    expect(network.run(10 * SECOND, () => impatient.status.executed >= 20)).toBe(true);
+    expect(impatient.told('transfer-finished')).toHaveLength(1);
+  });
+});
+
+describe('views that replicas want', () => {
+  it('one that is a view ahead of the others does not keep them from going on', () => {
+    const network = new PbftNetwork(4);
+    // The primary of the next view is down, so that those who want it wait for a new view in vain.
+    network.member(1).crash();
+    network.passes = ({ message }) => message.type !== 'PRE_PREPARE';
+    network.member(3).submit('["append","a"]');
+    const wants = (view: number) => (): boolean => network.up.every(({ status }) => status.view === view);
+    expect(network.run(10 * SECOND, wants(1))).toBe(true);
+    // Two of them stop, and forget that they have waited; the third one goes on to the view after it.
+    for (const index of [0, 2]) network.member(index).crash();
+    expect(network.run(10 * SECOND, wants(2))).toBe(true);
+    network.heal();
+    for (const index of [0, 2]) network.member(index).start();
+    expect(network.up.map(({ status }) => status.view)).toEqual([1, 1, 2]);
+    expect(network.run(60 * SECOND, () => network.allExecuted(1))).toBe(true);
+  });
+});
+
+describe('a new primary', () => {
+  /** Member 1 lacks the checkpoint of 4, and has a request that nobody else knows of; 5 is prepared, and 0 is down. */
+  function beforeViewOne(): PbftNetwork {
+    const network = new PbftNetwork(4);
+    network.passes = ({ to, message }) => to !== 1 || message.type !== 'CHECKPOINT';
+    submitAndRun(network, 2, 4);
+    network.passes = ({ message }) => message.type !== 'COMMIT';
+    network.member(2).submit('["append","prepared"]');
+    network.run(LATENCY * 5);
+    expect(network.up.map(({ status }) => [status.low, status.proposed])).toEqual([
+      [4, 5],
+      [0, 5],
+      [4, 5],
+      [4, 5],
+    ]);
+    network.member(0).crash();
+    network.passes = ({ message }) => message.type !== 'COMMIT' && message.type !== 'CHECKPOINT';
+    network.member(1).submit('["append","waiting"]');
+    return network;
+  }
+
+  it('proposes nothing before it has taken up what its view carries over', () => {
+    const network = beforeViewOne();
+    expect(network.run(10 * SECOND, () => network.member(2).status.view === 1)).toBe(true);
+    network.heal();
+    expect(network.run(10 * SECOND, () => network.allExecuted(6))).toBe(true);
+    const proposed = new Map<number, string>();
+    for (const { message, from } of network.sentOf('PRE_PREPARE')) {
+      const { view, sequence, digest } = message.header;
+      if (view !== 1 || from !== 1) continue;
+      expect(proposed.get(sequence) ?? digest).toBe(digest);
+      proposed.set(sequence, digest);
+    }
+  });
+
+  it('proposes each request once', () => {
+    const network = beforeViewOne();
+    expect(network.run(10 * SECOND, () => network.member(2).status.view === 1)).toBe(true);
+    network.heal();
+    network.run(10 * SECOND);
+    expect(network.member(1).status.executed).toBe(6);
+    expect(network.member(1).count('execution.repeated')).toBe(0);
+  });
+});

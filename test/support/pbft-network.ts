@@ -1,0 +1,300 @@
+/**
+ * A cluster of PBFT engines in one process, on a virtual clock. Every message takes the same time, unless a test holds
+ * it back; members without an engine are the test's to speak for. Messages go through the codec, as over a connection.
+ */
+import { OrderedLog } from '../../peer/applications/ordered-log.ts';
+import type { EngineEvent } from '../../peer/engines/engine.ts';
+import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
+import type { PbftEffect } from '../../peer/engines/pbft/context.ts';
+import {
+  DEFAULT_PBFT_CONFIG,
+  type PbftConfig,
+  type PbftNotice,
+  type PbftRequest,
+  type PbftResult,
+  type PbftStatus,
+} from '../../peer/engines/pbft/interface.ts';
+import type {
+  Batch,
+  ClientRequest,
+  Header,
+  MessageOf,
+  PbftMessage,
+  Vote,
+} from '../../peer/engines/pbft/messages.ts';
+import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
+import { primaryOf, quorumOf } from '../../peer/engines/pbft/quorum.ts';
+import { Signing } from '../../peer/engines/pbft/signing.ts';
+import { stubKeys } from '../../peer/simulator/pbft/keys.ts';
+import { MemoryStore } from '../../peer/storage/memory.ts';
+
+type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;
+
+/** How long a message takes, in milliseconds. */
+export const LATENCY = 10;
+const CLUSTER = 'test';
+
+/** A message on its way. */
+export interface Sent {
+  readonly from: number;
+  readonly to: number;
+  readonly message: PbftMessage;
+}
+
+interface Happening {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+export class PbftMember {
+  readonly store = new MemoryStore();
+  readonly notices: PbftNotice[] = [];
+  engine: PbftEngine | undefined;
+  /** Crashes before the first effect for which this holds. */
+  crashBefore: ((effect: PbftEffect) => boolean) | undefined;
+  readonly index: number;
+  private readonly network: PbftNetwork;
+  private readonly timers = new Map<string, number>();
+  private readonly results = new Map<number, PbftResult>();
+  private requests = 0;
+
+  constructor(network: PbftNetwork, index: number) {
+    this.network = network;
+    this.index = index;
+  }
+
+  get status(): PbftStatus {
+    if (this.engine === undefined) throw new Error(`member ${this.index} is down`);
+    return this.engine.status();
+  }
+
+  /** Starts, or starts again from what is stored. */
+  start(): void {
+    this.engine = this.network.engineOf(this.index, this.store);
+    this.handle({ type: 'started', now: this.network.now });
+  }
+
+  crash(): void {
+    this.engine = undefined;
+    this.timers.clear();
+  }
+
+  submit(operation: string): PbftResult {
+    const id = ++this.requests;
+    this.handle({ type: 'request', now: this.network.now, id, request: { kind: 'submit', operation } });
+    const result = this.results.get(id);
+    if (result === undefined) throw new Error('no reply');
+    return result;
+  }
+
+  /** All notices of a kind, in order. */
+  told<K extends PbftNotice['kind']>(kind: K): Extract<PbftNotice, { kind: K }>[] {
+    return this.notices.filter((notice): notice is Extract<PbftNotice, { kind: K }> => notice.kind === kind);
+  }
+
+  /** How often each limit or outcome was met. */
+  count(counter: string): number {
+    return this.status.counters[counter] ?? 0;
+  }
+
+  handle(event: PbftEvent): void {
+    const { engine } = this;
+    if (engine === undefined) return;
+    for (const effect of engine.step(event)) {
+      if (this.crashBefore?.(effect) === true) {
+        this.crashBefore = undefined;
+        this.crash();
+        return;
+      }
+      this.carryOut(effect);
+    }
+  }
+
+  private carryOut(effect: PbftEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.network.send(this.index, effect.to, effect.message);
+        break;
+      case 'broadcast':
+        for (const to of effect.to) this.network.send(this.index, to, effect.message);
+        break;
+      case 'timer':
+        this.setTimer(effect.timer, effect.after);
+        break;
+      case 'cancel':
+        this.timers.delete(effect.timer);
+        break;
+      case 'store':
+        this.store.write(effect.writes);
+        break;
+      case 'reply':
+        this.results.set(effect.id, effect.result);
+        break;
+      case 'notify':
+        this.notices.push(effect.notice);
+        break;
+      case 'continue':
+        this.network.after(0, () => {
+          this.handle({ type: 'continue', now: this.network.now });
+        });
+        break;
+      case 'disconnect':
+        // Connections are the transport's business.
+        break;
+    }
+  }
+
+  private setTimer(timer: string, after: number): void {
+    const due = this.network.now + after;
+    this.timers.set(timer, due);
+    this.network.after(after, () => {
+      if (this.timers.get(timer) !== due) return;
+      this.timers.delete(timer);
+      this.handle({ type: 'timer', now: this.network.now, timer });
+    });
+  }
+}
+
+export class PbftNetwork {
+  now = 1_700_000_000_000;
+  readonly config: PbftConfig;
+  readonly replicas: number;
+  readonly quorum: number;
+  /** By number; those that the test speaks for are never up. */
+  readonly members: readonly PbftMember[];
+  /** Every message that somebody sent. */
+  readonly sent: Sent[] = [];
+  /** Whether a message arrives. */
+  passes: (sent: Sent) => boolean = () => true;
+  private readonly keys;
+  private readonly happenings: Happening[] = [];
+
+  /** @param options.scripted members for which no engine runs */
+  constructor(
+    replicas: number,
+    options: Partial<PbftConfig> & { readonly scripted?: readonly number[] } = {},
+  ) {
+    const { scripted = [], ...config } = options;
+    this.replicas = replicas;
+    this.quorum = quorumOf(replicas);
+    this.config = { ...DEFAULT_PBFT_CONFIG, viewChangeTimeout: 1_000, checkpointInterval: 4, ...config };
+    this.keys = stubKeys(1, replicas);
+    this.members = Array.from({ length: replicas }, (_, index) => new PbftMember(this, index));
+    for (const member of this.members) if (!scripted.includes(member.index)) member.start();
+  }
+
+  member(index: number): PbftMember {
+    const member = this.members[index];
+    if (member === undefined) throw new RangeError(`no member ${index}`);
+    return member;
+  }
+
+  /** Members that run. */
+  get up(): PbftMember[] {
+    return this.members.filter(({ engine }) => engine !== undefined);
+  }
+
+  /** Signs as a member. */
+  signing(member: number): Signing {
+    const signatures = this.keys[member];
+    if (signatures === undefined) throw new RangeError(`no member ${member}`);
+    return new Signing({ cluster: CLUSTER, replicas: this.replicas, self: member }, signatures);
+  }
+
+  engineOf(self: number, view: MemoryStore): PbftEngine {
+    const signatures = this.keys[self];
+    if (signatures === undefined) throw new RangeError(`no member ${self}`);
+    const membership = { cluster: CLUSTER, replicas: this.replicas, self };
+    return new PbftEngine(this.config, membership, { view, signatures, application: new OrderedLog() });
+  }
+
+  send(from: number, to: number, message: PbftMessage): void {
+    const sent = { from, to, message };
+    this.sent.push(sent);
+    if (!this.passes(sent)) return;
+    const bytes = pbftCodec.encode(message);
+    this.after(LATENCY, () => {
+      const { message: decoded, fault } = pbftCodec.decode(bytes);
+      if (fault !== undefined) this.member(to).handle({ type: 'malformed', now: this.now, from, fault });
+      else this.member(to).handle({ type: 'message', now: this.now, from, message: decoded });
+    });
+  }
+
+  /** To all others. */
+  broadcast(from: number, message: PbftMessage): void {
+    for (const { index } of this.members) if (index !== from) this.send(from, index, message);
+  }
+
+  /** Cuts the cluster: messages arrive within a group only. */
+  cut(...groups: readonly (readonly number[])[]): void {
+    this.passes = ({ from, to }) => groups.some((group) => group.includes(from) && group.includes(to));
+  }
+
+  heal(): void {
+    this.passes = () => true;
+  }
+
+  after(delay: number, run: () => void): void {
+    const at = this.now + delay;
+    const place = this.happenings.findIndex((other) => other.at > at);
+    this.happenings.splice(place < 0 ? this.happenings.length : place, 0, { at, run });
+  }
+
+  /**
+   * Lets time pass until `done` holds.
+   *
+   * @param limit the most time that may pass, in milliseconds
+   * @returns whether it came to hold
+   */
+  run(limit: number, done: () => boolean = () => false): boolean {
+    const end = this.now + limit;
+    while (!done()) {
+      const next = this.happenings[0];
+      if (next === undefined || next.at > end) {
+        this.now = end;
+        return done();
+      }
+      this.happenings.shift();
+      this.now = next.at;
+      next.run();
+    }
+    return true;
+  }
+
+  /** Whether all who are up have executed that many sequence numbers. */
+  allExecuted(count: number): boolean {
+    return this.up.every(({ status }) => status.executed >= count);
+  }
+
+  /** The messages of a type that were sent. */
+  sentOf<Type extends PbftMessage['type']>(type: Type): (Sent & { readonly message: MessageOf<Type> })[] {
+    return this.sent.filter(
+      (sent): sent is Sent & { readonly message: MessageOf<Type> } => sent.message.type === type,
+    );
+  }
+
+  /** A request signed by a member. */
+  request(client: number, timestamp: number, text = `text ${timestamp}`): ClientRequest {
+    return this.signing(client).request({ client, timestamp, operation: JSON.stringify(['append', text]) });
+  }
+
+  /** A pre-prepare signed by the primary of a view. */
+  prePrepare(view: number, sequence: number, batch: Batch): MessageOf<'PRE_PREPARE'> {
+    return { type: 'PRE_PREPARE', header: this.header(view, sequence, batch), batch };
+  }
+
+  header(view: number, sequence: number, batch: Batch): Header {
+    const signing = this.signing(primaryOf(view, this.replicas));
+    return signing.header({ view, sequence, digest: signing.digestOf(batch) });
+  }
+
+  /** A vote for what a header says. */
+  vote(phase: 'prepare' | 'commit', replica: number, { view, sequence, digest }: Header): Vote {
+    return this.signing(replica).vote(phase, { view, sequence, digest, replica });
+  }
+
+  /** A batch of requests that are signed by a member. */
+  batch(client: number, ...timestamps: readonly number[]): Batch {
+    return { time: this.now, requests: timestamps.map((timestamp) => this.request(client, timestamp)) };
+  }
+}
