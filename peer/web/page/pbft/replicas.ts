@@ -6,6 +6,8 @@ import { Table } from '../table.ts';
 
 /** Silence after which a replica is called silent, in milliseconds: they tell each other where they stand more often. */
 const SILENT = 30_000;
+/** So many sequence numbers behind are no sign: others say where they stand only now and then. */
+const TOLERATED = 10;
 
 /** How a replica is in a word, and the colour that goes with it. */
 function stateOf({ self, changing, silenceMs, connection, behind }: ReplicaJson): {
@@ -19,7 +21,7 @@ function stateOf({ self, changing, silenceMs, connection, behind }: ReplicaJson)
   }
   if (!self && (silenceMs === null || silenceMs > SILENT)) return { text: 'silent', state: 'bad', rank: 2 };
   if (changing) return { text: 'changing view', state: 'warn', rank: 1 };
-  if (behind > 0) return { text: 'behind', state: 'warn', rank: 1 };
+  if (behind > TOLERATED) return { text: 'behind', state: 'warn', rank: 1 };
   return { text: 'in step', state: 'good', rank: 0 };
 }
 
