@@ -31,6 +31,16 @@ describe('state transfer', () => {
   });
 });
 
+describe('a replica that hears of no checkpoint', () => {
+  it('learns later that one is stable, although it has executed as much as the others', () => {
+    const network = new PbftNetwork(4);
+    network.passes = ({ to, message }) => to !== 3 || message.type !== 'CHECKPOINT';
+    submitAndRun(network, 0, 4);
+    expect(network.run(10 * SECOND, () => network.member(3).status.low === 4)).toBe(true);
+    expect(network.member(3).told('transfer-started')).toEqual([]);
+  });
+});
+
 describe('views that replicas want', () => {
   it('one that is a view ahead of the others does not keep them from going on', () => {
     const network = new PbftNetwork(4);
