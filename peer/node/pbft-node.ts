@@ -173,7 +173,14 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         // A notice is told while the engine is at work, which can take no request then.
         await Promise.resolve();
         if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
-        return answers.wait(() => host.request({ kind: 'submit', operation }));
+        return answers.wait(() => {
+          try {
+            return host.request({ kind: 'submit', operation });
+          } catch (error) {
+            // The host has said by itself what went wrong.
+            throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
+          }
+        });
       },
     };
     const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));
