@@ -49,7 +49,7 @@ export interface PbftNodeOptions {
   /** Addresses of members, besides those that the cluster names. */
   readonly bootstrap: readonly Address[];
   /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
-  readonly http: PageOptions | undefined;
+  readonly http?: PageOptions | undefined;
 }
 
 /** What a replica is given. */

@@ -72,8 +72,8 @@ export function drawAlert(status: StatusJson): void {
 function alertOf(status: StatusJson): readonly [title: string, text: string] {
   const { viewChange, connected, quorum, full, high, waiting } = status;
   if (connected + 1 < quorum) {
-    const here = `${counted(connected + 1, 'replica')} of ${status.replicas}`;
-    return ['No quorum', `Only ${here} are connected, and ${quorum} must agree: nothing can be executed.`];
+    const here = `${counted(connected + 1, 'replica')} of ${status.replicas} ${connected === 0 ? 'is' : 'are'}`;
+    return ['No quorum', `Only ${here} connected, and ${quorum} must agree: nothing can be executed.`];
   }
   if (viewChange !== null) {
     const { from, view, reason, attempts, startedAt } = viewChange;
