@@ -92,7 +92,7 @@ export class CatchUp {
     }
     checkpoints.repeat(from, status.stable);
     const { certificate } = checkpoints;
-    // Also to one that has executed as much: it must not stop at its high watermark.
+    // Also to one that has executed all of it: it may have missed the votes, and have no room without them.
     if (status.stable < log.low && certificate.length > 0)
       context.send(from, { type: 'STABLE', certificate });
     if (status.executed < log.low) return;
