@@ -31,7 +31,12 @@ export type ReplicaOrder =
 /** What it answers, in the order in which it was told. */
 export type ReplicaAnswer =
   | { readonly type: 'started'; readonly address: string }
-  | { readonly type: 'loaded'; readonly latencies: readonly number[]; readonly executed: number }
+  | {
+      readonly type: 'loaded';
+      readonly latencies: readonly number[];
+      readonly executed: number;
+      readonly primary: number;
+    }
   | { readonly type: 'one'; readonly latency: number }
   | { readonly type: 'reached'; readonly pages: number; readonly waited: number };
 
@@ -59,7 +64,8 @@ async function load(order: Extract<ReplicaOrder, { type: 'load' }>): Promise<voi
     }
   };
   await Promise.all(Array.from({ length: outstanding }, client));
-  tell({ type: 'loaded', latencies, executed: node.status().executed });
+  const { executed, primary } = node.status();
+  tell({ type: 'loaded', latencies, executed, primary });
 }
 
 async function obey(order: ReplicaOrder): Promise<void> {

@@ -51,10 +51,21 @@ function measureSignatures(): { readonly sign: number; readonly verify: number }
   };
 }
 
-/** Requests a second that signatures allow at most. */
+/** Requests a second that signatures allow at most, at this moment. */
 function ceiling(nodes: number, cores: number): number {
   const { sign, verify } = measureSignatures();
   return (1000 * cores) / (sign + (nodes - 1) * verify);
+}
+
+/** Measures a load, and the ceiling before and after it, because whatever else runs changes both. */
+async function measured(
+  name: string,
+  { nodes, cores }: { readonly nodes: number; readonly cores: number },
+  load: () => Load | Promise<Load>,
+): Promise<void> {
+  const before = ceiling(nodes, cores);
+  const result = await load();
+  show(name, result, (before + ceiling(nodes, cores)) / 2);
 }
 
 function figure(value: number, unit: string): string {
@@ -141,14 +152,20 @@ async function withCluster(
   }
 }
 
+/** Has one replica submit. */
+function loadOne(
+  replica: Replica | undefined,
+  count: number,
+  { outstanding = OUTSTANDING, keys: different = 1000, firstKey = 0 } = {},
+): Promise<Extract<ReplicaAnswer, { type: 'loaded' }>> {
+  if (replica === undefined) throw new Error('there is no such replica');
+  return replica.ask({ type: 'load', requests: count, outstanding, keys: different, firstKey }, 'loaded');
+}
+
 /** Has all replicas submit at once. */
 async function loadAll(replicas: readonly Replica[], each: number, outstanding = OUTSTANDING): Promise<Load> {
   const start = performance.now();
-  const loads = await Promise.all(
-    replicas.map((replica) =>
-      replica.ask({ type: 'load', requests: each, outstanding, keys: 1000, firstKey: 0 }, 'loaded'),
-    ),
-  );
+  const loads = await Promise.all(replicas.map((replica) => loadOne(replica, each, { outstanding })));
   const latencies = loads.flatMap((load) => load.latencies);
   return { answered: latencies.length, elapsed: performance.now() - start, latencies };
 }
@@ -169,8 +186,9 @@ for (const nodes of [4, 7]) {
   for (const { name, batchSize, share } of variants) {
     const config = { ...DEFAULT_PBFT_CONFIG, batchSize };
     runInMemory(nodes, 200, OUTSTANDING, config);
-    const limit = ceiling(nodes, 1);
-    show(name, runInMemory(nodes, Math.round(requests * share), OUTSTANDING, config), limit);
+    await measured(name, { nodes, cores: 1 }, () =>
+      runInMemory(nodes, Math.round(requests * share), OUTSTANDING, config),
+    );
   }
 }
 for (const nodes of [4, 7]) {
@@ -180,10 +198,13 @@ for (const nodes of [4, 7]) {
     );
     for (const { name, batchSize, share } of variants) {
       await withCluster({ nodes, durable, config: { batchSize } }, async (replicas) => {
-        const limit = ceiling(nodes, cores);
-        show(name, await loadAll(replicas, Math.round((requests * share) / nodes)), limit);
-        if (batchSize > 1)
-          show('one at a time, of one client', await loadAll(replicas.slice(1, 2), 100, 1), limit);
+        const machine = { nodes, cores };
+        await measured(name, machine, () => loadAll(replicas, Math.round((requests * share) / nodes)));
+        if (batchSize > 1) {
+          await measured('one at a time, of one client', machine, () =>
+            loadAll(replicas.slice(1, 2), 100, 1),
+          );
+        }
       });
     }
   }
@@ -194,8 +215,11 @@ const recoveries: number[] = [];
 for (let round = 0; round < RECOVERIES; round++) {
   await withCluster(
     { nodes: 4, durable: true, config: { viewChangeTimeout: VIEW_CHANGE_TIMEOUT } },
-    async ([primary, , client]) => {
-      await primary?.kill();
+    async (replicas) => {
+      // While all were started, another one may have become it.
+      const { primary } = await loadOne(replicas[0], 1);
+      await replicas[primary]?.kill();
+      const [client] = replicas.filter((_, index) => index !== primary);
       const one = await client?.ask({ type: 'one' }, 'one');
       if (one !== undefined) recoveries.push(one.latency);
     },
@@ -210,12 +234,7 @@ await withCluster({ nodes: 4, durable: true, started: 3 }, async (replicas, star
   const each = Math.ceil(keys / replicas.length);
   const began = performance.now();
   const loads = await Promise.all(
-    replicas.map((replica, index) =>
-      replica.ask(
-        { type: 'load', requests: each, outstanding: OUTSTANDING, keys: each, firstKey: index * each },
-        'loaded',
-      ),
-    ),
+    replicas.map((replica, index) => loadOne(replica, each, { keys: each, firstKey: index * each })),
   );
   console.log(
     `  filled at ${figure((1000 * keys) / (performance.now() - began), 'keys/s')}, n = 4 without one`,

@@ -91,12 +91,11 @@ export class CatchUp {
       return;
     }
     checkpoints.repeat(from, status.stable);
-    if (status.executed < log.low) {
-      const { certificate } = checkpoints;
-      if (status.stable < log.low && certificate.length > 0)
-        context.send(from, { type: 'STABLE', certificate });
-      return;
-    }
+    const { certificate } = checkpoints;
+    // Also to one that has executed all of it: it may have missed the votes, and have no room without them.
+    if (status.stable < log.low && certificate.length > 0)
+      context.send(from, { type: 'STABLE', certificate });
+    if (status.executed < log.low) return;
     const inView = status.view === position.view && !status.changing && !position.changing;
     const last = Math.min(status.executed + HELPED_PER_ROUND, log.high);
     for (let sequence = status.executed + 1; sequence <= last; sequence++) {

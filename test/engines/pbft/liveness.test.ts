@@ -15,6 +15,24 @@ function submitAndRun(network: PbftNetwork, member: number, count: number): void
   }
 }
 
+describe('a checkpoint', () => {
+  it('that a replica has got to by itself is shown to it where it has missed the votes', () => {
+    const network = new PbftNetwork(4);
+    network.passes = ({ to, message }) => to !== 3 || !['CHECKPOINT', 'STABLE'].includes(message.type);
+    submitAndRun(network, 0, 9);
+    network.run(SECOND);
+    // It has no room for the ninth.
+    expect(network.up.map(({ status }) => [status.low, status.executed])).toEqual([
+      ...[8, 8, 8].map((low) => [low, 9]),
+      [0, 8],
+    ]);
+    network.heal();
+    expect(network.run(10 * SECOND, () => network.member(3).status.executed === 9)).toBe(true);
+    expect(network.member(3).status.low).toBe(8);
+    expect(network.member(3).told('transfer-started')).toEqual([]);
+  });
+});
+
 describe('state transfer', () => {
   it('ends although answers take longer than the patience with those who are asked', () => {
     const network = new PbftNetwork(4);
