@@ -16,10 +16,14 @@ import {
 } from '../../peer/engines/pbft/interface.ts';
 import type {
   Batch,
+  Certificate,
   ClientRequest,
   Header,
   MessageOf,
+  NewView,
   PbftMessage,
+  PreparedProof,
+  ViewChange,
   Vote,
 } from '../../peer/engines/pbft/messages.ts';
 import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
@@ -47,8 +51,10 @@ interface Happening {
 }
 
 export class PbftMember {
-  readonly store = new MemoryStore();
+  store = new MemoryStore();
   readonly notices: PbftNotice[] = [];
+  /** Members whose connection was ended, each time. */
+  readonly disconnected: number[] = [];
   engine: PbftEngine | undefined;
   /** Crashes before the first effect for which this holds. */
   crashBefore: ((effect: PbftEffect) => boolean) | undefined;
@@ -79,6 +85,11 @@ export class PbftMember {
     this.timers.clear();
   }
 
+  /** Loses everything that is stored. */
+  wipe(): void {
+    this.store = new MemoryStore();
+  }
+
   submit(operation: string): PbftResult {
     const id = ++this.requests;
     this.handle({ type: 'request', now: this.network.now, id, request: { kind: 'submit', operation } });
@@ -90,6 +101,16 @@ export class PbftMember {
   /** All notices of a kind, in order. */
   told<K extends PbftNotice['kind']>(kind: K): Extract<PbftNotice, { kind: K }>[] {
     return this.notices.filter((notice): notice is Extract<PbftNotice, { kind: K }> => notice.kind === kind);
+  }
+
+  /** What it says that members have done wrong, as `member rule`. */
+  get offences(): string[] {
+    return this.told('offence').map(({ member, rule }) => `${member} ${rule}`);
+  }
+
+  /** The digests of what it has executed, by sequence number. */
+  get history(): Map<number, string> {
+    return new Map(this.told('executed').map(({ sequence, digest }) => [sequence, digest]));
   }
 
   /** How often each limit or outcome was met. */
@@ -139,7 +160,8 @@ export class PbftMember {
         });
         break;
       case 'disconnect':
-        // Connections are the transport's business.
+        // Connections are the transport's business; here they are open again at once.
+        this.disconnected.push(effect.peer);
         break;
     }
   }
@@ -194,11 +216,11 @@ export class PbftNetwork {
     return this.members.filter(({ engine }) => engine !== undefined);
   }
 
-  /** Signs as a member. */
-  signing(member: number): Signing {
+  /** Signs as a member, of this cluster or of another one with the same keys. */
+  signing(member: number, cluster = CLUSTER): Signing {
     const signatures = this.keys[member];
     if (signatures === undefined) throw new RangeError(`no member ${member}`);
-    return new Signing({ cluster: CLUSTER, replicas: this.replicas, self: member }, signatures);
+    return new Signing({ cluster, replicas: this.replicas, self: member }, signatures);
   }
 
   engineOf(self: number, view: MemoryStore): PbftEngine {
@@ -296,5 +318,46 @@ export class PbftNetwork {
   /** A batch of requests that are signed by a member. */
   batch(client: number, ...timestamps: readonly number[]): Batch {
     return { time: this.now, requests: timestamps.map((timestamp) => this.request(client, timestamp)) };
+  }
+
+  /** Submits so many requests at a member, each when the one before has been executed there. */
+  work(member: number, count: number): void {
+    const { status } = this.member(member);
+    for (let done = 1; done <= count; done++) {
+      this.member(member).submit(`["append","${done}"]`);
+      const target = status.executed + done;
+      if (!this.run(100_000, () => this.member(member).status.executed >= target)) {
+        throw new Error(`request ${done} is not executed`);
+      }
+    }
+  }
+
+  /** What proves that backups have prepared what a header says. */
+  proof(header: Header, ...backups: readonly number[]): PreparedProof {
+    return { header, prepares: backups.map((backup) => this.vote('prepare', backup, header)) };
+  }
+
+  /** Votes of members for the same checkpoint. */
+  certificate(sequence: number, ...replicas: readonly number[]): Certificate {
+    const digest = '00'.repeat(32);
+    return replicas.map((replica) => this.signing(replica).checkpoint({ sequence, digest, replica }));
+  }
+
+  /** A view change signed by a member that has not got beyond the beginning, unless it is said to be otherwise. */
+  viewChange(
+    view: number,
+    replica: number,
+    claims: Partial<Omit<ViewChange, 'signature'>> = {},
+  ): MessageOf<'VIEW_CHANGE'> {
+    const empty = { view, stable: 0, certificate: [], prepared: [], replica };
+    return { type: 'VIEW_CHANGE', change: this.signing(replica).viewChange({ ...empty, ...claims }) };
+  }
+
+  /** A new view signed by its primary, or by whoever is said to. */
+  newView(
+    contents: Omit<NewView, 'signature'>,
+    signer = primaryOf(contents.view, this.replicas),
+  ): MessageOf<'NEW_VIEW'> {
+    return { type: 'NEW_VIEW', newView: this.signing(signer).newView(contents) };
   }
 }
