@@ -6,7 +6,8 @@ import { addVerboseOption } from '../../shared/options.ts';
 import { readRecord } from '../../shared/record.ts';
 import { Chain } from '../engines/pow/chain.ts';
 import type { Store } from '../storage/store.ts';
-import { addDataDirOption, openDataDir } from './data-dir.ts';
+import { openDataDir } from '../storage/data-dir.ts';
+import { addDataDirOption } from './data-dir.ts';
 import { addDifficultyOption, describeFault, readInput } from './record-file.ts';
 
 /** Blocks swept away in one write, after a chain was replaced or refused. */

@@ -1,10 +1,10 @@
 /** `peer network --engine pow`: peers and miners, with one page over all of them. */
 import { MAX_MINED_MESSAGE_LENGTH, isMineableWord } from '../../shared/block.ts';
 import { UserError } from '../../shared/errors.ts';
-import { queuedWordSchema } from '../web/schemas.ts';
+import { queuedWordSchema } from '../web/pow/schemas.ts';
 import { ask } from './ask.ts';
 import { anyNode, networkPrompt } from './network-prompt.ts';
-import { askNetwork, networkText } from './status-text.ts';
+import { askNetwork, networkText } from './network-text.ts';
 
 export const powPrompt = networkPrompt(
   async (_, { url, paint, print }) => {

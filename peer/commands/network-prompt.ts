@@ -7,7 +7,7 @@ import { Prompt, type PromptCommand, type PromptParts } from './prompt.ts';
 
 export interface NetworkPromptParts extends PromptParts {
   readonly network: Network;
-  /** Address of the page over the network, without a slash at the end; empty where there is none. */
+  /** Address of the page over the network, without a slash at the end. */
   readonly url: string;
   readonly paint: Painter;
 }

@@ -52,8 +52,6 @@ interface NetworkKind {
   /** Options that mean something to it alone. */
   readonly options: readonly (keyof NetworkCommandOptions)[];
   readonly prompt: Prompt<NetworkPromptParts>;
-  /** Whether there is a page over it. */
-  readonly page: boolean;
   /** @throws UserError if the options do not go together */
   check(options: NetworkCommandOptions, nodes: number): void;
   create(options: NetworkCommandOptions, place: NetworkPlace): NodeKind;
@@ -66,9 +64,8 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
   pow: {
     nodes: 5,
     fewestNodes: 1,
-    options: ['miners', 'processes', 'kernel', 'difficulty', 'httpPort'],
+    options: ['miners', 'processes', 'kernel', 'difficulty'],
     prompt: powPrompt,
-    page: true,
     check: (options, nodes) => {
       if (minersOf(options, nodes) > nodes) {
         throw new UserError(`--miners: ${plural(nodes, 'peer')} can have ${nodes} at most`);
@@ -84,7 +81,6 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
     fewestNodes: 4,
     options: ['application'],
     prompt: pbftPrompt,
-    page: false,
     check: () => undefined,
     create: (options, place) => pbftKind(options, place),
     starting: (_, nodes) => plural(nodes, 'replica'),
@@ -112,7 +108,7 @@ export function networkCommand(): Command {
 While it runs, these can be typed, or come through a pipe, a line each:
 ${powPrompt.help()}
 
-With --engine pbft there is no page so far, and instead of "word":
+With --engine pbft there is instead of "word":
 ${pbftPrompt
   .help()
   .split('\n')
@@ -235,12 +231,10 @@ async function run(
   });
   const open: { close(): unknown }[] = [network, terminal];
   try {
-    let url = '';
-    if (kind.page) {
-      const web = await openNetworkWeb(network, { port: httpPort, anyPort: isDefault('httpPort'), log });
-      open.push(web);
-      url = `http://${addressKey(web.address)}`;
-    }
+    const anyPort = isDefault('httpPort');
+    const web = await openNetworkWeb(network, { page: engine, port: httpPort, anyPort, log });
+    open.push(web);
+    const url = `http://${addressKey(web.address)}`;
     terminal.print(`starting ${kind.starting(options, nodes)} …`);
     await Promise.race([network.start(), stopped]);
     if (!stopping.signal.aborted) {
@@ -286,7 +280,8 @@ function welcome(title: string, network: Network, url: string, dataDir: string |
   return [
     paint('bold', title),
     '',
-    ...(url === '' ? [] : [`  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`, '']),
+    `  Status page: ${paint(['bold', 'cyan'], `${url}/`)}`,
+    '',
     ...table(['', '', ''], rows, paint),
     '',
     `Type "help" for what can be done to it; Ctrl-C ends everything${dataDir === undefined ? '' : `, and leaves the data in ${dataDir}`}.`,

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 
 import { Command } from 'commander';
 
-import { addressKey, type Address } from '../../shared/address.ts';
+import { addressKey, pageUrl, type Address } from '../../shared/address.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData } from '../../shared/log.ts';
 import {
@@ -18,11 +18,12 @@ import type { Supervisor } from '../../shared/supervised.ts';
 import { painter, wantsColour } from '../../shared/text-table.ts';
 import { APPLICATIONS } from '../applications/registry.ts';
 import { DEFAULT_PBFT_CONFIG } from '../engines/pbft/interface.ts';
-import { MAX_BATCH } from '../engines/pbft/limits.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_ANSWER_LENGTH } from '../network/limits.ts';
 import { MAX_MEMBERS, MIN_MEMBERS, memberOf } from '../node/members.ts';
+import { CONFIG_BOUNDS, configOf } from '../node/pbft-config.ts';
 import { openPbftNode, type PbftNode } from '../node/pbft-node.ts';
+import { addHttpOptions, isAnyHttpPort, pageOptions, type HttpOptions } from './http-options.ts';
 import { identityOf, seedText, type Identity, type IdentityOptions } from './pbft-options.ts';
 import { replicaPrompt, submitLine } from './pbft-prompt.ts';
 import { runNode, type RunOptions } from './run-node.ts';
@@ -30,15 +31,7 @@ import { Terminal } from './terminal.ts';
 
 /** Where replicas keep their states unless told otherwise: a folder in the current one, and one in it for each. */
 const DEFAULT_DATA_DIR = '.gossip-pbft';
-/** The longest timeout that can be asked for, in seconds: an hour. */
-const MAX_TIMEOUT = 3600;
-/** So that the window of two intervals fits into a view change. */
-const MAX_INTERVAL = 1024;
-/** So that each of the fewest members has a window that its table can hold. */
-const MAX_BUFFER = 16_384;
-const MAX_PIPELINE = 256;
-
-interface PbftStartOptions extends IdentityOptions, Omit<RunOptions, 'dataDir'> {
+interface PbftStartOptions extends IdentityOptions, HttpOptions, Omit<RunOptions, 'dataDir'> {
   readonly port: number;
   readonly bind?: string;
   readonly advertise?: Address;
@@ -77,10 +70,14 @@ Examples:
   printf 'submit hello\\nstatus\\nquit\\n' | node peer pbft start -p 8003 -i 3 -b 127.0.0.1:8000`,
     )
     .action(async (options: PbftStartOptions) => {
-      await start(options, command.getOptionValueSource('seed') === 'cli');
+      await start(options, {
+        seedIsSeen: command.getOptionValueSource('seed') === 'cli',
+        anyHttpPort: isAnyHttpPort(command),
+      });
     });
   addMemberOptions(command);
   addTuningOptions(command);
+  addHttpOptions(command);
   return addCommonOptions(addSupervisedOption(command), 'peer');
 }
 
@@ -148,43 +145,46 @@ function addTuningOptions(command: Command): void {
   addOption(command, 'peer', {
     flags: '--view-change-timeout <seconds>',
     description: 'how long a request may wait until the primary is given up',
-    parse: seconds(MAX_TIMEOUT),
+    parse: seconds(CONFIG_BOUNDS.viewChangeTimeout[1] / 1000),
     default: viewChangeTimeout / 1000,
   });
   addOption(command, 'peer', {
     flags: '--checkpoint-interval <number>',
     description: 'every so many batches the states are compared; the same at all members',
-    parse: integer(1, MAX_INTERVAL),
+    parse: integer(...CONFIG_BOUNDS.checkpointInterval),
     default: checkpointInterval,
   });
   addOption(command, 'peer', {
     flags: '--message-buffer <number>',
     description: 'requests, and frames for each member, that may wait; the same at all members',
-    parse: integer(100, MAX_BUFFER),
+    parse: integer(...CONFIG_BOUNDS.messageBuffer),
     default: messageBuffer,
   });
   addOption(command, 'peer', {
     flags: '--batch-size <number>',
     description: 'most requests that are decided together',
-    parse: integer(1, MAX_BATCH),
+    parse: integer(...CONFIG_BOUNDS.batchSize),
     default: batchSize,
   });
   addOption(command, 'peer', {
     flags: '--pipeline <number>',
     description: 'most batches under way at once',
-    parse: integer(1, MAX_PIPELINE),
+    parse: integer(...CONFIG_BOUNDS.pipeline),
     default: pipeline,
   });
   addOption(command, 'peer', {
     flags: '--answer-timeout <seconds>',
     description: 'how long a line of a pipe waits for its answer',
-    parse: seconds(MAX_TIMEOUT),
+    parse: seconds(CONFIG_BOUNDS.viewChangeTimeout[1] / 1000),
     default: 60,
   });
 }
 
 /** @throws UserError if it can't be started */
-async function start(options: PbftStartOptions, seedIsSeen: boolean): Promise<void> {
+async function start(
+  options: PbftStartOptions,
+  { seedIsSeen, anyHttpPort }: { readonly seedIsSeen: boolean; readonly anyHttpPort: boolean },
+): Promise<void> {
   const identity = identityOf(options);
   const { cluster, key } = identity;
   const dataDir = options.dataDir ?? join(DEFAULT_DATA_DIR, `${cluster.name}-${memberOf(cluster, key)}`);
@@ -204,13 +204,14 @@ async function start(options: PbftStartOptions, seedIsSeen: boolean): Promise<vo
             ...{ cluster, key, port: options.port, application: options.application },
             ...{ bootstrap: options.bootstrap, bind: bindOf(options, identity) },
             ...(options.advertise && { advertise: options.advertise }),
-            config: {
-              viewChangeTimeout: options.viewChangeTimeout * 1000,
+            http: pageOptions(options, anyHttpPort),
+            config: configOf({
               checkpointInterval: options.checkpointInterval,
               messageBuffer: options.messageBuffer,
               batchSize: options.batchSize,
               pipeline: options.pipeline,
-            },
+              viewChangeTimeout: options.viewChangeTimeout * 1000,
+            }),
           },
           {
             ...{ store, log, onFailure },
@@ -245,6 +246,7 @@ function sayWhatRuns(log: Log, node: PbftNode, { demonstration }: Identity, data
   }
   log.info('replica is up', {
     address: addressKey(node.address),
+    page: node.httpAddress === undefined ? 'off' : pageUrl(node.httpAddress),
     member: node.self,
     members: replicas,
     cluster: node.cluster,

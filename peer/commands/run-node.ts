@@ -1,8 +1,8 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Log, LogData, LogLevel, LogFormat } from '../../shared/log.ts';
 import { superviseThis, type Supervisor } from '../../shared/supervised.ts';
+import { openDataDir } from '../storage/data-dir.ts';
 import type { Store } from '../storage/store.ts';
-import { openDataDir } from './data-dir.ts';
 
 /** How long, in milliseconds, something that still runs after everything was closed may hold up the end. */
 const END_PATIENCE = 1000;

@@ -24,15 +24,15 @@ import {
 } from '../../shared/options.ts';
 import type { Supervisor } from '../../shared/supervised.ts';
 import { controlSchema, type Report } from '../network/control.ts';
-import { MAX_TOKEN_LENGTH } from '../web/limits.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
 import { addDataDirOption } from './data-dir.ts';
+import { addHttpOptions, isAnyHttpPort, pageOptions, type HttpOptions } from './http-options.ts';
 import { runNode } from './run-node.ts';
 
 /** The longest interval that can be asked for, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
 
-interface StartOptions {
+interface StartOptions extends HttpOptions {
   readonly port: number;
   readonly bind: string;
   readonly host?: string;
@@ -42,9 +42,6 @@ interface StartOptions {
   readonly dataDir: string;
   readonly minerPort: number;
   readonly minerBind?: string;
-  readonly httpPort: number;
-  readonly httpBind: string;
-  readonly httpToken?: string;
   readonly genesis?: boolean;
   readonly consensusInterval: number;
   readonly gossipInterval: number;
@@ -98,7 +95,7 @@ Options of a command go after its name: node peer export --data-dir second`,
     .action(async (options: StartOptions) => {
       const [operand] = command.args;
       if (operand !== undefined) command.error(`error: unknown command '${operand}'; see --help`);
-      await start(options, command.getOptionValueSource('httpPort') === 'default');
+      await start(options, isAnyHttpPort(command));
     });
   addNetworkOptions(command);
   addChainOptions(command);
@@ -204,31 +201,6 @@ function addMiningOptions(command: Command): void {
   });
 }
 
-function addHttpOptions(command: Command): void {
-  addOption(command, 'peer', {
-    flags: '--http-port <number>',
-    description:
-      'TCP port of the status page, its API and metrics; 0 switches them off. Where the default is taken, any free one serves',
-    parse: integer(0, 65535),
-    default: 8998,
-  });
-  addOption(command, 'peer', {
-    flags: '--http-bind <address>',
-    description: 'address to listen on for the status page; 0.0.0.0 shows it to other machines',
-    default: '127.0.0.1',
-  });
-  addOption(command, 'peer', {
-    flags: '--http-token <text>',
-    description:
-      'what a request must show to change anything through the page; without it only this machine may, and nobody where others see the page',
-    parse: text(
-      MAX_TOKEN_LENGTH,
-      (token) => /^[\x21-\x7e]+$/.test(token),
-      `It must be 1 to ${MAX_TOKEN_LENGTH} printable ASCII characters without spaces.`,
-    ),
-  });
-}
-
 /**
  * Runs a peer until a signal stops it or it can't go on.
  *
@@ -270,7 +242,6 @@ function obey(supervisor: Supervisor, node: PowNode): void {
 
 function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
   const { minerPort, minerBind = options.bind, minedBy = options.name, genesis = false } = options;
-  const { httpPort: port, httpBind: bind, httpToken: token } = options;
   return {
     ...options,
     host: options.host,
@@ -278,7 +249,7 @@ function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
     minerBind,
     minedBy,
     genesis,
-    http: port === 0 ? undefined : { port, bind, anyPort, ...(token !== undefined && { token }) },
+    http: pageOptions(options, anyPort),
   };
 }
 

@@ -1,31 +1,23 @@
-/** The state of a peer, and of a network, as text for people. */
-import { z } from 'zod';
+/** The state of a proof-of-work peer as text for people. */
+import type { z } from 'zod';
 
 import { addressKey } from '../../shared/address.ts';
-import { escapeControls } from '../../shared/log.ts';
 import { formatNumber, section, table, type Painter } from '../../shared/text-table.ts';
 import {
   blocksSchema,
   forksSchema,
   leaderboardSchema,
   minersSchema,
-  nodesSchema,
   peersSchema,
   statusSchema,
   wordsSchema,
   type StatusJson,
-} from '../web/schemas.ts';
-import { RefusedError, ask } from './ask.ts';
+} from '../web/pow/schemas.ts';
+import { ask } from './ask.ts';
+import { MAX_ROWS, firstRows, formatSeconds, short, shortHash } from './status-format.ts';
 
-/** Rows of a table; the rest is counted. */
-const MAX_ROWS = 12;
 /** Blocks that are shown. */
 const BLOCKS = 6;
-/** Digits of a hash, from its beginning: enough to tell one from the other. */
-const DIGITS = 16;
-/** Characters of a text from the network. */
-const MAX_TEXT = 40;
-
 /** Everything that is shown of a peer, as its API tells it. */
 export interface PeerAnswers {
   readonly status: StatusJson;
@@ -35,14 +27,6 @@ export interface PeerAnswers {
   readonly leaderboard: z.infer<typeof leaderboardSchema>;
   readonly words: z.infer<typeof wordsSchema>;
   readonly forks: z.infer<typeof forksSchema>;
-}
-
-/** The nodes of a network, with the state of each that answers. */
-export interface NetworkAnswers {
-  readonly partitioned: boolean;
-  readonly nodes: readonly (z.infer<typeof nodesSchema>['nodes'][number] & {
-    readonly status: StatusJson | null;
-  })[];
 }
 
 /** @throws UserError */
@@ -59,38 +43,6 @@ export async function askPeer(base: string): Promise<PeerAnswers> {
   return { status, blocks, peers, miners, leaderboard, words, forks };
 }
 
-/** @throws UserError */
-export async function askNetwork(base: string): Promise<NetworkAnswers> {
-  const { nodes, partitioned } = await ask(base, '/nodes', nodesSchema);
-  const answers = nodes.map(async (node) => {
-    const status =
-      node.state === 'running' ? await ask(base + node.api, '/status', statusSchema).catch(() => null) : null;
-    return { ...node, status };
-  });
-  return { partitioned, nodes: await Promise.all(answers) };
-}
-
-/** Whether an address is that of a whole network: it has nodes, and no state of its own. @throws UserError */
-export async function isNetwork(base: string): Promise<boolean> {
-  try {
-    await ask(base, '/nodes', nodesSchema);
-    return true;
-  } catch (error) {
-    if (error instanceof RefusedError && error.status === 404) return false;
-    throw error;
-  }
-}
-
-/** Cut, and fit for a terminal. */
-function short(text: string): string {
-  const safe = escapeControls(text);
-  return safe.length > MAX_TEXT ? `${safe.slice(0, MAX_TEXT - 1)}…` : safe;
-}
-
-function shortHash(hash: string | null): string {
-  return hash === null ? '-' : `${hash.slice(0, DIGITS)}…`;
-}
-
 /** `1.25 MH/s`; `-` if it is not known. */
 export function formatHashRate(hashesPerSecond: number | null): string {
   if (hashesPerSecond === null) return '-';
@@ -98,25 +50,6 @@ export function formatHashRate(hashesPerSecond: number | null): string {
   const step = hashesPerSecond < 1 ? 0 : Math.floor(Math.log10(hashesPerSecond) / 3);
   const place = Math.min(step, units.length - 1);
   return `${(hashesPerSecond / 1000 ** place).toPrecision(3)} ${units[place]}H/s`;
-}
-
-/** `12 s`, `3.5 min`, `2 h`, `4.2 days`. */
-export function formatSeconds(seconds: number): string {
-  const [size, unit] =
-    (
-      [
-        [86_400, 'days'],
-        [3_600, 'h'],
-        [60, 'min'],
-      ] as const
-    ).find(([least]) => seconds >= 2 * least) ?? ([1, 's'] as const);
-  return `${formatNumber(Number((seconds / size).toPrecision(2)))} ${unit}`;
-}
-
-/** The first rows, and how many more there are. */
-function firstRows<T>(all: readonly T[], row: (one: T) => (string | number)[]): (string | number)[][] {
-  const rows = all.slice(0, MAX_ROWS).map(row);
-  return all.length > MAX_ROWS ? [...rows, [`… and ${formatNumber(all.length - MAX_ROWS)} more`]] : rows;
 }
 
 const PHASES: Readonly<Record<StatusJson['phase'], string>> = {
@@ -242,23 +175,4 @@ function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks'
       .slice(0, MAX_ROWS)
       .map(({ at, target, fault }) => `  ${at} a false chain of ${target.height} blocks: ${short(fault)}`),
   ];
-}
-
-/** The nodes of a network. */
-export function networkText({ nodes, partitioned }: NetworkAnswers, paint: Painter): string {
-  const running = nodes.filter(({ state }) => state === 'running').length;
-  const parts = partitioned ? paint('yellow', '; the network is partitioned') : '';
-  return [
-    `${paint('bold', `${running} of ${nodes.length} nodes run`)}${parts}`,
-    ...table(
-      ['node', 'state', 'group', 'address', 'miners', 'height', 'tip', 'peers', 'words'],
-      nodes.map(({ name, state, group, address, miners, status }) => [
-        ...[name, state, group === null ? '-' : String(group + 1), addressKey(address), miners],
-        status === null || status.height === 0 ? '-' : status.height - 1,
-        ...[shortHash(status?.tip ?? null), status?.peers ?? '-', status?.words ?? '-'],
-      ]),
-      paint,
-    ),
-    '',
-  ].join('\n');
 }

@@ -5,16 +5,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../../shared/errors.ts';
 import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
 import { painter, wantsColour, type Painter } from '../../shared/text-table.ts';
-import {
-  askNetwork,
-  askPeer,
-  formatHashRate,
-  isNetwork,
-  networkText,
-  peerText,
-  type NetworkAnswers,
-  type PeerAnswers,
-} from './status-text.ts';
+import { engineSchema } from '../web/schemas.ts';
+import { ask } from './ask.ts';
+import { askNetwork, isNetwork, networkLine, networkText, type NetworkAnswers } from './network-text.ts';
+import { askReplica, replicaLine, replicaStatusText, type ReplicaAnswers } from './pbft-status-text.ts';
+import { askPeer, formatHashRate, peerText, type PeerAnswers } from './status-text.ts';
 
 /** The longest time between two looks, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
@@ -28,7 +23,7 @@ interface StatusOptions {
 
 /** What was answered, and how it is shown: in full, and as one line that changes when something has happened. */
 interface Answer {
-  readonly json: PeerAnswers | NetworkAnswers;
+  readonly json: PeerAnswers | ReplicaAnswers | NetworkAnswers;
   text(paint: Painter): string;
   line(): string;
 }
@@ -84,6 +79,11 @@ async function look(base: string, network: boolean): Promise<Answer> {
   if (network) {
     const json = await askNetwork(base);
     return { json, text: (paint) => networkText(json, paint), line: () => networkLine(json) };
+  }
+  const { engine } = await ask(base, '/status', engineSchema);
+  if (engine === 'pbft') {
+    const json = await askReplica(base);
+    return { json, text: (paint) => replicaStatusText(json, paint), line: () => replicaLine(json) };
   }
   const json = await askPeer(base);
   return { json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
@@ -164,13 +164,4 @@ function peerLine({ status, words }: PeerAnswers): string {
   return Object.entries(parts)
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
-}
-
-function networkLine({ nodes, partitioned }: NetworkAnswers): string {
-  const states = nodes.map(({ name, state, status }) => {
-    const height =
-      status === null ? state : status.tip === null ? '-' : `${status.height - 1}:${status.tip.slice(0, 8)}`;
-    return `${name}=${height}`;
-  });
-  return [...(partitioned ? ['partitioned'] : []), ...states].join(' ');
 }

@@ -39,6 +39,7 @@ export function pbftKind({ application }: PbftKindOptions, { ports, folder }: Ne
   return {
     peer: (index) => [
       ...['pbft', 'start', '--port', String(ports[index]?.port), '--bind', LOOPBACK],
+      ...['--http-port', String(ports[index]?.httpPort), '--http-bind', LOOPBACK],
       ...['--members', membersFile, '--key-file', keyFile(index), '--application', application],
       ...['--view-change-timeout', String(VIEW_CHANGE_SECONDS)],
       ...['--data-dir', join(folder, `node-${index + 1}`)],

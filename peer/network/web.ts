@@ -5,21 +5,19 @@ import { z } from 'zod';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import {
   bodyOf,
-  createBase,
   listen,
   parsed,
-  refuseOtherMethods,
-  type BaseOptions,
   type ListenOptions,
   type Listening,
   type WebContext,
   type WebEnv,
 } from '../web/http.ts';
-import { openApi } from '../web/openapi.ts';
-import { servePage } from '../web/page-files.ts';
+import { MAX_LINE_BODY_BYTES } from '../web/limits.ts';
+import type { PageName } from '../web/page-files.ts';
 import { ProblemError } from '../web/problem.ts';
 import type { Route } from '../web/routes.ts';
 import { MAX_NODE_NAME_LENGTH, nodeActionSchema, nodesSchema, partitionSchema } from '../web/schemas.ts';
+import { createApp, type AppOptions } from '../web/server.ts';
 import { ANSWER_PATIENCE } from './limits.ts';
 import { NetworkError, type Network, type Refusal } from './network.ts';
 import { LOOPBACK } from './ports.ts';
@@ -33,26 +31,35 @@ const STATUSES: Readonly<Record<Refusal, number>> = {
 /** What of an answer of a node is passed on; everything else is between it and us. */
 const PASSED_HEADERS = ['allow', 'cache-control', 'content-type', 'retry-after', 'x-accel-buffering'];
 
+const DESCRIPTION =
+  'A network of peers on one machine: its nodes, and what is done to them. The API of each node is below its path.';
+
 const nameSchema = z.string().min(1).max(MAX_NODE_NAME_LENGTH);
 /** A change needs no more to be said. */
 const nothingSchema = z.strictObject({});
 
-export interface NetworkAppOptions extends Pick<BaseOptions, 'bind' | 'clock' | 'onFault'> {
+export interface NetworkAppOptions extends Pick<AppOptions, 'bind' | 'clock' | 'onFault'> {
+  /** Which engine's page shows the nodes. */
+  readonly page: PageName;
   /** Asks a node. */
   readonly fetch?: typeof fetch;
 }
 
 /** The application for a network. It needs no socket: `app.request` asks it directly. */
 export function createNetworkApp(network: Network, options: NetworkAppOptions): Hono<WebEnv> {
-  const app = createBase(options);
-  const routes = networkRoutes(network);
-  for (const { method, path, handle } of routes) app.on(method.toUpperCase(), path, handle);
-  const description = openApi(routes);
-  app.get('/openapi.json', (context) => context.json(description));
-  app.all('/nodes/:name/api/*', (context) => passOn(network, context, options.fetch ?? fetch));
-  servePage(app);
-  refuseOtherMethods(app);
-  return app;
+  return createApp(
+    {
+      routes: networkRoutes(network),
+      description: { text: DESCRIPTION, events: {} },
+      page: options.page,
+      // An operation for a replica is longer than any change of the network.
+      ...(options.page === 'pbft' && { maxBody: MAX_LINE_BODY_BYTES }),
+      extend: (app) => {
+        app.all('/nodes/:name/api/*', (context) => passOn(network, context, options.fetch ?? fetch));
+      },
+    },
+    options,
+  );
 }
 
 /**
@@ -60,9 +67,13 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
  *
  * @throws UserError if the port can't be had
  */
-export function openNetworkWeb(network: Network, options: Omit<ListenOptions, 'bind'>): Promise<Listening> {
-  const { log } = options;
+export function openNetworkWeb(
+  network: Network,
+  options: Omit<ListenOptions, 'bind'> & Pick<NetworkAppOptions, 'page'>,
+): Promise<Listening> {
+  const { log, page } = options;
   const app = createNetworkApp(network, {
+    page,
     bind: LOOPBACK,
     onFault: (error) => {
       log.warn('the status page could not answer', { error: messageOf(error) });

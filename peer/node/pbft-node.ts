@@ -19,7 +19,9 @@ import type { Store } from '../storage/store.ts';
 import { timed } from '../storage/timed.ts';
 import type { Resolve } from '../transports/names.ts';
 import { openTcpMesh } from '../transports/tcp.ts';
+import { openPbftWeb } from '../web/pbft/server.ts';
 import { SubmitError, type PbftObserver, type PbftSubject } from '../web/pbft/subject.ts';
+import type { PageOptions } from '../web/server.ts';
 import { Answers } from './answers.ts';
 import { EngineHost, HostError } from './host.ts';
 import { checkCluster, clusterIdOf, memberOf, type Cluster } from './members.ts';
@@ -46,6 +48,8 @@ export interface PbftNodeOptions {
   readonly config: PbftConfig;
   /** Addresses of members, besides those that the cluster names. */
   readonly bootstrap: readonly Address[];
+  /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
+  readonly http?: PageOptions | undefined;
 }
 
 /** What a replica is given. */
@@ -63,6 +67,8 @@ export interface PbftNodeParts {
 
 /** A replica that runs: the engine with its application, its connections, its store and its log. */
 export interface PbftNode extends PbftSubject {
+  /** Where the status page is served, if it is. */
+  readonly httpAddress: Address | undefined;
   /** Cuts these members off, and no others any more. */
   block(members: readonly number[]): void;
   /** Ends everything in order, and gives the store back. May be called again. */
@@ -148,9 +154,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       answers.close();
       await closed;
     };
-    let closing: Promise<void> | undefined;
-    host.start();
-    return {
+    const subject: PbftSubject = {
       cluster: cluster.name,
       clusterId,
       self,
@@ -169,8 +173,23 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         // A notice is told while the engine is at work, which can take no request then.
         await Promise.resolve();
         if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
-        return answers.wait(() => host.request({ kind: 'submit', operation }));
+        return answers.wait(() => {
+          try {
+            return host.request({ kind: 'submit', operation });
+          } catch (error) {
+            // The host has said by itself what went wrong.
+            throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
+          }
+        });
       },
+    };
+    const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));
+    if (web !== undefined) opened.push(web);
+    let closing: Promise<void> | undefined;
+    host.start();
+    return {
+      ...subject,
+      httpAddress: web?.address,
       block: (indexes) => {
         transport.block(indexes);
       },

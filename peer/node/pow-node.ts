@@ -17,9 +17,9 @@ import type { Store } from '../storage/store.ts';
 import { timed } from '../storage/timed.ts';
 import type { Resolve } from '../transports/names.ts';
 import { openUdp } from '../transports/udp.ts';
-import type { ListenOptions } from '../web/http.ts';
-import { openWeb, type AppOptions } from '../web/server.ts';
-import type { WebCounters, WebObserver, WebSubject } from '../web/subject.ts';
+import { openPowWeb } from '../web/pow/server.ts';
+import type { WebCounters, WebObserver, WebSubject } from '../web/pow/subject.ts';
+import type { PageOptions } from '../web/server.ts';
 import { EngineHost, HostError } from './host.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
@@ -54,7 +54,7 @@ export interface PowNodeOptions {
   readonly minedBy: string;
   readonly idleWord: string;
   /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
-  readonly http: Pick<ListenOptions & AppOptions, 'bind' | 'port' | 'anyPort' | 'token'> | undefined;
+  readonly http: PageOptions | undefined;
 }
 
 /** What a node is given. */
@@ -181,7 +181,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       request: (request) => running.request(request),
       observe: (observer) => observers.add(observer),
     };
-    const web = options.http && (await openWeb(subject, { ...options.http, log }));
+    const web = options.http && (await openPowWeb(subject, { ...options.http, log }));
     if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     running.start();

@@ -23,7 +23,11 @@ const addressSchema = z.object(address);
 const schema = z.object({
   ...address,
   key: z.string().regex(KEY_PATTERN),
-  sequence: z.int().min(0),
+  sequence: z
+    .int()
+    .min(0)
+    // JSON has a zero of its own with a sign.
+    .transform((sequence) => sequence + 0),
   signature: z.string().regex(SIGNATURE_PATTERN),
 });
 

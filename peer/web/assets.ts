@@ -13,6 +13,9 @@ import { UserError } from '../../shared/errors.ts';
 /** Where the project's package.json lies: the same for the sources and for what was built. */
 export const ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
 export const PAGE = 'peer/web/page';
+/** The version of this program, as its package says. */
+export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
+  .version;
 
 /**
  * A stylesheet or a page of peer/web/page, as it is.

@@ -1,6 +1,5 @@
 /** Server-sent events: one text for all who listen, and nobody who is slow holds up anybody else. */
 import { HEARTBEAT, MAX_QUEUED_BYTES, MAX_STREAMS, MAX_STREAMS_PER_CLIENT, RECONNECT } from './limits.ts';
-import type { EventJson, EventName } from './schemas.ts';
 
 interface Stream {
   readonly client: string;
@@ -12,11 +11,16 @@ interface Stream {
 const encoder = new TextEncoder();
 
 /** An event as the wire has it. JSON has no line ends, so it is one line of data. */
-function eventText<Name extends EventName>(name: Name, data: EventJson<Name>): string {
+function eventText(name: string, data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-export class EventHub {
+/**
+ * Everybody who listens to `/events`.
+ *
+ * @template Events the data of each event, by its name
+ */
+export class EventHub<Events extends { readonly status: unknown }> {
   /** Streams that were cut off because they were not read. */
   slow = 0;
   readonly #streams = new Set<Stream>();
@@ -42,7 +46,7 @@ export class EventHub {
    */
   open(
     client: string,
-    first: EventJson<'status'>,
+    first: Events['status'],
     cut: () => void = () => undefined,
   ): ReadableStream<Uint8Array> | undefined {
     let own = 0;
@@ -64,7 +68,7 @@ export class EventHub {
     );
   }
 
-  send<Name extends EventName>(name: Name, data: EventJson<Name>): void {
+  send<Name extends keyof Events & string>(name: Name, data: Events[Name]): void {
     if (this.#streams.size > 0) this.#write(eventText(name, data));
   }
 

@@ -31,7 +31,7 @@ import {
   SOCKET_TIMEOUT,
 } from './limits.ts';
 import { ProblemError, sentenceOf } from './problem.ts';
-import type { StatusJson } from './schemas.ts';
+import type { Writing } from './schemas.ts';
 
 /** The sockets behind a request; there are none where a test asks the application itself. */
 export interface WebEnv {
@@ -78,6 +78,8 @@ export interface BaseOptions {
   readonly bind: string;
   /** What a request that changes something must show; without one only this machine may, if it alone can ask. */
   readonly token?: string | undefined;
+  /** Longest body that is taken, in bytes; MAX_BODY_BYTES by default. */
+  readonly maxBody?: number;
   /** A monotonic clock in milliseconds. */
   readonly clock?: () => number;
   /** Told of what nobody foresaw, which a client hears nothing of. */
@@ -89,7 +91,7 @@ export interface BaseOptions {
 }
 
 /** Who may change something through a server. */
-export function writingOf({ bind, token }: BaseOptions): StatusJson['writing'] {
+export function writingOf({ bind, token }: BaseOptions): Writing {
   if (token !== undefined) return 'token';
   return isLoopback(bind) ? 'open' : 'off';
 }
@@ -235,12 +237,12 @@ const json: MiddlewareHandler<WebEnv> = async ({ req }, next) => {
   await next();
 };
 
-function limitedBody({ onRefusal }: BaseOptions): MiddlewareHandler<WebEnv> {
+function limitedBody({ maxBody = MAX_BODY_BYTES, onRefusal }: BaseOptions): MiddlewareHandler<WebEnv> {
   return bodyLimit({
-    maxSize: MAX_BODY_BYTES,
+    maxSize: maxBody,
     onError: () => {
       onRefusal?.('http-body');
-      throw new ProblemError(413, `A body has at most ${MAX_BODY_BYTES} bytes.`);
+      throw new ProblemError(413, `A body has at most ${maxBody} bytes.`);
     },
   });
 }

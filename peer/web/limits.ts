@@ -43,8 +43,8 @@ export const MAX_EVENTS_PER_INTERVAL = 50;
 
 // History
 
-/** Reorganisations and false chains remembered: weeks of a network that works. */
-export const MAX_REMEMBERED_FORKS = 100;
+/** What is remembered of what seldom happens, of each kind, as reorganisations: weeks of a network that works. */
+export const MAX_REMEMBERED = 100;
 /** Peers named of those that claimed one false chain. */
 export const MAX_CLAIMANTS = 16;
 /** Blocks of which it is remembered when they came: what the page shows, many times over. */
@@ -52,6 +52,28 @@ export const MAX_ARRIVALS = 1_000;
 /** One value of a hash rate, and how many are kept: an hour. */
 export const RATE_STEP = 10_000;
 export const RATE_VALUES = 360;
+
+// Requests of a cluster
+
+/** Longest line that may be submitted, in UTF-16 units: any operation there may be, and its quotes. */
+export const MAX_LINE_LENGTH = 20_000;
+/** Longest body with such a line, in bytes, however its characters are written. */
+export const MAX_LINE_BODY_BYTES = 131_072;
+/** How long an answer is awaited before the client is told to go on without it: shorter than anybody waits for us. */
+export const SUBMIT_PATIENCE = 8_000;
+/** Submissions that wait for their answers at a time: half of all connections. */
+export const MAX_SUBMISSIONS = 128;
+/** Requests told of those that were executed last, and how much of each text, in UTF-16 units. */
+export const MAX_TOLD_REQUESTS = 100;
+export const MAX_TOLD_TEXT = 500;
+/** Batches whose times make the latency that is told. */
+export const LATENCY_BATCHES = 1_000;
+/** A value of the performance over time, in seconds, how many are kept, and how many batches of each are looked at. */
+export const STEP_SECONDS = 2;
+export const STEP_VALUES = 300;
+export const STEP_BATCHES = 1_000;
+/** Steps whose average is the rate of requests: ten seconds. */
+export const RATE_STEPS = 5;
 
 // The index of the chain
 

@@ -3,9 +3,9 @@ import { STATUS_CODES } from 'node:http';
 
 import { z } from 'zod';
 
+import { VERSION } from './assets.ts';
 import type { Route } from './routes.ts';
-import { eventSchemas, problemSchema } from './schemas.ts';
-import { VERSION } from './views.ts';
+import { problemSchema } from './schemas.ts';
 
 type Json = Record<string, unknown>;
 
@@ -23,7 +23,7 @@ function content(type: string, schema: Json): Json {
 const PROBLEM = content('application/problem+json', { $ref: '#/components/schemas/Problem' });
 
 function operation(route: Route): Json {
-  const { summary, parameters = {}, query, body, status = 200, gives, problems = [] } = route;
+  const { summary, parameters = {}, query, body, status = 200, gives, also = {}, problems = [] } = route;
   const inPath = Object.entries(parameters).map(([name, schema]) => ({
     name,
     in: 'path',
@@ -50,6 +50,15 @@ function operation(route: Route): Json {
     responses: {
       [status]: { description: STATUS_CODES[status], ...success },
       ...Object.fromEntries(
+        Object.entries(also).map(([other, schema]) => [
+          other,
+          {
+            description: STATUS_CODES[other],
+            ...content('application/json', describe(schema, 'output')),
+          },
+        ]),
+      ),
+      ...Object.fromEntries(
         problems.map((problem) => [problem, { description: STATUS_CODES[problem], ...PROBLEM }]),
       ),
       default: { description: 'Any other problem', ...PROBLEM },
@@ -57,8 +66,16 @@ function operation(route: Route): Json {
   };
 }
 
+/** What an API is described by, besides its routes. */
+export interface ApiDescription {
+  /** Whose API it is, and what is to be known of its texts. */
+  readonly text: string;
+  /** What its `/events` tells, by name. */
+  readonly events: Readonly<Record<string, z.ZodType>>;
+}
+
 /** The document for `/openapi.json`. */
-export function openApi(routes: readonly Route[]): Json {
+export function openApi(routes: readonly Route[], { text, events }: ApiDescription): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
@@ -69,9 +86,7 @@ export function openApi(routes: readonly Route[]): Json {
     info: {
       title: 'gossip-peer',
       version: VERSION,
-      description:
-        'A peer of a proof-of-work class network: what it knows, and a box for words. Texts that came from the ' +
-        'network (names, messages, nonces, words) are plain text.',
+      description: text,
       license: { name: 'MIT' },
     },
     paths,
@@ -86,8 +101,8 @@ export function openApi(routes: readonly Route[]): Json {
       schemas: {
         Problem: describe(problemSchema, 'output'),
         ...Object.fromEntries(
-          Object.entries(eventSchemas).map(([name, schema]) => [
-            `Event${name.charAt(0).toUpperCase()}${name.slice(1)}`,
+          Object.entries(events).map(([name, schema]) => [
+            `Event${name.replaceAll(/(?:^|-)./g, (letter) => letter.slice(-1).toUpperCase())}`,
             describe(schema, 'output'),
           ]),
         ),

@@ -1,4 +1,4 @@
-/** Serves the files of the page. They are few: each is read once, when somebody wants it, and kept compressed too. */
+/** Serves the files of a page. They are few: each is read once, when somebody wants it, and kept compressed too. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,16 +18,19 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
+/** The folders of peer/web/page: each has what one engine's page has of its own. */
+export type PageName = 'pow' | 'pbft';
+
 interface PageFile {
   readonly etag: string;
   readonly plain: Uint8Array<ArrayBuffer>;
   readonly compressed: Uint8Array<ArrayBuffer>;
 }
 
-/** Has the files served: the page itself at `/`, everything else beside it. */
-export function servePage(app: Hono<WebEnv>): void {
+/** Has the files of a page served: the page itself at `/`, everything else beside it. */
+export function servePage(app: Hono<WebEnv>, page: PageName): void {
   const kept = new Map<string, PageFile>();
-  for (const [name, read] of pageFiles()) {
+  for (const [name, read] of pageFiles(page)) {
     const type = TYPES[name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES];
     app.get(name === 'index.html' ? '/' : `/${name}`, ({ req }) => {
       let file = kept.get(name);
@@ -47,16 +50,29 @@ export function servePage(app: Hono<WebEnv>): void {
 }
 
 /** The names of all files, and how each is read. Of a script there is its source. */
-function pageFiles(): Map<string, () => string> {
-  const files = new Map<string, () => string>();
+function pageFiles(page: PageName): Map<string, () => string> {
+  const files = new Map<string, () => string>([['index.html', () => documentOf(page)]]);
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
-  const folder = join(ROOT, PAGE);
-  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    if (name.endsWith('.ts'))
-      files.set(name.replace(/ts$/, 'js'), () => pageScript(name.replace(/\.ts$/, '')));
-    else if (/\.(html|css|svg)$/.test(name)) files.set(name, () => pageText(name));
+  for (const folder of ['', `${page}/`]) {
+    const path = join(ROOT, PAGE, folder);
+    for (const file of existsSync(path) ? readdirSync(path) : []) {
+      const name = folder + file;
+      if (name.endsWith('.ts'))
+        files.set(name.replace(/ts$/, 'js'), () => pageScript(name.replace(/\.ts$/, '')));
+      else if (/\.(css|svg)$/.test(name)) files.set(name, () => pageText(name));
+    }
   }
   return files;
+}
+
+/** The document of a page: what all have, and in it what this one has. */
+function documentOf(page: PageName): string {
+  const parts: Readonly<Record<string, () => string>> = {
+    page: () => page,
+    header: () => pageText(`${page}/header.html`),
+    main: () => pageText(`${page}/main.html`),
+  };
+  return pageText('shell.html').replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => parts[name]?.() ?? '');
 }
 
 /** @throws ProblemError if a script was not compiled, and this Node can't do without */

@@ -1,91 +1,86 @@
-/** The web server of one peer: its API, its metrics and its page. */
+/** The web server of one node: its API, its metrics and its page, whatever its engine. */
 import type { Hono } from 'hono';
 
 import { messageOf } from '../../shared/errors.ts';
-import { EventHub } from './events.ts';
-import { History } from './history.ts';
 import {
   createBase,
   listen,
   refuseOtherMethods,
-  writingOf,
   type BaseOptions,
   type ListenOptions,
   type Listening,
   type WebEnv,
 } from './http.ts';
-import { LiveFeed } from './live.ts';
-import { Metrics } from './metrics.ts';
-import { openApi } from './openapi.ts';
-import { servePage } from './page-files.ts';
-import { apiRoutes } from './routes.ts';
-import type { WebObserver, WebSubject } from './subject.ts';
-import { Views } from './views.ts';
+import { openApi, type ApiDescription } from './openapi.ts';
+import { servePage, type PageName } from './page-files.ts';
+import type { Route } from './routes.ts';
 
 export interface AppOptions extends Pick<BaseOptions, 'bind' | 'token' | 'clock' | 'onFault'> {
   /** Wall clock in milliseconds; the machine's by default. */
   readonly now?: () => number;
 }
 
-/** An application for one peer. It needs no socket: `app.request` asks it directly. */
+/** An application for one node. It needs no socket: `app.request` asks it directly. */
 export interface WebApp {
   readonly app: Hono<WebEnv>;
   /** Ends every stream of events, and keeps no history any more. */
   close(): void;
 }
 
-export function createApp(subject: WebSubject, options: AppOptions): WebApp {
-  const now = options.now ?? Date.now;
-  const hub = new EventHub();
-  const history = new History(subject, now);
-  const views = new Views(subject, history, { writing: writingOf(options), startedAt: now() });
-  const metrics = new Metrics({ subject, history, hub, now });
-  const live = new LiveFeed({ hub, views, history, now });
-  const observer: WebObserver = {
-    onNotice: (notice) => {
-      history.onNotice(notice);
-      metrics.onNotice(notice);
-      live.onNotice(notice);
-    },
-    onWrite: (seconds) => {
-      metrics.onWrite(seconds);
-    },
-  };
-  const leave = subject.observe(observer);
-  const app = createBase({
-    ...options,
-    onAnswer: (status) => {
-      metrics.onRequest(status);
-    },
-    onRefusal: (limit) => {
-      metrics.onRefusal(limit);
-    },
-  });
-  const routes = apiRoutes({ subject, views, hub, metrics });
-  for (const { method, path, handle } of routes) app.on(method.toUpperCase(), path, handle);
-  const description = openApi(routes);
-  app.get('/openapi.json', (context) => context.json(description));
-  servePage(app);
-  refuseOtherMethods(app);
-  return {
-    app,
-    close: () => {
-      leave();
-      live.close();
-      history.close();
-      hub.close();
-    },
-  };
+/** What an engine's API and page are made of. */
+export interface AppParts {
+  readonly routes: readonly Route[];
+  readonly description: ApiDescription;
+  readonly page: PageName;
+  /** Longest body that is taken, in bytes, where it is not the usual one. */
+  readonly maxBody?: number;
+  /** Adds what is no route of the API. */
+  readonly extend?: (app: Hono<WebEnv>) => void;
+  /** Told of every answer and every request that was refused because of a bound. */
+  readonly metrics?: { onRequest(status: number): void; onRefusal(limit: string): void };
 }
 
+/** An application that serves the routes, their description and the page. */
+export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
+  const { routes, description, page, maxBody, metrics } = parts;
+  const app = createBase({
+    ...options,
+    ...(maxBody !== undefined && { maxBody }),
+    ...(metrics && {
+      onAnswer: (status) => {
+        metrics.onRequest(status);
+      },
+      onRefusal: (limit) => {
+        metrics.onRefusal(limit);
+      },
+    }),
+  });
+  for (const { method, path, handle } of routes) app.on(method.toUpperCase(), path, handle);
+  const document = openApi(routes, description);
+  app.get('/openapi.json', (context) => context.json(document));
+  parts.extend?.(app);
+  servePage(app, page);
+  refuseOtherMethods(app);
+  return app;
+}
+
+/** Where and how a node's web server listens. */
+export type WebOptions = AppOptions & ListenOptions;
+/** What a person may choose of it. */
+export type PageOptions = Pick<WebOptions, 'bind' | 'port' | 'anyPort' | 'token'>;
+
 /**
- * Opens the web server of a peer.
+ * Opens the web server of a node.
  *
+ * @param create makes its application
  * @throws UserError if the port can't be had
  */
-export async function openWeb(subject: WebSubject, options: AppOptions & ListenOptions): Promise<Listening> {
+export async function openWeb(
+  create: (options: AppOptions) => WebApp,
+  options: WebOptions,
+): Promise<Listening> {
   const { log } = options;
-  const web = createApp(subject, {
+  const web = create({
     ...options,
     onFault: (error) => {
       log.warn('the status page could not answer', { error: messageOf(error) });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { openDataDir } from '../../peer/commands/data-dir.ts';
+import { openDataDir } from '../../peer/storage/data-dir.ts';
 import { importRecord, type ImportResult } from '../../peer/commands/import.ts';
 import { Chain, STAGE_BATCH } from '../../peer/engines/pow/chain.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { formatHashRate, formatSeconds, networkText, peerText } from '../../peer/commands/status-text.ts';
+import { networkText } from '../../peer/commands/network-text.ts';
+import { formatSeconds } from '../../peer/commands/status-format.ts';
+import { formatHashRate, peerText } from '../../peer/commands/status-text.ts';
 import { listen } from '../../peer/web/http.ts';
 import type { NodesJson } from '../../peer/web/schemas.ts';
 import { addressKey } from '../../shared/address.ts';

@@ -339,6 +339,7 @@ it(
       [['--engine', 'pbft', '--nodes', '3'], /--nodes: a cluster has 4 replicas at the least/],
       [['--engine', 'pbft', '--miners', '1'], /--miners is for --engine pow/],
       [['--application', 'kv'], /--application is for --engine pbft/],
+      [['--engine', 'pbft', '--data-dir', '/dev/null/x'], /can't write the members file \/dev\/null\/x/],
       [['--nodes', '2', '--base-port', '65533'], /--base-port: it is 65532 at the highest/],
       [
         ['--nodes', '1', '--base-port', String(port)],

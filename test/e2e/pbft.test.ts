@@ -5,7 +5,9 @@ import { afterEach, expect, it } from 'vitest';
 
 import { Cluster, type ReplicaProcess } from '../support/cluster.ts';
 import { eventually } from '../support/asker.ts';
+import { checkLinearizable, keyValueModel, type Observation } from '../support/linearizability.ts';
 import { Lab, freePort, freePorts } from '../support/processes.ts';
+import { seededRandom } from '../support/random.ts';
 import { LOOPBACK } from '../support/wire.ts';
 
 /** Many processes on a machine that does more. */
@@ -98,6 +100,90 @@ it(
     await cluster.at(1).kill9();
     expect(await robbed.ask('put last z')).toBe('stored');
     expect(await cluster.at(2).ask('get key-11')).toBe(JSON.stringify(`${'x'.repeat(11)}y`));
+  },
+  LIMIT,
+);
+
+/** What the replicas say of an answer, as the answer itself. */
+function answerOf(operation: readonly unknown[], text: string): string {
+  const known: Readonly<Record<string, object>> = {
+    stored: { stored: true },
+    deleted: { deleted: true },
+    'there was nothing to delete': { deleted: false },
+    swapped: { swapped: true },
+  };
+  const found = known[text];
+  if (found !== undefined) return JSON.stringify(found);
+  const [, not = '', there = ''] = /^(not swapped: it is )?(absent|".*")$/.exec(text) ?? [];
+  if (there === '' || (not === '') !== (operation[0] === 'get')) throw new Error(`what is "${text}"?`);
+  const value = there === 'absent' ? null : (JSON.parse(there) as string);
+  return JSON.stringify(not === '' ? { value } : { swapped: false, value });
+}
+
+/** An operation as it is typed. */
+function typed(operation: readonly (string | null)[]): string {
+  return operation.map((part) => part ?? 'absent').join(' ');
+}
+
+it(
+  'what clients of all replicas see while one after the other is killed is linearizable',
+  async () => {
+    const cluster = await Cluster.start(newLab(), { application: 'kv', checkpointInterval: 8 });
+    const history: Observation[] = [];
+    let done = false;
+    const client = async (replica: ReplicaProcess): Promise<void> => {
+      const random = seededRandom(replica.index);
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+      for (let life = 0, count = 0; !done;) {
+        if (!replica.program.alive) {
+          // Whoever was answered by it starts anew with it.
+          life++;
+          await replica.start();
+        }
+        const key = pick(['x', 'y']);
+        const value = `${replica.index}.${count++}`;
+        const operation = pick([
+          ...[
+            ['get', key],
+            ['get', key],
+            ['put', key, value],
+            ['delete', key],
+          ],
+          ...[
+            ['cas', key, null, value],
+            ['cas', key, pick(['0.1', '1.1', '2.1', '3.1']), value],
+          ],
+        ] as const);
+        const invoked = performance.now();
+        const line = await replica.ask(typed(operation)).catch(() => undefined);
+        // It may say that the answer is no longer known.
+        const text = line?.startsWith('peer: ') === true ? undefined : line;
+        const returned = text === undefined ? undefined : performance.now();
+        const answer = text === undefined ? undefined : answerOf(operation, text);
+        const seen = { client: `${replica.index}/${life}`, invoked, returned, answer };
+        history.push({ ...seen, operation: JSON.stringify(operation) });
+      }
+    };
+    const answered = (): number => history.filter(({ answer }) => answer !== undefined).length;
+    const clients = cluster.replicas.map(client);
+    for (const victim of cluster.replicas.slice(0, 3)) {
+      const before = answered();
+      await victim.until('the clients go on', () => answered() >= before + 40);
+      await victim.kill9();
+      const after = answered();
+      await victim.until('the rest goes on', () => answered() >= after + 20);
+      await victim.until('it is there again', () => victim.program.alive);
+    }
+    done = true;
+    await Promise.all(clients);
+    expect(checkLinearizable(history, keyValueModel)).toEqual({ linearizable: true });
+    // The checker would see it if one answer were not what it was.
+    const last = history.findLastIndex(({ operation }) => operation.startsWith('["get"'));
+    const forged = history.map((seen, at) =>
+      at === last ? { ...seen, answer: '{"value":"forged"}' } : seen,
+    );
+    expect(checkLinearizable(forged, keyValueModel).linearizable).toBe(false);
+    await agree(cluster.replicas);
   },
   LIMIT,
 );

@@ -37,6 +37,11 @@ addOption(program, 'peer', { flags: '--flag', description: '' });
 const sub = new Command('sub').action(act);
 addOption(sub, 'peer', { flags: '--word <word>', description: '' });
 program.addCommand(sub);
+const inner = new Command('inner').action(act);
+addCommonOptions(inner, 'peer');
+addOption(inner, 'peer', { flags: '-w, --word <word>', description: '' });
+addOption(inner, 'peer', { flags: '--flag', description: '' });
+program.addCommand(addOption(new Command('group'), 'peer', { flags: '--word <word>', description: '' }).addCommand(inner));
 await runProgram(program, process.argv.slice(2));
 `;
 
@@ -154,6 +159,30 @@ describe('subcommands', () => {
   test('have options of their own', async () => {
     expect(await shown(['sub', '--word', 'x'])).toEqual({ word: 'x' });
     expect(await shown(['--verbose', 'sub'])).toEqual({});
+  });
+
+  test('may be within others, with options, variables and a file of their own', async () => {
+    expect(await shown(['group', 'inner', '-w', 'x'], { GOSSIP_PEER_FLAG: 'true' })).toMatchObject({
+      ...{ word: 'x', flag: true },
+    });
+    expect(await shown(['group', 'inner'], { GOSSIP_PEER_WORD: '', GOSSIP_PEER_FLAG: '0' })).toEqual({
+      ...{ flag: false, logLevel: 'info', logFormat: 'text' },
+    });
+    const config = join(folder, 'inner.json');
+    writeFileSync(config, '{"word": "from a file", "log_level": "warn"}');
+    expect(await shown(['group', 'inner', '--config', config])).toMatchObject({
+      ...{ word: 'from a file', logLevel: 'warn' },
+    });
+    for (const [args, message] of [
+      [['group', '--word', 'x', 'inner'], '--word stands before "inner"; options go after the command'],
+      [['--word', 'x', 'group', 'inner'], '--word stands before "group"; options go after the command'],
+      [['group', 'inner', 'more'], "too many arguments for 'inner'. Expected 0 arguments but got 1."],
+      [['group', 'other'], "unknown command 'other'"],
+    ] as const) {
+      const { code, stderr } = await run('show', [...args]);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `demo: ${message}\n` });
+    }
+    expect((await run('show', ['group', 'inner', '--help'])).stdout).toContain('-w, --word <word>');
   });
 
   test('an option before the name would be lost, so it is refused', async () => {

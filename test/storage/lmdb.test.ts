@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { openDataDir } from '../../peer/commands/data-dir.ts';
+import { openDataDir } from '../../peer/storage/data-dir.ts';
 import { openLmdbSnapshot, openLmdbStore } from '../../peer/storage/lmdb.ts';
 import type { Store } from '../../peer/storage/store.ts';
 import { UserError } from '../../shared/errors.ts';

@@ -2,7 +2,7 @@
 // number of each after it was written, until it is killed or can't go on.
 import { writeSync } from 'node:fs';
 
-import { openDataDir } from '../../peer/commands/data-dir.ts';
+import { openDataDir } from '../../peer/storage/data-dir.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { batch, readBatch } from './batches.ts';
 

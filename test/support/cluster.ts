@@ -76,10 +76,7 @@ export class ReplicaProcess {
       const { program } = this;
       const at = this.#read++;
       program.write(line);
-      return this.until(`an answer to ${line}`, () => {
-        if (program.lines.length <= at && !program.alive) throw new Error('it has ended');
-        return program.lines[at];
-      });
+      return program.line(at);
     });
     this.#last = answer.catch(() => undefined);
     return answer;
@@ -163,7 +160,8 @@ export class Cluster {
       ...(first === undefined || replica === first ? [] : ['-b', `${LOOPBACK}:${first.port}`]),
       ...['--checkpoint-interval', String(checkpointInterval)],
       ...['--view-change-timeout', String(viewChangeTimeout)],
-      ...['--log-format', 'json', '--log-level', 'debug', ...extra],
+      // A page that somebody looks at is asked for with `extra`.
+      ...['--http-port', '0', '--log-format', 'json', '--log-level', 'debug', ...extra],
     );
   }
 

@@ -4,13 +4,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 
 import type { z } from 'zod';
 
-import {
-  blockSchema,
-  nodesSchema,
-  statusSchema,
-  type NodesJson,
-  type StatusJson,
-} from '../../peer/web/schemas.ts';
+import { blockSchema, statusSchema, type StatusJson } from '../../peer/web/pow/schemas.ts';
+import { nodesSchema, type NodesJson } from '../../peer/web/schemas.ts';
 import { eventually } from './asker.ts';
 import { freePorts, type Lab, type Program } from './processes.ts';
 
@@ -69,7 +64,14 @@ export class CommandNetwork {
    */
   static async start(
     lab: Lab,
-    options: { nodes: number; miners: number; difficulty?: number; basePort?: 0; extra?: readonly string[] },
+    options: {
+      nodes: number;
+      /** None for a cluster of replicas. */
+      miners?: number;
+      difficulty?: number;
+      basePort?: 0;
+      extra?: readonly string[];
+    },
   ): Promise<CommandNetwork> {
     const { nodes, miners, difficulty = DIFFICULTY, extra = [] } = options;
     const basePort = options.basePort ?? (await freePorts(2 * nodes));
@@ -77,8 +79,10 @@ export class CommandNetwork {
     mkdirSync(folder, { recursive: true });
     const program = lab.runIn(
       { input: 'pipe', env: { TMPDIR: folder } },
-      ...['peer', 'network', '--nodes', String(nodes), '--miners', String(miners)],
-      ...['--difficulty', String(difficulty)],
+      ...['peer', 'network', '--nodes', String(nodes)],
+      ...(miners === undefined
+        ? ['--engine', 'pbft']
+        : ['--miners', String(miners), '--difficulty', String(difficulty)]),
       ...(basePort === 0 ? [] : ['--base-port', String(basePort)]),
       ...extra,
     );

@@ -50,6 +50,8 @@ export class Program {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   readonly #child: ChildProcess;
   readonly #title: string;
+  /** Told of each line that it wrote outside of its log. */
+  readonly #listeners = new Set<() => void>();
 
   constructor(args: readonly string[], { input = 'ignore', env: more = {}, limits }: Surroundings = {}) {
     this.#title = args.join(' ');
@@ -75,6 +77,9 @@ export class Program {
         resolve({ code: -1, signal: null });
       });
     });
+    child.stdin?.on('error', () => {
+      // It has ended before it has read all, and that is heard in another way.
+    });
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -92,6 +97,23 @@ export class Program {
   /** Writes a line to its standard input. */
   write(line: string): void {
     this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** The line of that number among {@link lines}, as soon as it is there; fails if the program ends without. */
+  async line(at: number): Promise<string> {
+    const there = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (this.lines.length <= at) return;
+        this.#listeners.delete(look);
+        resolve();
+      };
+      this.#listeners.add(look);
+      look();
+    });
+    await Promise.race([there, this.ended]);
+    const line = this.lines[at];
+    if (line === undefined) throw new Error(`it has ended: ${this.explain()}`);
+    return line;
   }
 
   /** Sends a signal and waits until the process is gone. */
@@ -128,6 +150,7 @@ export class Program {
     } else if (line.trim() !== '') {
       this.lines.push(line);
       if (this.lines.length > KEPT_LINES) this.lines.shift();
+      for (const look of this.#listeners) look();
     }
   }
 }

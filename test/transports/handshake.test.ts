@@ -320,6 +320,11 @@ describe('an address', () => {
     expect(decodeAddress(Buffer.from(text))).toBeUndefined();
   });
 
+  test('of a sequence that is zero with a sign is that of zero', () => {
+    const text = JSON.stringify({ ...record, sequence: 0 }).replace('"sequence":0', '"sequence":-0');
+    expect(decodeAddress(Buffer.from(text))?.sequence).toBe(0);
+  });
+
   test('is told only if others can read it', () => {
     expect(isTellable(address)).toBe(true);
     expect(isTellable({ host: 'a.example', port: 1 })).toBe(true);

@@ -197,6 +197,7 @@ describe('what can not be sent is dropped and counted, never thrown', () => {
     one.mesh.send(Buffer.from('y'), 1);
     one.mesh.disconnect(1, 'a test');
     expect(one.mesh.counters).toMatchObject({ sent: 0, dropped: { 'connection-lost': 2 } });
+    expect(one.mesh.peers()[0]?.queued).toBe(0);
   });
 });
 
@@ -607,6 +608,21 @@ describe('a member that goes and comes back', () => {
     expect(one.up()).toEqual([1]);
   });
 
+  test('or was only slow gets what was on its way to the old connection there, and the rest on the new one', async () => {
+    const { cluster, one, hand } = await withHand({ limits: { socketBytes: 1_000_000 } });
+    hand.socket.pause();
+    const texts = Array.from({ length: 300 }, (_, index) => `${index}`.padEnd(100_000, '.'));
+    for (const text of texts) one.mesh.send(Buffer.from(text), 1);
+    await settle(100);
+    const again = await cluster.dial(one, cluster.key(1));
+    expect(await again.shake()).toBe(true);
+    one.timers.pass(TICK);
+    hand.socket.resume();
+    await until(() => hand.closed && hand.messages.length + again.messages.length === texts.length);
+    const numbers = [...hand.messages, ...again.messages].map((text) => Number.parseInt(text, 10));
+    expect(numbers).toEqual([...texts.keys()]);
+  });
+
   test('gets what waited on the old connection', async () => {
     const { cluster, one, hand } = await withHand({ limits: { socketBytes: 1 } });
     hand.socket.pause();
@@ -777,6 +793,47 @@ describe('addresses', () => {
     await passUntil([other], () => one.up().length === 1);
   });
 
+  test('at which a member was met are kept, if it tells no other, and are tried only when it is away', async () => {
+    const cluster = clusterOf(2);
+    const { address, dialled } = await cluster.listen(cluster.key(1));
+    const one = await cluster.replica(0, [], { bootstrap: [address] });
+    one.timers.pass(0);
+    for (let life = 1; life <= 3; life++) {
+      await until(() => one.up().length === 1);
+      const hand = dialled.at(-1);
+      await until(() => hand?.session !== undefined);
+      for (let second = 0; second < 20; second++) {
+        hand?.socket.write(hand.seal(item('', ITEM_KINDS.ping)));
+        await settle(3);
+        one.timers.pass(TICK);
+      }
+      expect(dialled).toHaveLength(life);
+      hand?.socket.destroy();
+      await until(() => one.up().length === 0);
+      one.timers.pass(100);
+    }
+    expect(one.mesh.counters.failed).toEqual({});
+  });
+
+  test('that turn out to be of a member which is connected are not tried any more', async () => {
+    const cluster = clusterOf(2);
+    const one = await cluster.replica(0, []);
+    let answer: (address: string) => void = () => undefined;
+    const other = await cluster.replica(1, [], {
+      bootstrap: [one.mesh.local, { host: 'zero.example', port: one.mesh.local.port }],
+      resolve: () => new Promise((resolve) => (answer = resolve)),
+    });
+    await passUntil([other], () => other.up().length === 1);
+    answer(LOOPBACK);
+    await until(() => 'duplicate' in other.mesh.counters.failed);
+    for (let second = 0; second < 20; second++) {
+      for (const { timers } of [one, other]) timers.pass(TICK);
+      await settle(5);
+    }
+    expect(other.mesh.counters.failed).toEqual({ duplicate: 1 });
+    expect(other.events).toEqual(['0 up']);
+  });
+
   test('names are looked up', async () => {
     const cluster = clusterOf(2);
     const one = await cluster.replica(0, []);
@@ -813,7 +870,13 @@ describe('addresses', () => {
     await until(
       () => listener.addresses.length >= 2 && (listener.addresses.at(-1) ?? '').includes('"port":6'),
     );
-    // Whoever told it is not told.
+    // Whoever told it is not told, whosever it is.
+    const record = signAddress(CLUSTER, cluster.key(2), { host: LOOPBACK, port: 5 }, 1);
+    teller.socket.write(teller.seal(item(encodeAddress(record), ITEM_KINDS.address)));
+    await until(() => one.mesh.counters.addresses.new === 3);
+    one.mesh.send(Buffer.from('after that'), 1);
+    await until(() => teller.messages.length === 1);
+    expect(teller.addresses.every((address) => !address.includes(cluster.key(2).publicKey))).toBe(true);
     expect(teller.addresses.every((address) => !address.includes(cluster.key(1).publicKey))).toBe(true);
   });
 
@@ -893,6 +956,22 @@ describe('blocked members', () => {
 
     one.mesh.block([]);
     await passUntil(all, () => all.every((replica) => replica.up().length === 2), 20);
+  });
+
+  test('are cut off also within their handshake', async () => {
+    const cluster = clusterOf(3);
+    const one = await cluster.replica(0, []);
+    const hands = [await cluster.dial(one, cluster.key(1)), await cluster.dial(one, cluster.key(2))] as const;
+    for (const hand of hands) {
+      hand.answers = false;
+      hand.socket.write(framed(hand.handshake.hello()));
+      await until(() => hand.said.length === 1);
+    }
+    one.mesh.block([1]);
+    await until(() => hands[0].closed);
+    await settle();
+    expect(hands[1].closed).toBe(false);
+    expect(one.mesh.counters.failed).toEqual({ blocked: 1 });
   });
 });
 

@@ -9,18 +9,16 @@ import {
   blocksSchema,
   forksSchema,
   graphSchema,
-  healthSchema,
   leaderboardSchema,
   minersSchema,
   newWordSchema,
   peersSchema,
-  problemSchema,
   queuedWordSchema,
-  readySchema,
   searchSchema,
   statusSchema,
   wordsSchema,
-} from '../../peer/web/schemas.ts';
+} from '../../peer/web/pow/schemas.ts';
+import { healthSchema, problemSchema, readySchema } from '../../peer/web/schemas.ts';
 import type { AppOptions } from '../../peer/web/server.ts';
 import { buildChain, mineBlock } from '../support/chains.ts';
 import { at } from '../engines/pow/rig.ts';

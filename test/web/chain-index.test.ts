@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import type { Block } from '../../shared/block.ts';
-import { ChainIndex } from '../../peer/web/chain-index.ts';
+import { ChainIndex } from '../../peer/web/pow/chain-index.ts';
 import { INDEX_SLICE, MAX_NAMES } from '../../peer/web/limits.ts';
 
 /** A chain of blocks that differ in their miner; the hashes are made up. */

@@ -9,7 +9,7 @@ import {
   RATE_STEP,
   RECONNECT,
 } from '../../peer/web/limits.ts';
-import { eventSchemas, type EventName } from '../../peer/web/schemas.ts';
+import { eventSchemas, type PowEvents } from '../../peer/web/pow/schemas.ts';
 import type { Block } from '../../shared/block.ts';
 import { buildChain, extendChain } from '../support/chains.ts';
 import { at } from '../engines/pow/rig.ts';
@@ -52,7 +52,7 @@ class Listener {
       .map((text) => {
         const [, name = '', json = ''] = /^event: ([a-z]+)\ndata: ([^\n]+)$/.exec(text) ?? [];
         const data: unknown = JSON.parse(json);
-        eventSchemas[name as EventName].parse(data);
+        eventSchemas[name as keyof PowEvents].parse(data);
         return { name, data };
       });
   }

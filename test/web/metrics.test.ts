@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 
 import { peerCommand } from '../../peer/commands/start.ts';
 import { buildChain } from '../support/chains.ts';
 import { at } from '../engines/pow/rig.ts';
+import { expectGrowth, readMetrics, type Scrape } from './metrics-text.ts';
+import { ReplicaRig } from './pbft/replica-rig.ts';
 import { DIFFICULTY, WebRig } from './web-rig.ts';
 
 const DEPLOY = new URL('../../peer/web/deploy/', import.meta.url);
@@ -21,21 +23,8 @@ function newRig(): WebRig {
   return rig;
 }
 
-/** Every sample of `/metrics`, and the names and types of what there is. */
-async function scrape(rig: WebRig): Promise<{ samples: Map<string, number>; types: Map<string, string> }> {
-  const response = await rig.get('/metrics');
-  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-  const samples = new Map<string, number>();
-  const types = new Map<string, string>();
-  for (const line of (await response.text()).split('\n')) {
-    const [, name, type] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
-    if (name !== undefined && type !== undefined) types.set(name, type);
-    if (line === '' || line.startsWith('#')) continue;
-    const [, sample, value] = /^([a-z_][a-z0-9_]*(?:\{.*\})?) (\S+)$/.exec(line) ?? [];
-    if (sample === undefined) throw new Error(`not a sample: ${line}`);
-    samples.set(sample, Number(value));
-  }
-  return { samples, types };
+async function scrape(rig: { get(path: string): Promise<Response> }): Promise<Scrape> {
+  return readMetrics(await rig.get('/metrics'));
 }
 
 /** Some of everything happens. */
@@ -56,23 +45,15 @@ function live(rig: WebRig, round: number): void {
 
 test('counters only ever grow, whatever happens in between', async () => {
   const rig = newRig();
-  let before = new Map<string, number>();
+  let before = await scrape(rig);
   for (let round = 0; round < 4; round++) {
     live(rig, round);
-    const { samples, types } = await scrape(rig);
-    for (const [name, value] of before) {
-      const base = name.replace(/\{.*/, '');
-      const counts = base.endsWith('_total') || /_(bucket|count)$/.test(base);
-      if (counts && base.startsWith('gossip_peer_'))
-        expect(samples.get(name), name).toBeGreaterThanOrEqual(value);
-    }
-    for (const [name, type] of types) {
-      if (name.startsWith('gossip_peer_')) expect(name.endsWith('_total'), name).toBe(type === 'counter');
-    }
-    before = samples;
+    const after = await scrape(rig);
+    expectGrowth(before, after);
+    before = after;
   }
-  expect(before.get('gossip_peer_reorganisation_depth_blocks_count')).toBe(4);
-  expect(before.get('gossip_peer_store_write_seconds_count')).toBe(4);
+  expect(before.samples.get('gossip_peer_reorganisation_depth_blocks_count')).toBe(4);
+  expect(before.samples.get('gossip_peer_store_write_seconds_count')).toBe(4);
 });
 
 test('tell what the node counts, each drop by its bound', async () => {
@@ -120,9 +101,14 @@ function deployed(name: string): string {
 test('the dashboard asks for nothing that is not there', async () => {
   const rig = newRig();
   live(rig, 0);
-  const { types } = await scrape(rig);
+  const replica = new ReplicaRig();
+  onTestFinished(() => {
+    replica.web.close();
+  });
+  const { types: ofPeers } = await scrape(rig);
+  const { types: ofReplicas } = await scrape(replica);
   const known = new Set(
-    [...types].flatMap(([name, type]) =>
+    [...ofPeers, ...ofReplicas].flatMap(([name, type]) =>
       type === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
     ),
   );

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { fitNodes, placeNodes, relax, type LayoutNode } from '../../peer/web/page/layout.ts';
+import { fitNodes, placeNodes, relax, type LayoutNode } from '../../peer/web/page/pow/layout.ts';
 
 function groupOf(id: string): string {
   return id.slice(0, 1);

@@ -5,8 +5,8 @@ import { createReadStream } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { preimageParts, verifyInBrowser, type HashedBlock } from '../../peer/web/page/preimage.ts';
-import { sha256, toHex } from '../../peer/web/page/sha256.ts';
+import { preimageParts, verifyInBrowser, type HashedBlock } from '../../peer/web/page/pow/preimage.ts';
+import { sha256, toHex } from '../../peer/web/page/pow/sha256.ts';
 import { verifyBlock, type Block } from '../../shared/block.ts';
 import { readRecord } from '../../shared/record.ts';
 import { buildChain } from '../support/chains.ts';

@@ -1,5 +1,4 @@
 /** The status page of real peers, in a real browser. */
-import type { Page } from 'playwright-core';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { eventually } from '../support/asker.ts';
@@ -16,6 +15,7 @@ import {
 import { buildChain, extendChain, forkChain, mineBlock, type PlainBlock } from '../support/chains.ts';
 import { Lab, forgetImportedChains, freePort, type Peer, type PeerPlan } from '../support/processes.ts';
 import { LOOPBACK } from '../support/wire.ts';
+import { expectToFit, reads, unexpected } from './pages.ts';
 
 /** High enough that a fast miner takes a moment for a block, low enough that a slow one does not take long. */
 const DIFFICULTY = 6;
@@ -75,21 +75,6 @@ async function open(url: string, view: keyof typeof VIEWS = 'light'): Promise<Op
   opened.page.setDefaultTimeout(PATIENCE);
   onTestFinished(() => opened.page.context().close());
   return opened;
-}
-
-/** What went wrong on a page, without what has to be: a plain peer knows no nodes, which the console tells as a 404. */
-function unexpected({ problems }: OpenPage, ...statuses: number[]): string[] {
-  return problems.filter(
-    (problem) => ![404, ...statuses].some((status) => problem.includes(`status of ${status}`)),
-  );
-}
-
-/** The text of an element, once it passes. */
-function reads(page: Page, selector: string, wanted: RegExp): Promise<string> {
-  return eventually(`${selector} reads ${wanted}`, async () => {
-    const text = await page.locator(selector).first().textContent();
-    return text !== null && wanted.test(text) && text;
-  });
 }
 
 describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () => {
@@ -272,11 +257,11 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
         await page.getByRole('button', { name: 'Verify in my browser' }).click();
         await reads(page, '.verdict', /✓ Valid/);
         // Nothing makes the page wider than the window.
-        expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+        await expectToFit(page);
       }
       await page.goto(`${url}#/`);
       await page.locator(CUBE).first().waitFor();
-      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      await expectToFit(page);
       expect(await page.locator('main img, main script, main b, main font').count()).toBe(0);
       expect(dialogs).toBe(0);
       // The policy had nothing to forbid either.
@@ -456,13 +441,13 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
         expect(transferred).toBeGreaterThan(10_000);
         expect(transferred).toBeLessThan(MAX_TRANSFER);
         expect(await barriers(page)).toEqual([]);
-        expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+        await expectToFit(page);
         await screenshot(page, `page-${view}`);
         await page.goto(`${url}#/block/3`);
         await page.getByRole('button', { name: 'Verify in my browser' }).click();
         await reads(page, '.verdict', /✓ Valid/);
         expect(await barriers(page)).toEqual([]);
-        expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+        await expectToFit(page);
         await screenshot(page, `page-block-${view}`);
         expect(unexpected(opened)).toEqual([]);
       }

@@ -7,7 +7,7 @@ import { UserError } from '../../shared/errors.ts';
 import { silentLog, type Log } from '../../shared/log.ts';
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from '../../peer/web/limits.ts';
 import type { Listening } from '../../peer/web/http.ts';
-import { openWeb } from '../../peer/web/server.ts';
+import { openPowWeb } from '../../peer/web/pow/server.ts';
 import { eventually } from '../support/asker.ts';
 import { buildChain } from '../support/chains.ts';
 import { until } from '../mining/helpers.ts';
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 async function serve(port = 0, anyPort = false, log: Log = silentLog): Promise<Listening> {
-  const web = await openWeb(rig.subject, { bind: '127.0.0.1', port, anyPort, log });
+  const web = await openPowWeb(rig.subject, { bind: '127.0.0.1', port, anyPort, log });
   open.push(web);
   return web;
 }
@@ -78,7 +78,7 @@ describe('a server', () => {
   });
 
   test('says which option to change where the address is none of this machine', async () => {
-    const elsewhere = openWeb(rig.subject, { bind: '192.0.2.1', port: 0, log: silentLog });
+    const elsewhere = openPowWeb(rig.subject, { bind: '192.0.2.1', port: 0, log: silentLog });
     await expect(elsewhere).rejects.toThrow(/--http-bind/);
   });
 

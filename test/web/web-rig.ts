@@ -3,8 +3,9 @@ import { addressKey, type Address } from '../../shared/address.ts';
 import { hashBlock, meetsDifficulty, type Block } from '../../shared/block.ts';
 import type { PowNotice } from '../../peer/engines/pow/interface.ts';
 import type { MinerView } from '../../peer/mining/server.ts';
-import { createApp, type AppOptions, type WebApp } from '../../peer/web/server.ts';
-import type { WebObserver, WebSubject } from '../../peer/web/subject.ts';
+import { createPowApp } from '../../peer/web/pow/server.ts';
+import type { WebObserver, WebSubject } from '../../peer/web/pow/subject.ts';
+import type { AppOptions, WebApp } from '../../peer/web/server.ts';
 import { at, Rig, SELF } from '../engines/pow/rig.ts';
 
 export const DIFFICULTY = 1;
@@ -73,7 +74,7 @@ export class WebRig {
         return () => this.observers.delete(observer);
       },
     };
-    this.web = createApp(this.subject, {
+    this.web = createPowApp(this.subject, {
       bind: '127.0.0.1',
       now: () => this.now,
       clock: () => this.now,

@@ -1,5 +1,5 @@
 /** Asks the peer that served this page, and listens to it. */
-import type { EventJson, EventName, Problem } from '../schemas.ts';
+import type { Problem } from '../schemas.ts';
 
 /** How long an answer is awaited, in milliseconds. */
 const PATIENCE = 15_000;
@@ -45,40 +45,38 @@ export async function getJson<T>(url: string): Promise<T> {
 }
 
 /**
- * Sends JSON.
+ * Sends JSON, and gets some.
  *
  * @param token sent with it if it is not empty
  * @throws ApiError
  */
-export async function postJson(url: string, body: unknown, token = ''): Promise<void> {
+export async function postJson<T>(url: string, body: unknown, token = ''): Promise<T> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token !== '') headers['authorization'] = `Bearer ${token}`;
-  const response = await ask(url, { method: 'POST', headers, body: JSON.stringify(body) });
-  // An answer that nobody reads would be broken off.
-  await response.text();
+  return (await (await ask(url, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as T;
 }
 
 type Timer = ReturnType<typeof setTimeout>;
 
 export type LiveState = 'connecting' | 'live' | 'reconnecting';
 
-export interface LiveHandlers {
+export interface LiveHandlers<Events> {
   /** Called whenever the stream has opened: all that is shown is to be fetched anew. */
   readonly opened: () => void;
   readonly changed: (state: LiveState) => void;
-  readonly events: { readonly [Name in EventName]: (data: EventJson<Name>) => void };
+  readonly events: { readonly [Name in keyof Events]: (data: Events[Name]) => void };
 }
 
 /** The stream of events, opened again whenever it ends. */
-export class Live {
+export class Live<Events> {
   readonly #url: string;
-  readonly #handlers: LiveHandlers;
+  readonly #handlers: LiveHandlers<Events>;
   #source: EventSource | undefined;
   #retry: Timer | undefined;
   #silence: Timer | undefined;
   #state: LiveState = 'connecting';
 
-  constructor(url: string, handlers: LiveHandlers) {
+  constructor(url: string, handlers: LiveHandlers<Events>) {
     this.#url = url;
     this.#handlers = handlers;
     this.#open();

@@ -1,29 +1,10 @@
-/** Numbers, times and hashes as people read them. Everything in English, like the rest of the page. */
-import { make } from './dom.ts';
-import { trailingZeros } from './preimage.ts';
+/** Numbers and times as people read them. Everything in English, like the rest of the page. */
 
 const wholes = new Intl.NumberFormat('en');
 
 /** A whole number with separators: 12,345. */
 export function whole(number: number): string {
   return wholes.format(number);
-}
-
-const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
-
-/** The unit in which a hash rate has one to three digits before the point, and how many hashes a second it is. */
-export function rateUnit(perSecond: number): { readonly name: string; readonly size: number } {
-  let prefix = 0;
-  while (perSecond / 1000 ** prefix >= 999.5 && prefix < PREFIXES.length - 1) prefix++;
-  return { name: `${PREFIXES[prefix] ?? ''}H/s`, size: 1000 ** prefix };
-}
-
-/** A hash rate with three digits: "96.5 MH/s". */
-export function hashRate(perSecond: number): string {
-  const { name, size } = rateUnit(perSecond);
-  const value = perSecond / size;
-  const digits = size === 1 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits)} ${name}`;
 }
 
 const SPANS = [
@@ -45,6 +26,25 @@ export function duration(milliseconds: number): string {
   const value = seconds / size;
   if (value >= 1e6) return 'more than a million years';
   return `${value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : whole(Math.round(value))} ${unit}`;
+}
+
+/** A short time with a digit after the point where that says something: "0.8 ms", "12 ms", "1.4 s". */
+export function latency(milliseconds: number): string {
+  return milliseconds < 9.95 ? `${milliseconds.toFixed(1)} ms` : duration(milliseconds);
+}
+
+/** A number of bytes: "950 B", "12 kB", "3.4 MB". */
+export function bytes(number: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let unit = 0;
+  while (number / 1000 ** unit >= 999.5 && unit < units.length - 1) unit++;
+  const value = number / 1000 ** unit;
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit] ?? ''}`;
+}
+
+/** A number and what it counts: "1 batch", "2,000 batches". */
+export function counted(number: number, one: string, several = `${one}s`): string {
+  return `${whole(number)} ${number === 1 ? one : several}`;
 }
 
 /** How long ago a moment was: "now", "12 s ago". Clocks differ, so the near future is now as well. */
@@ -69,11 +69,6 @@ export function timeOfDay(milliseconds: number): string {
   return clock.format(milliseconds);
 }
 
-/** How many hashes a block takes on average. */
-export function hashesPerBlock(difficulty: number): number {
-  return 16 ** difficulty;
-}
-
 /** A large number in words: "4.3 billion". */
 export function inWords(number: number): string {
   if (number < 1e6) return whole(number);
@@ -84,21 +79,4 @@ export function inWords(number: number): string {
         maximumSignificantDigits: 3,
       }).format(number)
     : `10 to the power of ${Math.round(Math.log10(number))}`;
-}
-
-/**
- * A hash with the zeros at its end marked.
- *
- * @param shown digits shown before the zeros' end; a shorter hash has its middle left out
- */
-export function hashElement(hash: string, shown = 64): HTMLElement {
-  const zeros = trailingZeros(hash);
-  const kept = hash.length <= shown ? hash : `${hash.slice(0, 6)}…${hash.slice(-(shown - 7))}`;
-  const marked = Math.min(zeros, hash.length <= shown ? zeros : shown - 7);
-  return make(
-    'span',
-    { class: 'hash', title: hash.length <= shown ? null : hash },
-    kept.slice(0, kept.length - marked),
-    make('span', { class: 'zeros' }, kept.slice(kept.length - marked)),
-  );
 }

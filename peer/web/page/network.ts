@@ -1,13 +1,12 @@
 /** The nodes of a network that was started with one command: which one is shown, and what is done to them. */
-import type { NodesJson, StatusJson } from '../schemas.ts';
+import type { NodesJson } from '../schemas.ts';
 import { ApiError, getJson, postJson } from './api.ts';
-import { byId, fill, make, setText } from './dom.ts';
-import { hashElement, whole } from './format.ts';
+import { byId, fill, make, setText, type Child } from './dom.ts';
 
 type Node = NodesJson['nodes'][number];
 type Action = 'kill' | 'start' | 'pause' | 'resume';
 
-/** How often the nodes are asked for, in milliseconds. */
+/** How often the nodes are asked for unless told otherwise, in milliseconds. */
 const INTERVAL = 2_000;
 /** Nodes that are asked where they stand, at most. */
 const MAX_ASKED = 16;
@@ -26,16 +25,14 @@ const LABELS: Readonly<Record<Action, string>> = {
   resume: 'Resume',
 };
 
-/** The colour of a chain by its last block, so that who stands on the same is seen at a glance. */
-function tipColor(hash: string): string {
-  return `series-${(parseInt(hash.slice(0, 6), 16) % 8) + 1}`;
-}
+/** What is shown of the status of a node, in a line: where it stands among the others. */
+export type DrawStatus = (status: never) => readonly Child[];
 
 interface Card {
   readonly item: HTMLLIElement;
   readonly state: HTMLElement;
   readonly note: HTMLElement;
-  readonly tip: HTMLElement;
+  readonly standing: HTMLElement;
   readonly group: HTMLSelectElement;
   readonly buttons: Readonly<Record<Action, HTMLButtonElement>>;
 }
@@ -44,15 +41,22 @@ export class NetworkPanel {
   /** Path of the API of the node that is shown. */
   readonly base: string;
   readonly #shown: string;
+  /** Whether just this node is to be shown, and not any that runs. */
+  readonly #chosen: boolean;
+  readonly #draw: DrawStatus;
+  readonly #interval: number;
   readonly #cards = new Map<string, Card>();
   #nodes: readonly Node[] = [];
 
-  private constructor(nodes: NodesJson) {
+  private constructor(nodes: NodesJson, draw: DrawStatus, interval: number) {
+    this.#draw = draw;
+    this.#interval = interval;
     const wanted = new URLSearchParams(location.search).get('node');
     const running = nodes.nodes.find(({ state }) => state === 'running');
     const node = nodes.nodes.find(({ name }) => name === wanted) ?? running ?? nodes.nodes[0];
     if (node === undefined) throw new ApiError(0, 'This network has no nodes.');
     this.base = node.api;
+    this.#chosen = node.name === wanted;
     this.#shown = node.name;
     byId('network').hidden = false;
     byId('partition').addEventListener('click', () => {
@@ -65,10 +69,14 @@ export class NetworkPanel {
     this.#poll();
   }
 
-  /** The panel, if this page is of a network; null on the page of a plain peer, which knows no nodes. */
-  static async find(): Promise<NetworkPanel | null> {
+  /**
+   * The panel, if this page is of a network; null on the page of a plain peer, which knows no nodes.
+   *
+   * @param interval how often the nodes are asked for, in milliseconds
+   */
+  static async find(draw: DrawStatus, interval = INTERVAL): Promise<NetworkPanel | null> {
     try {
-      return new NetworkPanel(await getJson<NodesJson>('/nodes'));
+      return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval);
     } catch (error) {
       if (error instanceof ApiError) return null;
       throw error;
@@ -81,7 +89,7 @@ export class NetworkPanel {
       void done.finally(() => {
         this.#poll();
       });
-    }, INTERVAL);
+    }, this.#interval);
   }
 
   async #refresh(): Promise<void> {
@@ -114,6 +122,9 @@ export class NetworkPanel {
   }
 
   #update({ nodes, partitioned }: NodesJson): void {
+    const isDown = nodes.some(({ name, state }) => name === this.#shown && state === 'down');
+    // It was shown because it ran: the page begins again with one that does.
+    if (isDown && !this.#chosen && nodes.some(({ state }) => state === 'running')) location.reload();
     const names = new Set(nodes.map(({ name }) => name));
     for (const [name, { item }] of this.#cards) {
       if (names.has(name)) continue;
@@ -137,27 +148,21 @@ export class NetworkPanel {
       for (const [action, button] of Object.entries(card.buttons))
         button.disabled = !ACTIONS[node.state].includes(action as Action);
     }
-    void this.#askTips();
+    void this.#askStatus();
   }
 
-  /** Asks each running node where its chain stands. */
-  async #askTips(): Promise<void> {
+  /** Asks each running node where it stands. */
+  async #askStatus(): Promise<void> {
     await Promise.all(
       this.#nodes.slice(0, MAX_ASKED).map(async (node) => {
-        const tip = this.#cards.get(node.name)?.tip;
-        if (tip === undefined) return;
+        const standing = this.#cards.get(node.name)?.standing;
+        if (standing === undefined) return;
         const status =
-          node.state === 'running' ? await getJson<StatusJson>(`${node.api}/status`).catch(() => null) : null;
-        if (status === null) fill(tip, make('span', { class: 'muted' }, '–'));
-        else if (status.tip === null) fill(tip, 'no block yet');
-        else {
-          fill(
-            tip,
-            make('span', { class: 'swatch', 'data-shape': 'block', 'data-color': tipColor(status.tip) }),
-            `height ${whole(status.height - 1)} `,
-            hashElement(status.tip, 14),
-          );
-        }
+          node.state === 'running' ? await getJson(`${node.api}/status`).catch(() => null) : null;
+        fill(
+          standing,
+          ...(status === null ? [make('span', { class: 'muted' }, '–')] : this.#draw(status as never)),
+        );
       }),
     );
   }
@@ -188,7 +193,7 @@ export class NetworkPanel {
     group.value = index % 2 === 0 ? '1' : '2';
     const state = make('span', { class: 'badge' });
     const note = make('p', { class: 'muted small' });
-    const tip = make('p', { class: 'small' });
+    const standing = make('p', { class: 'small' });
     const current = name === this.#shown;
     const item = make(
       'li',
@@ -204,12 +209,12 @@ export class NetworkPanel {
         ' ',
         state,
       ),
-      tip,
+      standing,
       note,
       make('div', { class: 'node-buttons' }, ...Object.values(buttons), group),
     );
     byId('nodes').append(item);
-    const card = { item, state, note, tip, group, buttons };
+    const card = { item, state, note, standing, group, buttons };
     this.#cards.set(name, card);
     return card;
   }

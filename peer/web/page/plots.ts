@@ -131,7 +131,7 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
           label: series.label,
           stroke: () => color(series.color),
           width: 1.5,
-          points: { show: false },
+          points: { show: true, size: 4, fill: () => color(series.color), filter: lonely },
           ...(series.dashed === true && { dash: [5, 4] }),
           ...(series.stepped === true && stepped && { paths: stepped({ align: 1 }) }),
           ...(series.filled === true && { fill: () => color(series.color, 0.15) }),
@@ -152,6 +152,15 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
     },
   }));
   return plot;
+}
+
+/** The places of values that stand between two that are missing, through which no line goes. */
+function lonely(plot: UPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const missing = (place: number): boolean => (values[place] ?? null) === null;
+  return Array.from(values.keys()).filter(
+    (place) => !missing(place) && missing(place - 1) && missing(place + 1),
+  );
 }
 
 /** Draws a lane for each of several things, with what happened to it. Spans that overlap share the lane's height. */

@@ -2,45 +2,13 @@ import type { Address } from '../../../shared/address.ts';
 import { UserError } from '../../../shared/errors.ts';
 import type { Gauge } from '../../engines/engine.ts';
 import type { PbftNotice, PbftStatus } from '../../engines/pbft/interface.ts';
-
-/** What the connections with the other members have done; see `TcpCounters` in transports/tcp.ts. */
-export interface PbftTraffic {
-  /** Messages and their bytes. */
-  readonly received: number;
-  readonly receivedBytes: number;
-  readonly sent: number;
-  readonly sentBytes: number;
-  /** Messages not sent, by reason. */
-  readonly dropped: Readonly<Record<string, number>>;
-  /** Connections that came about, those that did not, and those that ended, by reason. */
-  readonly established: number;
-  readonly failed: Readonly<Record<string, number>>;
-  readonly ended: Readonly<Record<string, number>>;
-}
+import type { TcpCounters, TcpPeer } from '../../transports/tcp.ts';
 
 /** What a replica has counted, by part. */
 export interface PbftCounters {
-  readonly tcp: PbftTraffic;
+  readonly tcp: TcpCounters;
   /** Messages that were taken, and frames that were none, by the rule that they broke. */
   readonly host: { readonly messages: number; readonly malformed: Readonly<Record<string, number>> };
-}
-
-/** The connection with another member; see `TcpPeer` in transports/tcp.ts. */
-export interface PbftConnection {
-  readonly member: number;
-  /** `paused` for a while after misbehaviour. */
-  readonly state: 'up' | 'down' | 'blocked' | 'paused';
-  /** Where it is, as far as we know: text from the network. */
-  readonly address: Address | null;
-  /** Wall clock in milliseconds. */
-  readonly connectedSince: number | null;
-  /** Messages that wait to be sent. */
-  readonly queued: number;
-  /** Messages and their bytes, of all connections. */
-  readonly received: number;
-  readonly receivedBytes: number;
-  readonly sent: number;
-  readonly sentBytes: number;
 }
 
 /** What is told as it happens. Called while the engine's effects are carried out, so each call is short. */
@@ -98,7 +66,7 @@ export interface PbftSubject {
   readonly application: OperationLanguage;
   status(): PbftStatus;
   /** What is known of the connections to all others, in their order. */
-  peers(): readonly PbftConnection[];
+  peers(): readonly TcpPeer[];
   counters(): PbftCounters;
   /** Tells how full each bounded collection is. */
   measure(tell: Gauge): void;

@@ -1,0 +1,33 @@
+import { UserError } from '../../shared/errors.ts';
+import { DEFAULT_PBFT_CONFIG, type PbftConfig } from '../engines/pbft/interface.ts';
+import { MAX_BATCH } from '../engines/pbft/limits.ts';
+
+/** The least and the most that each value of a configuration may be, both allowed. */
+export const CONFIG_BOUNDS: Readonly<Record<keyof PbftConfig, readonly [least: number, most: number]>> = {
+  // Milliseconds: a signature and a write take some; an hour.
+  viewChangeTimeout: [10, 3_600_000],
+  // So that the window of two intervals fits into a view change.
+  checkpointInterval: [1, 1024],
+  // So that each of the fewest members has a window that its table can hold.
+  messageBuffer: [100, 16_384],
+  batchSize: [1, MAX_BATCH],
+  pipeline: [1, 256],
+};
+
+/**
+ * A whole configuration.
+ *
+ * @param given what is to be other than by default
+ * @throws UserError if a value is none, or out of bounds
+ */
+export function configOf(given: Partial<PbftConfig>): PbftConfig {
+  const config = { ...DEFAULT_PBFT_CONFIG, ...given };
+  for (const [name, [least, most]] of Object.entries(CONFIG_BOUNDS)) {
+    const value = config[name as keyof PbftConfig];
+    const whole = name === 'viewChangeTimeout' || Number.isInteger(value);
+    if (!whole || !(value >= least && value <= most)) {
+      throw new UserError(`${name} must be a number from ${least} to ${most}`);
+    }
+  }
+  return config;
+}

@@ -1,0 +1,55 @@
+import type { EventHub } from './events.ts';
+import { EVENT_INTERVAL, MAX_EVENTS_PER_INTERVAL } from './limits.ts';
+
+/** What is told by itself as time passes. */
+export interface Rhythm {
+  /** Tells what has changed; called once, some time after the first of several changes. */
+  settle(): void;
+  /** Called again and again while somebody listens. */
+  tick(): void;
+}
+
+/** The pace of events: what changes often is told now and then; nothing is told to nobody. */
+export class EventPace<Events extends { readonly status: unknown }> {
+  readonly #hub: EventHub<Events>;
+  readonly #rhythm: Rhythm;
+  readonly #ticks: NodeJS.Timeout;
+  #soon: NodeJS.Timeout | undefined;
+  /** Events told since the last interval began, by name. */
+  readonly #told = new Map<keyof Events, number>();
+
+  constructor(hub: EventHub<Events>, rhythm: Rhythm) {
+    this.#hub = hub;
+    this.#rhythm = rhythm;
+    this.#ticks = setInterval(() => {
+      if (hub.size > 0) rhythm.tick();
+    }, EVENT_INTERVAL).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#ticks);
+    clearTimeout(this.#soon);
+  }
+
+  /**
+   * Something has changed, which is told soon.
+   *
+   * @returns whether anybody listens
+   */
+  changed(): boolean {
+    if (this.#hub.size === 0) return false;
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.#told.clear();
+      this.#rhythm.settle();
+    }, EVENT_INTERVAL).unref();
+    return true;
+  }
+
+  /** Tells an event, unless too many of its kind came at once: a page learns the state from the next status. */
+  tell<Name extends keyof Events & string>(name: Name, data: () => Events[Name]): void {
+    const told = this.#told.get(name) ?? 0;
+    this.#told.set(name, told + 1);
+    if (told < MAX_EVENTS_PER_INTERVAL) this.#hub.send(name, data());
+  }
+}

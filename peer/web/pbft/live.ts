@@ -1,0 +1,105 @@
+/** Turns what the replica notices into events. */
+import type { PbftNotice } from '../../engines/pbft/interface.ts';
+import type { EventHub } from '../events.ts';
+import { STEP_SECONDS } from '../limits.ts';
+import { EventPace } from '../pace.ts';
+import { isoTime } from '../time.ts';
+import type { PbftHistory } from './history.ts';
+import type { AnswerJson, PbftEvents } from './schemas.ts';
+import type { PbftViews } from './views.ts';
+
+export class PbftLiveFeed {
+  readonly #hub: EventHub<PbftEvents>;
+  readonly #pace: EventPace<PbftEvents>;
+  readonly #views: PbftViews;
+  readonly #history: PbftHistory;
+  readonly #now: () => number;
+  #toldAt: number;
+
+  /** @param modules.now wall clock in milliseconds */
+  constructor(modules: {
+    hub: EventHub<PbftEvents>;
+    views: PbftViews;
+    history: PbftHistory;
+    now: () => number;
+  }) {
+    this.#hub = modules.hub;
+    this.#views = modules.views;
+    this.#history = modules.history;
+    this.#now = modules.now;
+    this.#toldAt = modules.now();
+    this.#pace = new EventPace(modules.hub, {
+      settle: () => {
+        this.#status();
+      },
+      tick: () => {
+        // Rates, and how long others have been silent, change without anything happening.
+        if (Math.abs(this.#now() - this.#toldAt) >= STEP_SECONDS * 1000) this.#status();
+      },
+    });
+  }
+
+  close(): void {
+    this.#pace.close();
+  }
+
+  /** Takes a notice, after the history has had it. */
+  onNotice(notice: PbftNotice): void {
+    if (!this.#pace.changed()) return;
+    const history = this.#history;
+    const newest = <T>(items: readonly T[], tell: (item: T) => void): void => {
+      const [item] = items;
+      if (item !== undefined) tell(item);
+    };
+    switch (notice.kind) {
+      case 'executed': {
+        const { sequence, view, requests, phases } = notice;
+        this.#pace.tell('executed', () => ({
+          ...{ at: isoTime(this.#now()), sequence, view, requests: requests.length },
+          totalMs: phases === undefined ? null : Math.max(0, phases.total),
+        }));
+        break;
+      }
+      case 'view-change-started':
+      case 'view-entered':
+        newest(history.viewChanges.items, (change) => {
+          this.#pace.tell('view', () => change);
+        });
+        break;
+      case 'checkpoint':
+        newest(history.checkpoints.items, (checkpoint) => {
+          this.#pace.tell('checkpoint', () => checkpoint);
+        });
+        break;
+      case 'transfer-started':
+      case 'transfer-progress':
+      case 'transfer-finished':
+        newest(history.transfers.items, (transfer) => {
+          this.#pace.tell('transfer', () => transfer);
+        });
+        break;
+      case 'offence':
+        newest(history.offences.items, (offence) => {
+          this.#pace.tell('offence', () => offence);
+        });
+        break;
+      case 'diverged':
+        newest(history.divergences.items, (divergence) => {
+          this.#pace.tell('diverged', () => divergence);
+        });
+        break;
+      case 'answered':
+        break;
+    }
+  }
+
+  /** A submission has its answer, later than its client waited. */
+  onAnswer(answer: AnswerJson): void {
+    this.#pace.tell('answer', () => answer);
+  }
+
+  #status(): void {
+    this.#toldAt = this.#now();
+    this.#hub.send('status', this.#views.status());
+  }
+}

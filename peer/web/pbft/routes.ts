@@ -1,0 +1,79 @@
+/** The routes of the API: each with what it takes, what it gives, and what can be wrong. */
+import type { EventHub } from '../events.ts';
+import { bodyOf } from '../http.ts';
+import { commonRoutes, shows, type Route } from '../routes.ts';
+import type { PbftMetrics } from './metrics.ts';
+import {
+  answerSchema,
+  checkpointsSchema,
+  newRequestSchema,
+  offencesSchema,
+  pendingSchema,
+  performanceSchema,
+  replicasSchema,
+  requestsSchema,
+  statusSchema,
+  viewChangesSchema,
+  type PbftEvents,
+} from './schemas.ts';
+import type { Submissions } from './submissions.ts';
+import type { PbftSubject } from './subject.ts';
+import type { PbftViews } from './views.ts';
+
+export interface RouteModules {
+  readonly subject: PbftSubject;
+  readonly views: PbftViews;
+  readonly submissions: Submissions;
+  readonly hub: EventHub<PbftEvents>;
+  readonly metrics: PbftMetrics;
+}
+
+export function apiRoutes({ subject, views, submissions, hub, metrics }: RouteModules): Route[] {
+  return [
+    shows('/status', 'The state of the replica', statusSchema, () => views.status()),
+    shows('/replicas', 'All replicas, as far as this one knows of them', replicasSchema, () =>
+      views.replicas(),
+    ),
+    shows('/requests', 'The requests that were executed last', requestsSchema, () => views.requests()),
+    {
+      method: 'post',
+      path: '/requests',
+      summary: 'Has an operation executed, and gives its answer',
+      body: newRequestSchema,
+      gives: answerSchema,
+      also: { 202: pendingSchema },
+      problems: [400, 401, 403, 409, 413, 415, 503],
+      handle: async (context) => {
+        const { line } = await bodyOf(context, newRequestSchema);
+        const answer = await submissions.submit(line);
+        return context.json(answer, 'result' in answer ? 200 : 202);
+      },
+    },
+    shows('/view-changes', 'When the primary was given up, and why', viewChangesSchema, () =>
+      views.viewChanges(),
+    ),
+    shows(
+      '/checkpoints',
+      'Stable checkpoints, and states that were fetched from others',
+      checkpointsSchema,
+      () => views.checkpoints(),
+    ),
+    shows('/offences', 'What members did that no correct one does', offencesSchema, () => views.offences()),
+    shows('/performance', 'Requests and latencies of the last ten minutes', performanceSchema, () =>
+      views.performance(),
+    ),
+    ...commonRoutes({
+      hub,
+      status: () => views.status(),
+      metrics,
+      readiness: 'Whether the replica takes part: in a view, and connected with a quorum',
+      unready: () => {
+        const { phase, quorum } = subject.status();
+        if (phase !== 'normal') return `The replica is ${phase}.`;
+        const connected = views.connected + 1;
+        if (connected >= quorum) return undefined;
+        return `Only ${connected} replicas are connected, this one counted, and a quorum is ${quorum}.`;
+      },
+    }),
+  ];
+}

@@ -1,0 +1,37 @@
+/** What `/metrics` answers, read. */
+import { expect } from 'vitest';
+
+export interface Scrape {
+  /** Every sample, by its name and labels. */
+  readonly samples: Map<string, number>;
+  /** The names and types of what there is. */
+  readonly types: Map<string, string>;
+}
+
+export async function readMetrics(response: Response): Promise<Scrape> {
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const samples = new Map<string, number>();
+  const types = new Map<string, string>();
+  for (const line of (await response.text()).split('\n')) {
+    const [, name, type] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
+    if (name !== undefined && type !== undefined) types.set(name, type);
+    if (line === '' || line.startsWith('#')) continue;
+    const [, sample, value] = /^([a-z_][a-z0-9_]*(?:\{.*\})?) (\S+)$/.exec(line) ?? [];
+    if (sample === undefined) throw new Error(`not a sample: ${line}`);
+    samples.set(sample, Number(value));
+  }
+  return { samples, types };
+}
+
+/** Fails if a counter of ours has gone down, or is not called one. */
+export function expectGrowth(before: Scrape, { samples, types }: Scrape): void {
+  for (const [name, value] of before.samples) {
+    const base = name.replace(/\{.*/, '');
+    const counts = base.endsWith('_total') || /_(bucket|count)$/.test(base);
+    if (counts && base.startsWith('gossip_peer_'))
+      expect(samples.get(name), name).toBeGreaterThanOrEqual(value);
+  }
+  for (const [name, type] of types) {
+    if (name.startsWith('gossip_peer_')) expect(name.endsWith('_total'), name).toBe(type === 'counter');
+  }
+}
