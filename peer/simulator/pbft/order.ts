@@ -142,7 +142,10 @@ export class AgreedOrder {
   private enter(node: SimulatedNode, request: ExecutedRequest, position: number): void {
     const { client, timestamp, operation, result } = request;
     const key = `${client} ${timestamp}`;
-    if (this.outcomes.has(key)) this.violate('once', node, `request ${key}`);
+    if (this.outcomes.has(key)) {
+      this.violate('once', node, `request ${key}`);
+      return;
+    }
     const outcome = { result, position };
     this.outcomes.set(key, outcome);
     const answer = this.unsettled.get(key);

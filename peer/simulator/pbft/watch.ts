@@ -185,6 +185,7 @@ export class NodeWatch {
       const proof = prepared.find(({ header }) => header.sequence === sequence);
       if (proof !== undefined && (proof.header.view > commit.view || isSame(proof.header, commit))) continue;
       this.violate('prepared', `view ${view} lacks ${sequence}, committed to in view ${commit.view}`);
+      return;
     }
   }
 

@@ -1,60 +1,25 @@
-/** A checker that can't fail says nothing: engines with faults planted in them, each of which must be found. */
+/** A checker that can't fail says nothing: engines with faults planted in them, each of which must be found: proof of work. */
 import { describe, expect, it } from 'vitest';
 
-import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
-import type { PowNotice, PowResult } from '../../peer/engines/pow/interface.ts';
-import type { PowMessage } from '../../peer/engines/pow/messages.ts';
+import type { Gauge } from '../../peer/engines/engine.ts';
 import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import type { PowTypes } from '../../peer/simulator/pow/types.ts';
 import { CHECKERS } from '../../peer/simulator/pow/watch.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
-import { draw, type Plan } from '../../peer/simulator/settings.ts';
-import { Simulation } from '../../peer/simulator/simulation.ts';
-import type { EngineOf, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
+import type { Simulation } from '../../peer/simulator/simulation.ts';
+import type { Subject } from '../../peer/simulator/subject.ts';
+import * as plant from './plant.ts';
 
-type PowEvent = EngineEvent<PowMessage, PowTypes['request']>;
-type PowEffect = Effect<PowMessage, PowResult, PowNotice>;
-
-/** A fault: what becomes of the effects that a node's engine wants carried out. */
-type Fault = (effects: readonly PowEffect[], event: PowEvent, node: SimulatedNode) => readonly PowEffect[];
-
-/** The proof-of-work subject with a fault in every engine. */
-function faulty(fault: Fault, measure?: (tell: Gauge) => void): Subject<PowTypes> {
-  return {
-    ...powSubject,
-    begin(world) {
-      const run = powSubject.begin(world);
-      const wrap = (engine: EngineOf<PowTypes>, node: SimulatedNode): EngineOf<PowTypes> => ({
-        step: (event) => fault(engine.step(event), event, node),
-        measure:
-          measure ??
-          ((tell) => {
-            engine.measure(tell);
-          }),
-      });
-      return new Proxy(run, {
-        get(target, name) {
-          if (name === 'engine') {
-            return (...args: Parameters<typeof run.engine>) => wrap(target.engine(...args), args[0]);
-          }
-          const value: unknown = Reflect.get(target, name, target);
-          return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
-        },
-      });
-    },
-  };
-}
+type Fault = plant.Fault<PowTypes>;
 
 const RANGES = { nodes: 4, hours: 0.1, 'block-interval': 10, words: 120, 'consensus-interval': 60 };
 
+function faulty(fault: Fault, measure?: (tell: Gauge) => void): Subject<PowTypes> {
+  return plant.faulty(powSubject, fault, measure);
+}
+
 function simulation(subject: Subject<PowTypes>, ranges: Record<string, number> = {}): Simulation<PowTypes> {
-  const entries = Object.entries({ ...RANGES, ...ranges });
-  const plan: Plan = {
-    faults: 'none',
-    ranges: Object.fromEntries(entries.map(([name, value]) => [name, { least: value, most: value }])),
-    byzantineKinds: [],
-  };
-  return new Simulation(subject, 1, draw(1, plan, subject));
+  return plant.simulation(subject, { ...RANGES, ...ranges });
 }
 
 function violations(subject: Subject<PowTypes>, ranges: Record<string, number> = {}): readonly Violation[] {

@@ -1,0 +1,69 @@
+/** Plants faults in the engines of a simulation, to see whether they are found. */
+import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
+import type { Violation } from '../../peer/simulator/report.ts';
+import { draw, type Plan } from '../../peer/simulator/settings.ts';
+import { Simulation } from '../../peer/simulator/simulation.ts';
+import type { EngineOf, EngineTypes, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
+
+export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
+export type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
+
+/** A fault: what becomes of the effects that a node's engine wants carried out. */
+export type Fault<T extends EngineTypes> = (
+  effects: readonly EffectOf<T>[],
+  event: EventOf<T>,
+  node: SimulatedNode,
+) => readonly EffectOf<T>[];
+
+/** A subject with a fault in every engine. */
+export function faulty<T extends EngineTypes>(
+  subject: Subject<T>,
+  fault: Fault<T>,
+  measure?: (tell: Gauge) => void,
+): Subject<T> {
+  return {
+    ...subject,
+    begin(world) {
+      const run = subject.begin(world);
+      const wrap = (engine: EngineOf<T>, node: SimulatedNode): EngineOf<T> => ({
+        step: (event) => fault(engine.step(event), event, node),
+        measure:
+          measure ??
+          ((tell) => {
+            engine.measure(tell);
+          }),
+      });
+      return new Proxy(run, {
+        get(target, name) {
+          if (name === 'engine') {
+            return (...args: Parameters<typeof run.engine>) => wrap(target.engine(...args), args[0]);
+          }
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+/** The first seed of a subject, with these settings and no other faults. */
+export function simulation<T extends EngineTypes>(
+  subject: Subject<T>,
+  settings: Readonly<Record<string, number>>,
+): Simulation<T> {
+  const plan: Plan = {
+    faults: 'none',
+    ranges: Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [name, { least: value, most: value }]),
+    ),
+    byzantineKinds: [],
+  };
+  return new Simulation(subject, 1, draw(1, plan, subject));
+}
+
+export function violations<T extends EngineTypes>(
+  subject: Subject<T>,
+  settings: Readonly<Record<string, number>>,
+): readonly Violation[] {
+  return simulation(subject, settings).finish().violations;
+}

@@ -1,0 +1,238 @@
+/** A checker that can't fail says nothing: engines with faults planted in them, each of which must be found: PBFT. */
+import { describe, expect, it } from 'vitest';
+
+import type { PbftNotice } from '../../peer/engines/pbft/interface.ts';
+import type { MessageOf, PbftMessage } from '../../peer/engines/pbft/messages.ts';
+import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
+import type { PbftTypes } from '../../peer/simulator/pbft/types.ts';
+import { CHECKERS } from '../../peer/simulator/pbft/watch.ts';
+import { faulty, violations, type EffectOf, type Fault } from './plant.ts';
+
+type PbftFault = Fault<PbftTypes>;
+type PbftEffect = EffectOf<PbftTypes>;
+
+const SETTINGS = { nodes: 4, hours: 0.05, 'view-change-timeout': 5, 'checkpoint-interval': 10 };
+const DIGEST = 'd'.repeat(64);
+
+/** The one checker that a fault must set off. */
+function found(fault: PbftFault, settings: Readonly<Record<string, number>> = {}): string | undefined {
+  const [first, ...more] = violations(faulty(pbftSubject, fault), { ...SETTINGS, ...settings });
+  expect(more).toEqual([]);
+  return first?.checker;
+}
+
+const asIs: PbftFault = (effects) => effects;
+
+/** Has a node, or all of them, tell something else than the engine does; undefined stands for nothing. */
+function telling(change: (notice: PbftNotice) => PbftNotice | undefined, node?: number): PbftFault {
+  return (effects, _, { index }) =>
+    effects.flatMap((effect): PbftEffect[] => {
+      if (effect.type !== 'notify' || (node ?? index) !== index) return [effect];
+      const notice = change(effect.notice);
+      return notice === undefined ? [] : [{ type: 'notify', notice }];
+    });
+}
+
+/** The same, of batches that are executed. */
+function executing(
+  change: (notice: Extract<PbftNotice, { kind: 'executed' }>) => PbftNotice | undefined,
+  node?: number,
+): PbftFault {
+  return telling((notice) => (notice.kind === 'executed' ? change(notice) : notice), node);
+}
+
+/** Has a node send something else, or more, than its engine does. */
+function sending(change: (message: PbftMessage) => readonly PbftMessage[], node?: number): PbftFault {
+  return (effects, _, { index }) =>
+    effects.flatMap((effect): readonly PbftEffect[] =>
+      (effect.type === 'send' || effect.type === 'broadcast') && (node ?? index) === index
+        ? change(effect.message).map((message) => ({ ...effect, message }))
+        : [effect],
+    );
+}
+
+/** Has a node say nothing from some time on, so that it is given up as primary; time is in steps of its own. */
+function silentAfter(steps: number, node = 0): PbftFault {
+  let count = 0;
+  return (effects, _, { index }) =>
+    index === node && ++count > steps
+      ? effects.filter(({ type }) => type !== 'send' && type !== 'broadcast')
+      : effects;
+}
+
+function both(one: PbftFault, other: PbftFault): PbftFault {
+  return (effects, event, node) => other(one(effects, event, node), event, node);
+}
+
+const isCommit = (message: PbftMessage): message is MessageOf<'COMMIT'> => message.type === 'COMMIT';
+
+describe('a planted fault is found', () => {
+  it('finds none where none is planted', () => {
+    expect(violations(faulty(pbftSubject, asIs), SETTINGS)).toEqual([]);
+    const faults = { crashes: 100, down: 10, partitions: 30, loss: 10, kv: 0 };
+    expect(violations(faulty(pbftSubject, asIs), { ...SETTINGS, ...faults })).toEqual([]);
+  });
+
+  it('when a node decides something else', () => {
+    const fault = executing((notice) => ({ ...notice, digest: DIGEST }), 2);
+    expect(found(fault)).toBe(CHECKERS.agreement);
+  });
+
+  it('when a node executes something else, or with another result', () => {
+    const nothing = executing((notice) => ({ ...notice, requests: [] }), 2);
+    expect(found(nothing)).toBe(CHECKERS.agreement);
+    const other = executing(
+      ({ requests, ...notice }) => ({
+        ...notice,
+        requests: requests.map((request) => ({ ...request, result: '0' })),
+      }),
+      // The first to tell would be believed.
+      2,
+    );
+    expect([CHECKERS.agreement, CHECKERS.answers]).toContain(found(other));
+  });
+
+  it('when a request is executed twice', () => {
+    let first: Extract<PbftNotice, { kind: 'executed' }> | undefined;
+    const fault = executing((notice) => {
+      if (notice.sequence === 1) first ??= notice;
+      return notice.sequence === 5 ? { ...notice, requests: first?.requests ?? [] } : notice;
+    });
+    expect(found(fault)).toBe(CHECKERS.once);
+  });
+
+  it('when something is executed that nobody has asked for', () => {
+    const request = { client: 1, timestamp: 1, operation: 'x', result: 'y' };
+    const fault = executing((notice) => ({ ...notice, requests: [request] }));
+    expect(found(fault)).toBe(CHECKERS.valid);
+  });
+
+  it('when an answer is not the result', () => {
+    const fault = telling((notice) => (notice.kind === 'answered' ? { ...notice, result: '0' } : notice), 1);
+    expect(found(fault)).toBe(CHECKERS.answers);
+  });
+
+  it('when an answer is told of what is never executed', () => {
+    const notice = { kind: 'answered', timestamp: 5, operation: 'x', result: 'y', waited: 1 } as const;
+    let told = false;
+    const fault: PbftFault = (effects) =>
+      effects.flatMap((effect): PbftEffect[] => {
+        if (told || effect.type !== 'reply' || effect.result.status !== 'accepted') return [effect];
+        told = true;
+        return [
+          { ...effect, result: { status: 'accepted', timestamp: 5 } },
+          { type: 'notify', notice },
+        ];
+      });
+    expect(found(fault)).toBe(CHECKERS.answers);
+  });
+
+  it('when a reply is not the result', () => {
+    const fault = sending(
+      (message) =>
+        message.type === 'REPLY'
+          ? [
+              {
+                ...message,
+                reply: { ...message.reply, results: message.reply.results.map(([at]) => [at, '0']) },
+              },
+            ]
+          : [message],
+      3,
+    );
+    expect(found(fault)).toBe(CHECKERS.answers);
+  });
+
+  it('when the application answers wrongly everywhere', () => {
+    // Whatever is put is lost.
+    const fault: PbftFault = (effects) =>
+      JSON.parse(
+        JSON.stringify(effects).replaceAll(String.raw`\"stored\":true`, String.raw`\"stored\":1`),
+      ) as PbftEffect[];
+    expect(found(fault)).toBe(CHECKERS.linearizable);
+  });
+
+  it('when a node has another state', () => {
+    const fault = telling(
+      (notice) => (notice.kind === 'checkpoint' ? { ...notice, digest: DIGEST } : notice),
+      2,
+    );
+    expect(found(fault)).toBe(CHECKERS.states);
+  });
+
+  it('when a node leaves out a sequence number', () => {
+    const fault = executing((notice) => (notice.sequence === 3 ? undefined : notice), 2);
+    expect(found(fault)).toBe(CHECKERS.gaps);
+  });
+
+  it('when a node votes for two things', () => {
+    const fault = sending(
+      (message) =>
+        isCommit(message) ? [message, { ...message, vote: { ...message.vote, digest: DIGEST } }] : [message],
+      2,
+    );
+    expect(found(fault)).toBe(CHECKERS.contradiction);
+  });
+
+  it('when a node votes in a view that it has given up', () => {
+    let old: PbftMessage | undefined;
+    const fault = sending((message) => {
+      if (isCommit(message)) old ??= message;
+      return message.type === 'VIEW_CHANGE' && old !== undefined ? [message, old] : [message];
+    }, 2);
+    // A checkpoint would end what was voted for before it.
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.back);
+  });
+
+  it('when a view change leaves out what was prepared', () => {
+    const fault = sending(
+      (message) =>
+        message.type === 'VIEW_CHANGE'
+          ? [{ ...message, change: { ...message.change, prepared: [] } }]
+          : [message],
+      2,
+    );
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.prepared);
+  });
+
+  it.each(['PRE_PREPARE', 'PREPARE', 'COMMIT', 'CHECKPOINT', 'VIEW_CHANGE', 'NEW_VIEW', 'REQUEST'] as const)(
+    'when a %s is stored after it is sent',
+    (type) => {
+      const late: PbftFault = (effects) => {
+        const told = effects.some((effect) => effect.type === 'broadcast' || effect.type === 'send');
+        if (!told || !effects.some((effect) => 'message' in effect && effect.message.type === type))
+          return effects;
+        return [
+          ...effects.filter((effect) => effect.type !== 'store'),
+          ...effects.filter((effect) => effect.type === 'store'),
+        ];
+      };
+      const viewChange = type === 'VIEW_CHANGE' || type === 'NEW_VIEW';
+      expect(found(viewChange ? both(late, silentAfter(40)) : late)).toBe(CHECKERS.told);
+    },
+  );
+
+  it('when an honest node is accused', () => {
+    const notice = { kind: 'offence', member: 3, rule: 'planted' } as const;
+    const fault: PbftFault = (effects, event) =>
+      event.type === 'timer' ? [...effects, { type: 'notify', notice }] : effects;
+    expect(found(fault)).toBe(CHECKERS.blamed);
+  });
+
+  it('when an operation is never answered', () => {
+    const fault = telling((notice) => (notice.kind === 'answered' ? undefined : notice), 2);
+    expect(found(fault)).toMatch(/every operation is answered/);
+  });
+
+  it('when a node never gets anywhere', () => {
+    // Nobody tells it anything, and what it is asked for it says it has not taken.
+    const fault: PbftFault = (effects, _, { index }) =>
+      effects.flatMap((effect): PbftEffect[] => {
+        if (effect.type === 'broadcast') return [{ ...effect, to: effect.to.filter((to) => to !== 2) }];
+        if (effect.type !== 'reply' || index !== 2)
+          return effect.type === 'send' && effect.to === 2 ? [] : [effect];
+        return [{ ...effect, result: { status: 'rejected', reason: 'planted' } }];
+      });
+    expect(found(fault)).toMatch(/have executed the same/);
+  });
+});
