@@ -2,6 +2,7 @@
  * A cluster of PBFT engines in one process, on a virtual clock. Every message takes the same time, unless a test holds
  * it back; members without an engine are the test's to speak for. Messages go through the codec, as over a connection.
  */
+import type { Application } from '../../peer/applications/application.ts';
 import { OrderedLog } from '../../peer/applications/ordered-log.ts';
 import type { EngineEvent } from '../../peer/engines/engine.ts';
 import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
@@ -189,14 +190,22 @@ export class PbftNetwork {
   /** Whether a message arrives. */
   passes: (sent: Sent) => boolean = () => true;
   private readonly keys;
+  private readonly application: () => Application;
   private readonly happenings: Happening[] = [];
 
-  /** @param options.scripted members for which no engine runs */
+  /**
+   * @param options.scripted members for which no engine runs
+   * @param options.application what they execute, in its first state: an ordered log, unless said otherwise
+   */
   constructor(
     replicas: number,
-    options: Partial<PbftConfig> & { readonly scripted?: readonly number[] } = {},
+    options: Partial<PbftConfig> & {
+      readonly scripted?: readonly number[];
+      readonly application?: () => Application;
+    } = {},
   ) {
-    const { scripted = [], ...config } = options;
+    const { scripted = [], application = () => new OrderedLog(), ...config } = options;
+    this.application = application;
     this.replicas = replicas;
     this.quorum = quorumOf(replicas);
     this.config = { ...DEFAULT_PBFT_CONFIG, viewChangeTimeout: 1_000, checkpointInterval: 4, ...config };
@@ -227,7 +236,7 @@ export class PbftNetwork {
     const signatures = this.keys[self];
     if (signatures === undefined) throw new RangeError(`no member ${self}`);
     const membership = { cluster: CLUSTER, replicas: this.replicas, self };
-    return new PbftEngine(this.config, membership, { view, signatures, application: new OrderedLog() });
+    return new PbftEngine(this.config, membership, { view, signatures, application: this.application() });
   }
 
   send(from: number, to: number, message: PbftMessage): void {
