@@ -43,7 +43,7 @@ async function openNode(index: number, options: Partial<PbftNodeOptions> = {}): 
   const node = await openPbftNode(
     {
       ...{ port: 0, bind: '127.0.0.1', cluster: demonstrationCluster(4), key: demonstrationKey(index) },
-      ...{ application: 'log', config: DEFAULT_PBFT_CONFIG, bootstrap: [] },
+      ...{ application: 'log', config: DEFAULT_PBFT_CONFIG, bootstrap: [], http: undefined },
       ...options,
     },
     {
@@ -126,7 +126,7 @@ describe('a replica', () => {
     const opening = openPbftNode(
       {
         ...{ port, bind: '127.0.0.1', cluster: demonstrationCluster(4), key: demonstrationKey(1) },
-        ...{ application: 'log', config: DEFAULT_PBFT_CONFIG, bootstrap: [] },
+        ...{ application: 'log', config: DEFAULT_PBFT_CONFIG, bootstrap: [], http: undefined },
       },
       { store, log: silentLog, bar: false, onFailure: () => undefined },
     );

@@ -14,7 +14,7 @@ export interface ClusterPlan {
   readonly application?: 'log' | 'kv';
   /** Sequence numbers between checkpoints. */
   readonly checkpointInterval?: number;
-  /** In seconds. */
+  /** In seconds; not so short that a busy machine gives up primaries that do their best. */
   readonly viewChangeTimeout?: number;
   /** Further arguments of each replica. */
   readonly extra?: readonly string[];
@@ -149,7 +149,7 @@ export class Cluster {
       nodes = 4,
       application = 'log',
       checkpointInterval = 100,
-      viewChangeTimeout = 1,
+      viewChangeTimeout = 2,
       extra = [],
     } = this.#plan;
     const [first] = this.replicas;
