@@ -23,7 +23,8 @@ import type {
 import type { PbftSubject } from './subject.ts';
 
 /** A request that was executed, where and when. */
-export interface Executed extends ExecutedRequest {
+export interface Executed {
+  readonly request: ExecutedRequest;
   readonly at: number;
   readonly sequence: number;
   readonly view: number;
@@ -84,13 +85,13 @@ export class PbftHistory {
 
   /** The view change that is under way. */
   get viewChange(): ViewChangeJson | null {
-    const [newest] = this.viewChanges.items;
+    const { newest } = this.viewChanges;
     return newest?.endedAt === null ? newest : null;
   }
 
   /** The state that is being fetched. */
   get transfer(): TransferJson | null {
-    const [newest] = this.transfers.items;
+    const { newest } = this.transfers;
     return newest?.finishedAt === null ? newest : null;
   }
 
@@ -117,7 +118,7 @@ export class PbftHistory {
         // Where the states of others went on meanwhile, it begins anew.
         const begun = { startedAt: at, sequence, executed, pages: 0, total: null, finishedAt: null };
         if (this.transfer === null) this.transfers.add(begun);
-        else this.transfers.items[0] = { ...this.transfer, sequence, pages: 0, total: null };
+        else this.transfers.replaceNewest({ ...this.transfer, sequence, pages: 0, total: null });
         break;
       }
       case 'transfer-progress':
@@ -186,7 +187,7 @@ export class PbftHistory {
     this.#step.requests += requests.length;
     this.#step.batches++;
     for (const request of requests.slice(-MAX_TOLD_REQUESTS)) {
-      this.requests.add({ ...request, at, sequence, view });
+      this.requests.add({ request, at, sequence, view });
     }
     if (phases === undefined) return;
     this.#latest.add(phases);
@@ -196,7 +197,7 @@ export class PbftHistory {
   #onViewChange({ view, reason }: Extract<PbftNotice, { kind: 'view-change-started' }>, at: string): void {
     const current = this.viewChange;
     if (current !== null) {
-      this.viewChanges.items[0] = { ...current, view, attempts: current.attempts + 1 };
+      this.viewChanges.replaceNewest({ ...current, view, attempts: current.attempts + 1 });
       return;
     }
     this.#changingSince = this.#now();
@@ -211,7 +212,7 @@ export class PbftHistory {
     const current = this.viewChange;
     if (current !== null) {
       const tookMs = Math.max(0, this.#now() - this.#changingSince);
-      this.viewChanges.items[0] = { ...current, ...entered, tookMs };
+      this.viewChanges.replaceNewest({ ...current, ...entered, tookMs });
     } else {
       const told = { startedAt: at, reason: 'told', from: this.#view, attempts: 0, tookMs: 0 } as const;
       this.viewChanges.add({ ...told, ...entered });
@@ -220,7 +221,7 @@ export class PbftHistory {
   }
 
   #amendTransfer(change: Partial<TransferJson>): void {
-    if (this.transfer !== null) this.transfers.items[0] = { ...this.transfer, ...change };
+    if (this.transfer !== null) this.transfers.replaceNewest({ ...this.transfer, ...change });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { PbftNotice } from '../../engines/pbft/interface.ts';
 import type { EventHub } from '../events.ts';
 import { STEP_SECONDS } from '../limits.ts';
+import type { Newest } from '../newest.ts';
 import { EventPace } from '../pace.ts';
 import { isoTime } from '../time.ts';
 import type { PbftHistory } from './history.ts';
@@ -47,10 +48,6 @@ export class PbftLiveFeed {
   onNotice(notice: PbftNotice): void {
     if (!this.#pace.changed()) return;
     const history = this.#history;
-    const newest = <T>(items: readonly T[], tell: (item: T) => void): void => {
-      const [item] = items;
-      if (item !== undefined) tell(item);
-    };
     switch (notice.kind) {
       case 'executed': {
         const { sequence, view, requests, phases } = notice;
@@ -62,31 +59,21 @@ export class PbftLiveFeed {
       }
       case 'view-change-started':
       case 'view-entered':
-        newest(history.viewChanges.items, (change) => {
-          this.#pace.tell('view', () => change);
-        });
+        this.#newest('view', history.viewChanges);
         break;
       case 'checkpoint':
-        newest(history.checkpoints.items, (checkpoint) => {
-          this.#pace.tell('checkpoint', () => checkpoint);
-        });
+        this.#newest('checkpoint', history.checkpoints);
         break;
       case 'transfer-started':
       case 'transfer-progress':
       case 'transfer-finished':
-        newest(history.transfers.items, (transfer) => {
-          this.#pace.tell('transfer', () => transfer);
-        });
+        this.#newest('transfer', history.transfers);
         break;
       case 'offence':
-        newest(history.offences.items, (offence) => {
-          this.#pace.tell('offence', () => offence);
-        });
+        this.#newest('offence', history.offences);
         break;
       case 'diverged':
-        newest(history.divergences.items, (divergence) => {
-          this.#pace.tell('diverged', () => divergence);
-        });
+        this.#newest('diverged', history.divergences);
         break;
       case 'answered':
         break;
@@ -96,6 +83,12 @@ export class PbftLiveFeed {
   /** A submission has its answer, later than its client waited. */
   onAnswer(answer: AnswerJson): void {
     this.#pace.tell('answer', () => answer);
+  }
+
+  /** Tells what has just happened. */
+  #newest<Name extends keyof PbftEvents>(name: Name, kind: Newest<PbftEvents[Name]>): void {
+    const { newest } = kind;
+    if (newest !== undefined) this.#pace.tell(name, () => newest);
   }
 
   #status(): void {

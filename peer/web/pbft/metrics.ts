@@ -103,7 +103,7 @@ export class PbftMetrics extends Metrics<Snapshot> {
         this.#reasons.inc({ reason: notice.reason });
         break;
       case 'view-entered': {
-        const [change] = this.#history.viewChanges.items;
+        const { newest: change } = this.#history.viewChanges;
         if (change !== undefined && change.attempts > 0) {
           this.#viewChanges.observe((change.tookMs ?? 0) / 1000);
         }

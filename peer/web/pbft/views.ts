@@ -101,11 +101,11 @@ export class PbftViews {
     const { executed, requests } = this.#history;
     return {
       executed,
-      requests: requests.items.map(({ at, sequence, view, client, timestamp, operation, result }) => ({
-        ...{ at: isoTime(at), sequence, view, client, timestamp },
-        operation: told(operation),
-        result: told(result),
-        text: told(application.describe(result)),
+      requests: requests.items.map(({ at, sequence, view, request }) => ({
+        ...{ at: isoTime(at), sequence, view, client: request.client, timestamp: request.timestamp },
+        operation: told(request.operation),
+        result: told(request.result),
+        text: told(application.describe(request.result)),
       })),
     };
   }
