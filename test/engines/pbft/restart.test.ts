@@ -164,6 +164,24 @@ describe('a replica that has lost its store', () => {
   });
 });
 
+describe('what a replica has prepared', () => {
+  it('is still in its view change after a restart: others may have decided it', () => {
+    const network = new PbftNetwork(4, { scripted: [0, 2, 3] });
+    const proposal = network.prePrepare(0, 1, network.batch(3, 7));
+    network.send(0, 1, proposal);
+    network.send(2, 1, { type: 'PREPARE', vote: network.vote('prepare', 2, proposal.header) });
+    network.run(LATENCY);
+    expect(network.sentOf('COMMIT').length).toBeGreaterThan(0);
+    network.member(1).crash();
+    network.member(1).start();
+    for (const replica of [2, 3]) network.send(replica, 1, network.viewChange(2, replica));
+    network.run(LATENCY);
+    const sent = network.sentOf('VIEW_CHANGE').find(({ from }) => from === 1);
+    expect(sent?.message.change.prepared.map(({ header }) => header)).toEqual([proposal.header]);
+    expect(sent?.message.change.prepared[0]?.prepares.map(({ replica }) => replica).sort()).toEqual([1, 2]);
+  });
+});
+
 describe('a new view that is cut short', () => {
   it('by a crash between storing it and its slots binds after the restart: another digest for a carried number is refused', () => {
     const network = new PbftNetwork(4, { scripted: [0, 1, 3] });

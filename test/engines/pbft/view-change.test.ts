@@ -389,9 +389,9 @@ const LIES: readonly Lie[] = [
 describe('a view change', () => {
   // Sources: vmware/concord-bft PR 50, whose leader ignores valid certificates after invalid ones of one malicious replica;
   // celo-blockchain PR 200, where a lock needs no certificate.
-  it.each(LIES)(
-    'that $name is refused, its sender named, nothing of it carried over, and valid ones count all the same',
-    ({ rule, make }) => {
+  it.each(LIES.map((lie) => [lie.name, lie] as const))(
+    'that %s is refused, its sender named, nothing of it carried over, and valid ones count all the same',
+    (_, { rule, make }) => {
       const network = new PbftNetwork(4, { scripted: [0, 2, 3] });
       const leader = network.member(1);
       const prepared = network.header(0, 2, network.batch(2, 7));
