@@ -4,7 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 
+import { readPlan, type Wording } from '../../peer/simulator/plan.ts';
 import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
+import { draw } from '../../peer/simulator/settings.ts';
 import { expectHeld, run } from './harness.ts';
 
 describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
@@ -68,8 +70,28 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
     expectHeld(run(engine, 9, asked, { byzantineKinds: [kind, kind] }));
   });
 
-  it('is not moved by a majority of Byzantine nodes of all kinds', () => {
-    const byzantineKinds = Object.keys(engine.byzantine);
-    expectHeld(run(engine, 10, { nodes: byzantineKinds.length + 4, hours: 0.1 }, { byzantineKinds }));
+  it('is not moved by Byzantine nodes of all kinds together, as many as it can bear', () => {
+    const kinds = Object.keys(engine.byzantine);
+    const nodes = kinds.length + 4;
+    const most = engine.mostByzantine(nodes);
+    for (let first = 0; first < kinds.length; first += most) {
+      const byzantineKinds = kinds.slice(first, first + most);
+      expectHeld(run(engine, 10, { nodes, hours: 0.1 }, { byzantineKinds }));
+    }
+  });
+
+  it('has never more Byzantine nodes than it can bear', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const { values, byzantine } = draw(seed, { faults: 'mixed', ranges: {}, byzantineKinds: [] }, engine);
+      expect(byzantine.length).toBeLessThanOrEqual(engine.mostByzantine(values['nodes'] ?? 0));
+    }
+    const [kind = ''] = Object.keys(engine.byzantine);
+    const most = engine.mostByzantine(7);
+    const wording = (count: number): Wording => ({
+      nodes: '7',
+      byzantine: Array(count).fill(kind).join(','),
+    });
+    expect(readPlan(engine, wording(most)).byzantineKinds).toHaveLength(most);
+    expect(() => readPlan(engine, wording(most + 1))).toThrow(`${engine.name} can bear ${most} Byzantine`);
   });
 });
