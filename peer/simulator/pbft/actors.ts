@@ -369,7 +369,7 @@ export const ACTORS = {
           return signing.request({ client: self, timestamp, operation });
         }),
       });
-      body.every(OFTEN, () => {
+      body.every(SELDOM, () => {
         const { view = 0, executed = 0, low = 0 } = means.status() ?? {};
         const far = chance.pick([1, 2, 100, FAR]);
         const choice = { view: view + chance.below(far), sequence: executed + chance.integer(1, far) };
