@@ -1,6 +1,7 @@
 // Whether the programs of a checkout work under the Node that runs this file: two peers and a miner, as processes on
 // loopback, mine until both peers have the same block at height 3 or above, and end in order; then the chain is
-// exported and verified. Simulations must come out as they do under every other Node.
+// exported and verified. Four replicas agree, though their primary is killed. Simulations must come out as they do under
+// every other Node.
 //
 //     node .ci/smoke.js [folder of the checkout]
 import { spawn } from 'node:child_process';
@@ -25,15 +26,16 @@ class Program {
   errors = '';
   code = undefined;
 
-  /** @param {string[]} args */
-  constructor(args) {
+  /** @param {string[]} args @param {string} [input] what is typed into it */
+  constructor(args, input) {
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));
     this.name = args.slice(0, 2).join(' ');
     this.child = spawn(process.execPath, args, {
       cwd: root,
       env: Object.fromEntries(inherited),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    this.child.stdin?.end(input);
     programs.push(this);
     this.child.stdout.setEncoding('utf8').on('data', (text) => (this.output += text));
     let rest = '';
@@ -125,7 +127,7 @@ async function smoke() {
     const theirs = new Set(second.blocks());
     return first.blocks().find((block) => Number.parseInt(block, 10) >= HEIGHT && theirs.has(block));
   });
-  for (const path of ['', 'main.js', 'status', 'metrics']) {
+  for (const path of ['', 'pow/main.js', 'status', 'metrics']) {
     const { status } = await fetch(`${page}${path}`);
     if (status !== 200) throw new Error(`the page's /${path} is answered with ${status}`);
   }
@@ -138,10 +140,21 @@ async function smoke() {
     const code = await new Program(['peer', ...args]).ended;
     if (code !== 0) throw new Error(`peer ${args[0]} ended with ${code}`);
   }
+  await cluster();
   const compiled = 'dist/test/simulator/golden.js';
   const golden = new Program([existsSync(join(root, compiled)) ? compiled : 'test/simulator/golden.ts']);
   if ((await golden.ended) !== 0) throw new Error('simulations do not have the digests of golden.json');
   console.log(`smoke: Node ${process.version}: two peers agree on block ${common}`);
+}
+
+/** Four replicas decide something, lose their primary, and decide something more. */
+async function cluster() {
+  const commands = ['submit hello', 'kill 1', 'submit hello again', 'status', 'quit', ''];
+  const network = new Program(['peer', 'network', '--engine', 'pbft'], commands.join('\n'));
+  const code = await network.ended;
+  if (code !== 0 || !/^entry 1$[^]*^entry 2$/m.test(network.output)) {
+    throw new Error(`a cluster ended with ${code}: ${network.output}`);
+  }
 }
 
 const late = new Promise((_, fail) => {
