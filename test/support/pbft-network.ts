@@ -35,7 +35,7 @@ import { MemoryStore } from '../../peer/storage/memory.ts';
 
 type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;
 
-/** How long a message takes, in milliseconds. */
+/** How long a message takes, in milliseconds, where a test says nothing else. */
 export const LATENCY = 10;
 const CLUSTER = 'test';
 
@@ -187,6 +187,8 @@ export class PbftNetwork {
   readonly members: readonly PbftMember[];
   /** Every message that somebody sent. */
   readonly sent: Sent[] = [];
+  /** How long a message takes, in milliseconds. */
+  latencyOf: (sent: Sent) => number = () => LATENCY;
   /** Whether a message arrives. */
   passes: (sent: Sent) => boolean = () => true;
   private readonly keys;
@@ -244,7 +246,7 @@ export class PbftNetwork {
     this.sent.push(sent);
     if (!this.passes(sent)) return;
     const bytes = pbftCodec.encode(message);
-    this.after(LATENCY, () => {
+    this.after(this.latencyOf(sent), () => {
       const { message: decoded, fault } = pbftCodec.decode(bytes);
       if (fault !== undefined) this.member(to).handle({ type: 'malformed', now: this.now, from, fault });
       else this.member(to).handle({ type: 'message', now: this.now, from, message: decoded });

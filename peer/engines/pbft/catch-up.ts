@@ -38,10 +38,15 @@ export class CatchUp {
 
   /** Whether so many say that they are further on that one of them is correct. */
   get isBehind(): boolean {
-    const { execution, context, transfer } = this.replica;
-    if (transfer.active) return true;
-    const ahead = [...this.statuses.values()].filter(({ executed }) => executed > execution.executed);
-    return ahead.length > context.faulty;
+    return this.isBehindBy(1);
+  }
+
+  /**
+   * The same by more than is under way at any time. Somebody is always a little ahead, and together with f liars that must
+   * not make us patient for ever with a primary that leaves something out.
+   */
+  get isFarBehind(): boolean {
+    return this.isBehindBy(this.replica.context.config.pipeline + 1);
   }
 
   get others(): ReplicaView[] {
@@ -159,6 +164,14 @@ export class CatchUp {
       ordering.proposed > execution.executed ||
       this.isBehind
     );
+  }
+
+  private isBehindBy(distance: number): boolean {
+    const { execution, context, transfer } = this.replica;
+    if (transfer.active) return true;
+    const least = execution.executed + distance;
+    const ahead = [...this.statuses.values()].filter(({ executed }) => executed >= least);
+    return ahead.length > context.faulty;
   }
 
   private tell(): void {

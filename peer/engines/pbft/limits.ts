@@ -20,6 +20,12 @@ export const MAX_BATCH_LENGTH = 262_144;
 
 /** The window between the watermarks, in checkpoint intervals. Source: PBFT, section 4.3. */
 export const WINDOW = 2;
+/**
+ * Batches of earlier views that are kept for a sequence number until it is decided, besides those that the log names. An
+ * attacker that has a proof of one that all have given up could hold up every view; to make all give it up takes as many
+ * views in which something else was proposed and nothing prepared.
+ */
+export const MAX_OTHER_BATCHES = 8;
 /** How far the time of a batch may be from our own clock: clocks are wrong, but not by more. */
 export const TIME_TOLERANCE = 600_000;
 /** Votes for views to come that are kept for each replica: those that overtake a new view on its way to us. */

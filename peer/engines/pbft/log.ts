@@ -1,6 +1,6 @@
 /** What a replica knows of each sequence number between the watermarks. */
 import type { Gauge } from '../engine.ts';
-import { WINDOW } from './limits.ts';
+import { MAX_OTHER_BATCHES, WINDOW } from './limits.ts';
 import type { Batch, Header, PreparedProof, Vote } from './messages.ts';
 
 /** That a batch was decided: commits of a quorum for it, in one view. */
@@ -51,14 +51,16 @@ export class Slot {
   }
 
   /**
-   * Keeps a batch, and only those others that something here still names.
+   * Keeps a batch, and those others that something here still names or that were kept last: somebody may show later that
+   * one was prepared for which we have voted, and then it must be had from us.
    *
    * @returns the digests of those that were given up
    */
   keep(digest: string, batch: Batch): string[] {
     this.bodies.set(digest, batch);
     const named = [digest, this.header?.digest, this.prepared?.header.digest, this.decided?.digest];
-    const dropped = this.digests.filter((other) => !named.includes(other));
+    const others = this.digests.filter((other) => !named.includes(other));
+    const dropped = this.decided === undefined ? others.slice(0, -MAX_OTHER_BATCHES) : others;
     for (const other of dropped) this.bodies.delete(other);
     return dropped;
   }

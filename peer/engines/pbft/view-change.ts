@@ -64,7 +64,7 @@ export class ViewChanges {
    */
   watch(): void {
     const { context, pool, position } = this.replica;
-    const idle = position.changing || this.replica.catchUp.isBehind;
+    const idle = position.changing || this.replica.catchUp.isFarBehind;
     const oldest = idle ? undefined : pool.oldest;
     if (oldest === this.watched) return;
     this.watched = oldest;

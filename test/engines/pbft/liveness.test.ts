@@ -112,3 +112,69 @@ describe('a new primary', () => {
     expect(network.member(1).count('execution.repeated')).toBe(0);
   });
 });
+
+describe('a primary that leaves one client out', () => {
+  it('is replaced, although somebody is always a little ahead and a liar says that it is, too', () => {
+    const network = new PbftNetwork(4, { scripted: [0] });
+    // Who is the last to execute changes with each batch, and it hears before that that others have.
+    network.latencyOf = ({ message, to }) => {
+      if (message.type === 'STATUS') return 1;
+      return message.type === 'COMMIT' && to === 1 + (message.vote.sequence % 3) ? 80 : 20;
+    };
+    const serve = (sequence: number): void => {
+      if (network.up.some(({ status }) => status.view > 0)) return;
+      const proposal = network.prePrepare(0, sequence, network.batch(0, network.now));
+      network.broadcast(0, proposal);
+      network.broadcast(0, { type: 'COMMIT', vote: network.vote('commit', 0, proposal.header) });
+      const status = { view: 0, changing: false, stable: 0, executed: 1_000_000 };
+      network.broadcast(0, { type: 'STATUS', status });
+      network.after(35, () => {
+        serve(sequence + 1);
+      });
+    };
+    serve(1);
+    network.run(200);
+    network.member(2).submit('["append","left out"]');
+    const answered = (): boolean => network.member(2).told('answered').length > 0;
+    expect(network.run(20 * SECOND, answered)).toBe(true);
+  });
+});
+
+describe('a batch that was prepared', () => {
+  it('can still be had when its proof is shown late, by somebody who does not have it', () => {
+    const network = new PbftNetwork(4, { scripted: [0] });
+    // The primary learns that its batch is prepared, and nobody else does.
+    network.passes = ({ to, message }) => message.type !== 'PREPARE' || to === 0;
+    const { header, batch } = network.prePrepare(0, 1, network.batch(0, 1));
+    for (const to of [1, 2]) network.send(0, to, { type: 'PRE_PREPARE', header, batch });
+    network.member(3).submit('["append","a"]');
+    network.run(3 * LATENCY);
+    const prepares = network.sentOf('PREPARE').flatMap(({ to, message }) => (to === 0 ? [message.vote] : []));
+    expect(prepares.map(({ replica }) => replica)).toEqual([1, 2]);
+    // In the next view the same number is for something else.
+    const proposed = (): boolean => network.sentOf('PREPARE').some(({ message }) => message.vote.view === 1);
+    expect(network.run(10 * SECOND, proposed)).toBe(true);
+    network.run(3 * LATENCY);
+    // From then on every primary hears of the proof first.
+    network.latencyOf = ({ from }) => (from === 0 ? 1 : LATENCY);
+    const shown = new Set<number>();
+    const show = (): void => {
+      for (const { status } of network.up) {
+        const { view, phase } = status;
+        if (phase !== 'changing view' || shown.has(view)) continue;
+        shown.add(view);
+        const prepared = [{ header, prepares }];
+        const change = network
+          .signing(0)
+          .viewChange({ view, stable: 0, certificate: [], prepared, replica: 0 });
+        network.broadcast(0, { type: 'VIEW_CHANGE', change });
+      }
+      if (!network.allExecuted(1)) network.after(2, show);
+    };
+    show();
+    network.run(10 * SECOND, () => network.up.every(({ status }) => status.view >= 2));
+    network.heal();
+    expect(network.run(200 * SECOND, () => network.member(3).told('answered').length > 0)).toBe(true);
+    expect(network.member(3).told('executed')[0]?.digest).toBe(header.digest);
+  });
+});
