@@ -120,7 +120,7 @@ export class CatchUp {
     const { context, log, journal, execution } = this.replica;
     const [first] = commits;
     if (first === undefined) return;
-    const { sequence, digest } = first;
+    const { view, sequence, digest } = first;
     if (!log.isWithin(sequence) || sequence <= execution.executed) return;
     const slot = log.at(sequence);
     if (slot.decided !== undefined && slot.body(digest) !== undefined) return;
@@ -129,7 +129,7 @@ export class CatchUp {
       return;
     }
     context.count('decided.taken');
-    slot.decided = { digest, commits };
+    slot.decided = { view, digest, commits };
     journal.body(slot, digest, batch, slot.keep(digest, batch));
     this.replica.ordering.skipTo(sequence);
     execution.run();

@@ -81,7 +81,7 @@ export class Execution {
     context.notify({
       kind: 'executed',
       sequence: slot.sequence,
-      view: slot.decided?.commits[0]?.view ?? 0,
+      view: slot.decided?.view ?? 0,
       digest: slot.decided?.digest ?? '',
       requests: done,
       phases: phasesOf(slot, context.now),

@@ -5,6 +5,7 @@ import type { Batch, Header, PreparedProof, Vote } from './messages.ts';
 
 /** That a batch was decided: commits of a quorum for it, in one view. */
 export interface Decision {
+  readonly view: number;
   readonly digest: string;
   readonly commits: readonly Vote[];
 }

@@ -74,7 +74,9 @@ export class Ordering {
       return;
     }
     if (slot.decided !== undefined && slot.decided.digest !== digest) {
-      context.offend(from, 'pre-prepare-decided');
+      // A primary that has not heard of a later view proposes in good faith what was decided otherwise there.
+      if (slot.decided.view > view) context.count('pre-prepare.overtaken');
+      else context.offend(from, 'pre-prepare-decided');
       return;
     }
     const fault = this.batchFault(batch, digest);
@@ -308,7 +310,7 @@ export class Ordering {
     if (slot.decided !== undefined) return;
     const commits = this.agreeing('commit', slot.commits, header, context.quorum);
     if (commits === undefined) return;
-    slot.decided = { digest, commits };
+    slot.decided = { view, digest, commits };
     journal.decide(slot);
     execution.run();
   }

@@ -178,3 +178,33 @@ describe('a batch that was prepared', () => {
     expect(network.member(3).told('executed')[0]?.digest).toBe(header.digest);
   });
 });
+
+describe('a primary that has not heard of a later view', () => {
+  const sequence = 1;
+
+  /** Member 3 is still in view 0, and is shown what was decided in the view of `header`. */
+  function shownDecision(view: number): PbftNetwork {
+    const network = new PbftNetwork(4, { scripted: [0, 1, 2] });
+    const { header, batch } = network.prePrepare(view, sequence, network.batch(1, 1));
+    const commits = [0, 1, 2].map((replica) => network.vote('commit', replica, header));
+    network.send(1, 3, { type: 'DECIDED', batch, commits });
+    network.run(2 * LATENCY);
+    expect(network.member(3).status.executed).toBe(sequence);
+    network.send(0, 3, network.prePrepare(0, sequence, network.batch(1, 2)));
+    network.run(2 * LATENCY);
+    return network;
+  }
+
+  it('is not accused of what it proposes in place of what was decided there', () => {
+    const network = shownDecision(1);
+    expect(network.member(3).told('offence')).toEqual([]);
+    expect(network.member(3).count('pre-prepare.overtaken')).toBe(1);
+    expect(network.sentOf('PREPARE')).toEqual([]);
+  });
+
+  it('unlike one that proposes something else than was decided in its own view', () => {
+    expect(shownDecision(0).member(3).told('offence')).toMatchObject([
+      { member: 0, rule: 'pre-prepare-decided' },
+    ]);
+  });
+});
