@@ -129,6 +129,7 @@ function helpText(command: Command): string {
     '  node peer simulate',
     '  node peer simulate pow --nodes 20 --loss 10 --crashes 0..20 --seed 7',
     '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
+    '  node peer simulate pbft --nodes 7 --byzantine twins,forger --crashes 20',
     '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
     '  node peer simulate pow --faults mixed --seed 17 --trace trace.jsonl',
   ].join('\n');

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
 import { powSubject } from '../../peer/simulator/pow/subject.ts';
-import { draw, SETTINGS, type Drawn, type Plan, type SettingSpec } from '../../peer/simulator/settings.ts';
+import { draw, settingsOf, type Drawn, type Plan } from '../../peer/simulator/settings.ts';
 
 const QUIET: Plan = { faults: 'none', ranges: {}, byzantineKinds: [] };
 const MIXED: Plan = { ...QUIET, faults: 'mixed' };
-const SPECS: Readonly<Record<string, SettingSpec>> = { ...SETTINGS, ...powSubject.settings };
+const SPECS = settingsOf(powSubject);
 const SEEDS = Array.from({ length: 300 }, (_, seed) => seed);
 
 function drawOf(seed: number, plan: Plan): Drawn {
@@ -41,21 +42,23 @@ describe('the settings of a seed', () => {
     expect(new Set(losses).size).toBeGreaterThan(200);
   });
 
-  it('lie in the ranges of the menu where faults are mixed; each kind of fault is left out now and then', () => {
-    const all = SEEDS.map((seed) => drawOf(seed, MIXED).values);
-    for (const [name, { mixed, fault, initial }] of Object.entries(SPECS)) {
-      const values = all.map((one) => one[name] ?? NaN);
-      const range = mixed ?? { least: initial, most: initial };
-      const drawn = fault === true ? values.filter((value) => value !== 0) : values;
-      expect(
-        drawn.every((value) => value >= range.least && value <= range.most),
-        name,
-      ).toBe(true);
-      if (fault !== true) continue;
-      expect(drawn.length, name).toBeGreaterThan(0.5 * SEEDS.length);
-      expect(drawn.length, name).toBeLessThan(0.7 * SEEDS.length);
-    }
-  });
+  it.each([powSubject, pbftSubject])(
+    'lie in the ranges of the menu where faults are mixed; each kind of fault is left out now and then: $name',
+    (subject) => {
+      const all = SEEDS.map((seed) => draw(seed, MIXED, subject).values);
+      for (const [name, { mixed, fault, initial, share = 0.6 }] of Object.entries(settingsOf(subject))) {
+        const values = all.map((one) => one[name] ?? NaN);
+        const range = mixed ?? { least: initial, most: initial };
+        const drawn = fault === true ? values.filter((value) => value !== 0) : values;
+        expect(
+          drawn.every((value) => value >= range.least && value <= range.most),
+          name,
+        ).toBe(true);
+        if (fault !== true) continue;
+        expect(Math.abs(drawn.length / SEEDS.length - share), name).toBeLessThan(0.1);
+      }
+    },
+  );
 
   it('do not depend on what is asked of the others', () => {
     fc.assert(

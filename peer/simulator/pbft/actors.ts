@@ -307,6 +307,17 @@ export const ACTORS = {
       }),
   },
 
+  hoarder: {
+    description:
+      'as primary lets a batch be prepared by as few as can be, and shows the proof when it is too late',
+    corrupt: (body, { quorum, replicas, self }) =>
+      changing(body, (message, to) => {
+        if (message.type === 'PRE_PREPARE')
+          return (to - self + replicas) % replicas < quorum ? message : undefined;
+        return message.type === 'COMMIT' || message.type === 'BATCH' ? undefined : message;
+      }),
+  },
+
   'slow-primary': {
     description: 'as primary does everything just before it would be given up',
     corrupt: (body, means) => ({

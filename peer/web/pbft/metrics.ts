@@ -146,7 +146,7 @@ export class PbftMetrics extends Metrics<Snapshot> {
       'Sequence numbers: proposed, executed, and the low and high watermark',
       ['of'],
       (tell, { status }) => {
-        for (const of of ['proposed', 'executed', 'low', 'high'] as const) tell(status[of], { of });
+        for (const point of ['proposed', 'executed', 'low', 'high'] as const) tell(status[point], { of: point });
       },
     );
     this.gauge('pbft_waiting_requests', 'Requests that wait to be executed', [], (tell, { status }) => {
