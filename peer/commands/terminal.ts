@@ -60,7 +60,7 @@ export class Terminal {
     this.#reader = reader;
     // The terminal is read key by key, so that Ctrl-C is one of them.
     reader.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-    reader.prompt();
+    this.#ask(reader);
     for await (const line of reader) {
       try {
         await prompt.run(line, parts);
@@ -68,7 +68,7 @@ export class Terminal {
         this.complain(error);
       }
       if (parts.stopped.aborted) return;
-      reader.prompt();
+      this.#ask(reader);
     }
     if (this.interactive) parts.quit();
   }
@@ -78,6 +78,11 @@ export class Terminal {
     this.#reader = undefined;
     reader?.close();
     this.#clear();
+  }
+
+  /** Only where somebody types: a pipe may have ended long before its last line is done, and newer Nodes mind. */
+  #ask(reader: Interface): void {
+    if (this.interactive) reader.prompt();
   }
 
   #clear(): void {

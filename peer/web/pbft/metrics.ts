@@ -146,7 +146,8 @@ export class PbftMetrics extends Metrics<Snapshot> {
       'Sequence numbers: proposed, executed, and the low and high watermark',
       ['of'],
       (tell, { status }) => {
-        for (const point of ['proposed', 'executed', 'low', 'high'] as const) tell(status[point], { of: point });
+        for (const point of ['proposed', 'executed', 'low', 'high'] as const)
+          tell(status[point], { of: point });
       },
     );
     this.gauge('pbft_waiting_requests', 'Requests that wait to be executed', [], (tell, { status }) => {
