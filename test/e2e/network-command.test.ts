@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { minedNodes } from '../../peer/network/pow-kind.ts';
-import { takePorts } from '../../peer/network/ports.ts';
 import { nodesSchema } from '../../peer/web/schemas.ts';
 import { CommandNetwork } from '../support/command-network.ts';
 import { eventually } from '../support/asker.ts';
@@ -179,7 +178,7 @@ it.each([
     const end = await network.program.kill(signal);
     expect(end.code).toBe(code);
     await network.leavesNothing(processes);
-    (await takePorts(2, network.basePort)).release();
+    await network.leavesPorts(2);
   },
   LIMIT,
 );

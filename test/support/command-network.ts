@@ -4,8 +4,10 @@ import { mkdirSync, readdirSync } from 'node:fs';
 
 import type { z } from 'zod';
 
+import { takePorts } from '../../peer/network/ports.ts';
 import { blockSchema, statusSchema, type StatusJson } from '../../peer/web/pow/schemas.ts';
 import { nodesSchema, type NodesJson } from '../../peer/web/schemas.ts';
+import { UserError } from '../../shared/errors.ts';
 import { eventually } from './asker.ts';
 import { freePorts, type Lab, type Program } from './processes.ts';
 
@@ -179,6 +181,22 @@ export class CommandNetwork {
     await this.#until('nothing is left', () => {
       const now = new Set(processRows().map(({ pid, args }) => `${pid} ${args}`));
       return processes.every((one) => !now.has(one)) && readdirSync(this.folder).length === 0;
+    });
+  }
+
+  /**
+   * Waits until a network of so many nodes could have its ports. A process that is killed gives its command line up
+   * before its sockets, so that for a moment after `leavesNothing` the system may still be closing them.
+   */
+  async leavesPorts(nodes: number): Promise<void> {
+    await this.#until('its ports are free', async () => {
+      try {
+        (await takePorts(nodes, this.basePort)).release();
+        return true;
+      } catch (error) {
+        if (error instanceof UserError) return false;
+        throw error;
+      }
     });
   }
 
