@@ -1,22 +1,39 @@
+import type { Command } from 'commander';
+
 import { runProgram } from '../shared/options.ts';
-import { exportCommand } from './commands/export.ts';
-import { importCommand } from './commands/import.ts';
-import { completionCommand } from './commands/completion.ts';
-import { networkCommand } from './commands/network.ts';
-import { pbftCommand } from './commands/pbft.ts';
-import { simulateCommand } from './commands/simulate.ts';
 import { peerCommand } from './commands/start.ts';
-import { statusCommand } from './commands/status.ts';
-import { verifyCommand } from './commands/verify.ts';
 
-const program = peerCommand()
-  .addCommand(exportCommand())
-  .addCommand(importCommand())
-  .addCommand(verifyCommand())
-  .addCommand(simulateCommand())
-  .addCommand(networkCommand())
-  .addCommand(pbftCommand())
-  .addCommand(statusCommand())
-  .addCommand(completionCommand());
+/** The commands besides the peer itself, in the order in which the help lists them. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  export: async () => (await import('./commands/export.ts')).exportCommand(),
+  import: async () => (await import('./commands/import.ts')).importCommand(),
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),
+  network: async () => (await import('./commands/network.ts')).networkCommand(),
+  pbft: async () => (await import('./commands/pbft.ts')).pbftCommand(),
+  status: async () => (await import('./commands/status.ts')).statusCommand(),
+  completion: async () => (await import('./commands/completion.ts')).completionCommand(),
+};
 
-await runProgram(program, process.argv.slice(2));
+/** Arguments after which all commands are told of. */
+const TELLS_OF_ALL = ['help', '--help', '-h', 'completion'];
+
+/**
+ * The commands that a command line may be about. Loading the others would take longer than most of them run: a peer needs
+ * no simulator. A name may also be the value of an option; then its command is there, and is not called.
+ */
+function named(args: readonly string[]): string[] {
+  const names = Object.keys(COMMANDS);
+  const some = names.filter((name) => args.includes(name) && name !== 'completion');
+  const all =
+    args.includes('completion') || (some.length === 0 && TELLS_OF_ALL.some((one) => args.includes(one)));
+  return all ? names : some;
+}
+
+const args = process.argv.slice(2);
+const program = peerCommand();
+for (const name of named(args)) {
+  const command = await COMMANDS[name]?.();
+  if (command !== undefined) program.addCommand(command);
+}
+await runProgram(program, args);

@@ -1,9 +1,8 @@
 import { hostname, userInfo } from 'node:os';
-import { resolve } from 'node:path';
 
 import { Command } from 'commander';
 
-import { addressKey, pageUrl, type Address } from '../../shared/address.ts';
+import type { Address } from '../../shared/address.ts';
 import {
   DEFAULT_DIFFICULTY,
   MAX_DIFFICULTY,
@@ -12,7 +11,7 @@ import {
   isMineableName,
   isMineableWord,
 } from '../../shared/block.ts';
-import { createLog, type Log, type LogData, type LogFormat, type LogLevel } from '../../shared/log.ts';
+import type { LogFormat, LogLevel } from '../../shared/log.ts';
 import {
   addCommonOptions,
   addOption,
@@ -22,17 +21,14 @@ import {
   seconds,
   text,
 } from '../../shared/options.ts';
-import type { Supervisor } from '../../shared/supervised.ts';
-import { controlSchema, type Report } from '../network/control.ts';
-import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
 import { addDataDirOption } from './data-dir.ts';
-import { addHttpOptions, isAnyHttpPort, pageOptions, type HttpOptions } from './http-options.ts';
-import { runNode } from './run-node.ts';
+import { addHttpOptions, isAnyHttpPort, type HttpOptions } from './http-options.ts';
 
 /** The longest interval that can be asked for, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
 
-interface StartOptions extends HttpOptions {
+/** The options of a peer, as they were given. */
+export interface StartOptions extends HttpOptions {
   readonly port: number;
   readonly bind: string;
   readonly host?: string;
@@ -95,7 +91,9 @@ Options of a command go after its name: node peer export --data-dir second`,
     .action(async (options: StartOptions) => {
       const [operand] = command.args;
       if (operand !== undefined) command.error(`error: unknown command '${operand}'; see --help`);
-      await start(options, isAnyHttpPort(command));
+      // Only here, so that other commands need not load all that a peer is made of.
+      const { startPeer } = await import('./start-run.ts');
+      await startPeer(options, isAnyHttpPort(command));
     });
   addNetworkOptions(command);
   addChainOptions(command);
@@ -198,88 +196,5 @@ function addMiningOptions(command: Command): void {
       `It must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters, which every peer accepts.`,
     ),
     default: 'gossip-peer',
-  });
-}
-
-/**
- * Runs a peer until a signal stops it or it can't go on.
- *
- * @param anyHttpPort whether the status page may be at another port than the one that is named
- * @throws UserError if it can't be started
- */
-function start(options: StartOptions, anyHttpPort: boolean): Promise<void> {
-  const log = createLog({ level: options.logLevel, format: options.logFormat });
-  return runNode(options, {
-    log,
-    open: (store, onFailure) =>
-      openPowNode(nodeOptions(options, anyHttpPort), {
-        store,
-        log,
-        bar: process.stderr.isTTY && options.logFormat === 'text',
-        onFailure,
-      }),
-    onUp: (node, supervisor) => {
-      sayWhatRuns(log, node, options);
-      if (supervisor !== undefined) obey(supervisor, node);
-    },
-    counters,
-  });
-}
-
-/** Does what the process says that started this one. */
-function obey(supervisor: Supervisor, node: PowNode): void {
-  const tell = (report: Report): void => {
-    supervisor.tell(report);
-  };
-  supervisor.listen((message) => {
-    const control = controlSchema.safeParse(message);
-    if (!control.success || control.data.type !== 'block') return;
-    node.block(control.data.peers);
-    tell({ type: 'done', id: control.data.id });
-  });
-  tell({ type: 'up' });
-}
-
-function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
-  const { minerPort, minerBind = options.bind, minedBy = options.name, genesis = false } = options;
-  return {
-    ...options,
-    host: options.host,
-    minerPort: minerPort === 0 ? undefined : minerPort,
-    minerBind,
-    minedBy,
-    genesis,
-    http: pageOptions(options, anyPort),
-  };
-}
-
-/** Everything that is counted, each under `part.name`: how a person sees what a peer under attack does with it all. */
-function counters(node: PowNode): LogData {
-  const { udp, host } = node.counters();
-  const { received, receivedBytes, sent, sentBytes, dropped, errors } = udp;
-  const { peers, phase, height, counters: engine } = node.status();
-  const parts = { dropped, errors, malformed: host.malformed, engine };
-  const named = Object.entries(parts).flatMap(([part, counts]) =>
-    Object.entries(counts).map(([name, count]): [string, number] => [`${part}.${name}`, count]),
-  );
-  return {
-    ...{ blocks: height, phase, peers: peers.length, messages: host.messages },
-    ...{ received, receivedBytes, sent, sentBytes },
-    ...Object.fromEntries(named.filter(([name]) => !name.startsWith('engine.malformed.'))),
-  };
-}
-
-/** One line that says what a person needs to join, to mine and to find the data. */
-function sayWhatRuns(log: Log, node: PowNode, options: StartOptions): void {
-  const { height, hash } = node.status();
-  log.info('peer is up', {
-    address: addressKey(node.address),
-    miners: node.minerAddress === undefined ? 'off' : addressKey(node.minerAddress),
-    page: node.httpAddress === undefined ? 'off' : pageUrl(node.httpAddress),
-    name: options.name,
-    data: resolve(options.dataDir),
-    difficulty: options.difficulty,
-    blocks: height,
-    tip: hash ?? 'none',
   });
 }

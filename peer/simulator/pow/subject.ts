@@ -161,6 +161,11 @@ class PowRun implements SubjectRun<PowTypes> {
   /** Blocks mined at each height. */
   private readonly siblings = new Map<number, number>();
   private mode: 'mining' | 'resting' | 'finishing' = 'mining';
+  /** How often each word is in the chain with that tip. */
+  private counted: { readonly tip: string | undefined; readonly counts: ReadonlyMap<string, number> } = {
+    tip: undefined,
+    counts: new Map(),
+  };
 
   constructor(world: World<PowTypes>) {
     this.world = world;
@@ -448,10 +453,7 @@ class PowRun implements SubjectRun<PowTypes> {
     const disagreement = this.disagreement();
     if (disagreement !== undefined) return disagreement;
     const [first] = this.honest;
-    const counts = new Map<string, number>();
-    for (const hash of (first && this.watches[first.index])?.hashes ?? []) {
-      for (const word of this.messagesOf.get(hash) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
-    }
+    const counts = this.wordsOf((first && this.watches[first.index])?.hashes ?? []);
     const doubled = this.submissions.find(({ word }) => (counts.get(word) ?? 0) > 1);
     if (doubled !== undefined) {
       this.world.violate(CHECKERS.words, doubled.node, `"${doubled.word}" is in the chain twice`);
@@ -464,6 +466,19 @@ class PowRun implements SubjectRun<PowTypes> {
       .slice(0, 5)
       .map(({ word, node }) => `"${word}" of node ${node.index}`)
       .join(', ')}`;
+  }
+
+  /** How often each word is in a chain; reckoned anew only when its tip is another one. */
+  private wordsOf(hashes: readonly string[]): ReadonlyMap<string, number> {
+    const tip = hashes.at(-1);
+    if (this.counted.tip !== tip) {
+      const counts = new Map<string, number>();
+      for (const hash of hashes) {
+        for (const word of this.messagesOf.get(hash) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
+      }
+      this.counted = { tip, counts };
+    }
+    return this.counted.counts;
   }
 
   /** Mined blocks that are not in the longest chain. */
