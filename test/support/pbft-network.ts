@@ -14,6 +14,7 @@ import {
   type PbftRequest,
   type PbftResult,
   type PbftStatus,
+  type Signatures,
 } from '../../peer/engines/pbft/interface.ts';
 import type {
   Batch,
@@ -191,6 +192,8 @@ export class PbftNetwork {
   latencyOf: (sent: Sent) => number = () => LATENCY;
   /** Whether a message arrives. */
   passes: (sent: Sent) => boolean = () => true;
+  /** Signatures that engines have verified. */
+  verified = 0;
   private readonly keys;
   private readonly application: () => Application;
   private readonly happenings: Happening[] = [];
@@ -238,7 +241,15 @@ export class PbftNetwork {
     const signatures = this.keys[self];
     if (signatures === undefined) throw new RangeError(`no member ${self}`);
     const membership = { cluster: CLUSTER, replicas: this.replicas, self };
-    return new PbftEngine(this.config, membership, { view, signatures, application: this.application() });
+    const counted: Signatures = {
+      sign: (text) => signatures.sign(text),
+      verify: (member, text, signature) => {
+        this.verified++;
+        return signatures.verify(member, text, signature);
+      },
+    };
+    const application = this.application();
+    return new PbftEngine(this.config, membership, { view, signatures: counted, application });
   }
 
   send(from: number, to: number, message: PbftMessage): void {

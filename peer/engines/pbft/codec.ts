@@ -13,6 +13,7 @@ import {
   MAX_PAGE_LENGTH,
   MAX_RECEIVED,
   MAX_REPLICAS,
+  MAX_REQUESTS,
   MAX_SLOTS,
   PAGES_PER_REQUEST,
 } from './limits.ts';
@@ -69,7 +70,7 @@ const status = z.strictObject({ view: count, changing: z.boolean(), stable: coun
 const pageText = z.string().max(MAX_PAGE_LENGTH);
 
 const messageSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('REQUEST'), requests }),
+  z.strictObject({ type: z.literal('REQUEST'), requests: requests.max(MAX_REQUESTS) }),
   z.strictObject({ type: z.literal('PRE_PREPARE'), header, batch }),
   z.strictObject({ type: z.literal('PREPARE'), vote }),
   z.strictObject({ type: z.literal('COMMIT'), vote }),

@@ -19,7 +19,7 @@ export class Execution {
   expect(request: ClientRequest): void {
     const { pool, state } = this.replica;
     if (state.look(request.client, request.timestamp) !== 'new') return;
-    pool.add(request);
+    pool.add(request, this.replica.context.now);
     const waiting = pool.get(request);
     if (waiting !== undefined) waiting.proposed = true;
   }
@@ -64,8 +64,8 @@ export class Execution {
     const done: ExecutedRequest[] = [];
     state.advanceTime(time);
     for (const { client: from, timestamp, operation } of requests) {
-      pool.remove(from, timestamp);
       const execution = state.execute(from, timestamp, operation);
+      pool.onExecuted(from, timestamp, state.floor(from));
       if (execution.kind === 'executed') {
         done.push({ client: from, timestamp, operation, result: execution.result });
       } else {

@@ -4,8 +4,9 @@ import type { Gauge } from '../engine.ts';
 import {
   FETCHES_BURST,
   FETCHES_PER_SECOND,
+  FORWARDED_PER_ROUND,
   FORWARDED_PER_STEP,
-  MAX_BATCH,
+  MAX_REQUESTS,
   ROUNDS_PER_TIMEOUT,
 } from './limits.ts';
 import type { ClientRequest, Reply } from './messages.ts';
@@ -40,7 +41,7 @@ export class Intake {
     const { request } = submitted;
     context.count('submit.accepted');
     context.reply(id, { status: 'accepted', timestamp: request.timestamp });
-    pool.add(request);
+    pool.add(request, context.now);
     this.pass([request]);
   }
 
@@ -65,19 +66,41 @@ export class Intake {
 
   /** Another view: its primary may know nothing of what waits. */
   onNewView(): void {
-    const open = [...this.replica.pool.all()].filter(({ proposed }) => !proposed);
-    this.pass(open.slice(0, FORWARDED_PER_STEP).map(({ request }) => request));
+    this.pass(this.open(Infinity, FORWARDED_PER_STEP));
   }
 
-  /** What has waited too long is sent to everybody: whoever has executed it answers, the others watch the primary. */
+  /**
+   * What waits is passed on to the primary once more: it may not have been connected, or have had no room for more of that
+   * client. What has waited too long is sent to everybody: whoever has executed it answers, the others watch the primary.
+   */
   onRound(): void {
     const { client, context } = this.replica;
-    const overdue = client.takeOverdue((5 * context.config.viewChangeTimeout) / ROUNDS_PER_TIMEOUT);
+    const { viewChangeTimeout } = context.config;
+    if (!this.leads) {
+      const open = this.open(context.now - viewChangeTimeout / ROUNDS_PER_TIMEOUT, FORWARDED_PER_ROUND);
+      context.count('request.passed-again', open.length);
+      this.pass(open);
+    }
+    const overdue = client.takeOverdue((5 * viewChangeTimeout) / ROUNDS_PER_TIMEOUT);
     if (overdue.length === 0) return;
     context.count('request.resent', overdue.length);
     for (const request of overdue) this.take(context.self, request);
     context.broadcast({ type: 'REQUEST', requests: overdue });
     if (this.leads) this.replica.ordering.propose();
+  }
+
+  /**
+   * Requests that nobody has proposed, oldest first.
+   *
+   * @param before only those that came no later, in milliseconds
+   */
+  private open(before: number, most: number): ClientRequest[] {
+    const open: ClientRequest[] = [];
+    for (const { request, since, proposed } of this.replica.pool.all()) {
+      if (open.length === most || since > before) break;
+      if (!proposed) open.push(request);
+    }
+    return open;
   }
 
   /** @returns whether it waits now, or did already */
@@ -97,13 +120,17 @@ export class Intake {
       return false;
     }
     if (pool.has(request)) return true;
+    // Before its signature is looked at: whoever has too many waiting is not to cost more than a look.
+    if (!pool.hasRoomFor(request)) {
+      context.count('limit.requests');
+      return false;
+    }
     if (!context.signing.isRequest(request)) {
       context.offend(from, 'request-signature');
       return false;
     }
-    const added = pool.add(request);
-    context.count(added ? 'request.taken' : 'limit.requests');
-    return added;
+    context.count('request.taken');
+    return pool.add(request, context.now);
   }
 
   private get leads(): boolean {
@@ -119,10 +146,10 @@ export class Intake {
       return;
     }
     if (position.changing) return;
-    for (let from = 0; from < requests.length; from += MAX_BATCH) {
+    for (let from = 0; from < requests.length; from += MAX_REQUESTS) {
       context.send(context.primary(position.view), {
         type: 'REQUEST',
-        requests: requests.slice(from, from + MAX_BATCH),
+        requests: requests.slice(from, from + MAX_REQUESTS),
       });
     }
   }

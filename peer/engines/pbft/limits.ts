@@ -46,8 +46,11 @@ export const SETTLED_PER_BATCH = 128;
 export const RESERVED_TIMESTAMPS = 1_000;
 /** Own requests sent again in one round. */
 export const RESENT_PER_ROUND = 64;
-/** Requests handed on to a new primary in one step. */
+/** Requests handed on to a new primary in one step, and, once more, to the same one in each round. */
 export const FORWARDED_PER_STEP = 1_024;
+export const FORWARDED_PER_ROUND = 64;
+/** Requests in one message: their signatures are verified in one step. */
+export const MAX_REQUESTS = 64;
 
 /** Requests of one client that wait, or whose answers are kept: a fair share of the buffer. */
 export function clientWindowOf(messageBuffer: number, replicas: number): number {

@@ -94,6 +94,11 @@ export class ReplicatedState {
     return this.clients.look(client, timestamp);
   }
 
+  /** All timestamps of a client up to this one are old. */
+  floor(client: number): number {
+    return this.clients.floor(client);
+  }
+
   /** Executes a request, unless that was done before or it is too old. */
   execute(client: number, timestamp: number, operation: string): Execution {
     const known = this.clients.look(client, timestamp);

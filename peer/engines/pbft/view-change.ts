@@ -8,6 +8,7 @@ import { HELP_BURST, HELP_PER_SECOND, MAX_DOUBLINGS } from './limits.ts';
 import type { NewView, PreparedProof, ViewChange } from './messages.ts';
 import { foundationOf, newViewFault, viewChangeFault } from './new-view.ts';
 import type { Replica } from './replica.ts';
+import type { RequestPool } from './requests.ts';
 
 /** The timer of the request that has waited longest, and that of a new view that is to begin. */
 export const REQUEST_TIMER = 'request';
@@ -23,8 +24,8 @@ export class ViewChanges {
   private readonly changes = new Map<number, ViewChange>();
   /** What began the view that we are in; undefined in the first one. */
   newView: NewView | undefined;
-  /** The request that the timer runs for. */
-  private watched: string | undefined;
+  /** The client, or rather its wait, that the timer runs for. */
+  private watched: RequestPool['longest'];
   private newViewTimer = false;
   private readonly told: RateLimit;
 
@@ -58,17 +59,17 @@ export class ViewChanges {
   }
 
   /**
-   * Sees to the timer, at the end of each step. It runs for the request that has waited longest, and begins anew only
-   * when that one is executed: a primary that serves others but not this one is given up all the same. Who knows to be
-   * behind has itself to blame.
+   * Sees to the timer, at the end of each step. It runs for the client that has waited longest, and begins anew only when
+   * something of that client is executed that is no later than what waits: a primary that serves others but not this one is
+   * given up all the same. Who knows to be behind has itself to blame.
    */
   watch(): void {
     const { context, pool, position } = this.replica;
     const idle = position.changing || this.replica.catchUp.isFarBehind;
-    const oldest = idle ? undefined : pool.oldest;
-    if (oldest === this.watched) return;
-    this.watched = oldest;
-    if (oldest === undefined) context.cancel(REQUEST_TIMER);
+    const longest = idle ? undefined : pool.longest;
+    if (longest === this.watched) return;
+    this.watched = longest;
+    if (longest === undefined) context.cancel(REQUEST_TIMER);
     else context.timer(REQUEST_TIMER, this.timeout);
   }
 

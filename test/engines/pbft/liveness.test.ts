@@ -1,6 +1,7 @@
 /** What has brought clusters to a halt, elsewhere or here: each must go on after it. */
 import { describe, expect, it } from 'vitest';
 
+import { MAX_REQUESTS, ROUNDS_PER_TIMEOUT } from '../../../peer/engines/pbft/limits.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
 const SECOND = 1_000;
@@ -206,5 +207,88 @@ describe('a primary that has not heard of a later view', () => {
     expect(shownDecision(0).member(3).told('offence')).toMatchObject([
       { member: 0, rule: 'pre-prepare-decided' },
     ]);
+  });
+});
+
+describe('a member that misbehaves as a client only', () => {
+  const WINDOW = 250;
+  const range = (first: number, count: number): number[] =>
+    Array.from({ length: count }, (_, index) => first + index);
+
+  /** Has member 3 send a member requests, as many messages as it takes. */
+  function request(network: PbftNetwork, to: number, timestamps: readonly number[]): void {
+    for (let from = 0; from < timestamps.length; from += MAX_REQUESTS) {
+      const requests = timestamps.slice(from, from + MAX_REQUESTS).map((time) => network.request(3, time));
+      network.send(3, to, { type: 'REQUEST', requests });
+    }
+  }
+
+  function networkOf(): PbftNetwork {
+    return new PbftNetwork(4, { scripted: [3], checkpointInterval: 100, messageBuffer: 1000 });
+  }
+
+  it.each([
+    // What is later gives way at the backups, as it does at the primary.
+    ['later', 5000, WINDOW],
+    // What is earlier is executed as soon as the primary has room for it.
+    ['earlier', -10, WINDOW + 2],
+  ])(
+    'does not have a primary given up that has no room for something %s that only backups were told',
+    (_, distance, taken) => {
+      const network = networkOf();
+      const rounds = 3;
+      for (let round = 0; round < rounds; round++) {
+        const first = 10_000 * (round + 1);
+        request(network, 0, range(first, WINDOW));
+        for (const backup of [1, 2]) request(network, backup, [first + distance + backup]);
+        network.run(3 * SECOND);
+      }
+      expect(network.up.map(({ status }) => [status.view, status.waiting])).toEqual(
+        [0, 1, 2].map(() => [0, 0]),
+      );
+      expect(network.up.map((member) => member.count('view-change.timeout'))).toEqual([0, 0, 0]);
+      expect(network.member(0).count('limit.requests')).toBeGreaterThanOrEqual(2 * rounds);
+      expect(network.member(0).count('request.taken')).toBe(rounds * taken);
+    },
+  );
+
+  it('does not have a backup wait for what has become too old', () => {
+    const network = networkOf();
+    // The primary is to have no room for the old one before it is too old.
+    network.passes = ({ from, message }) => from !== 2 || message.type !== 'REQUEST';
+    request(network, 0, range(1000, WINDOW));
+    request(network, 2, [1]);
+    network.run(200);
+    request(network, 0, [1000 + WINDOW]);
+    network.run(10 * SECOND);
+    expect(network.up.map(({ status }) => [status.view, status.phase, status.waiting])).toEqual(
+      [0, 1, 2].map(() => [0, 'normal', 0]),
+    );
+  });
+
+  it('costs no more signatures than it has room for', () => {
+    const network = networkOf();
+    network.passes = ({ message }) => message.type === 'REQUEST';
+    const { verified } = network;
+    request(network, 1, range(1000, 4 * WINDOW));
+    network.run(10);
+    expect(network.member(1).status.waiting).toBe(WINDOW);
+    expect(network.member(1).count('limit.requests')).toBe(3 * WINDOW);
+    expect(network.verified - verified).toBe(WINDOW);
+  });
+});
+
+describe('a request', () => {
+  it('that the primary has not heard is passed on again soon, long before the primary is given up', () => {
+    const network = new PbftNetwork(4);
+    // As while a replica that has just started is not connected yet.
+    network.passes = ({ message }) => message.type !== 'REQUEST';
+    network.member(2).submit('["append","early"]');
+    network.run(LATENCY);
+    network.heal();
+    const rounds = (2 * network.config.viewChangeTimeout) / ROUNDS_PER_TIMEOUT;
+    expect(network.run(rounds + 10 * LATENCY, () => network.member(2).told('answered').length > 0)).toBe(
+      true,
+    );
   });
 });
