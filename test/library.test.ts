@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -40,6 +40,14 @@ describe('the library', () => {
     } finally {
       await lab.close();
     }
+  });
+
+  it('is shown in the README as the example uses it, line by line', () => {
+    const [, shown = ''] = /```ts\n([^]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    const lines = shown.split('\n').filter((line) => line !== '');
+    const example = readFileSync('test/examples/pbft-library.ts', 'utf8').split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    expect(example.filter((line) => lines.includes(line))).toEqual(lines);
   });
 
   it('has what is submitted executed by all in one order, also from within an event', async () => {

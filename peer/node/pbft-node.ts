@@ -29,6 +29,7 @@ import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
 import { PbftReporter } from './pbft-report.ts';
 import { ProgressBar, ProgressLines } from './progress.ts';
+import { QuorumWatch } from './quorum-watch.ts';
 
 type PbftHost = EngineHost<PbftMessage, PbftRequest, PbftResult, PbftNotice, number>;
 
@@ -124,6 +125,10 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     );
     const observers = new Observers<PbftObserver>(log);
     const answers = new Answers(clientWindowOf(config.messageBuffer, members.length));
+    const quorumWatch = new QuorumWatch(log, () => ({
+      connected: transport.peers().filter(({ state }) => state === 'up').length,
+      needed: engine.status().quorum - 1,
+    }));
     const host: PbftHost = new EngineHost({
       engine,
       codec: pbftCodec,
@@ -150,6 +155,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     receiver.host = host;
     const close = async (): Promise<void> => {
       reporter.close();
+      quorumWatch.close();
       const closed = opened.close();
       answers.close();
       await closed;
@@ -173,7 +179,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         // A notice is told while the engine is at work, which can take no request then.
         await Promise.resolve();
         if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
-        return answers.wait(() => {
+        const answer = answers.wait(() => {
           try {
             return host.request({ kind: 'submit', operation });
           } catch (error) {
@@ -181,6 +187,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
             throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
           }
         });
+        return quorumWatch.over(answer);
       },
     };
     const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));

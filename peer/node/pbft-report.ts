@@ -1,6 +1,14 @@
 import type { Log } from '../../shared/log.ts';
+import { RateLimit } from '../engines/bounded.ts';
 import type { PbftNotice } from '../engines/pbft/interface.ts';
 import type { Progress } from './progress.ts';
+
+/** Batches told of at info, so that who tries it out sees them agree: so many at once, then so many a second. */
+const BATCHES_BURST = 5;
+const BATCHES_PER_SECOND = 0.2;
+
+/** Characters of a digest that tell batches apart at a glance. */
+const SHOWN_DIGEST = 16;
 
 /** Why a primary is given up. */
 const REASONS: Readonly<Record<Extract<PbftNotice, { kind: 'view-change-started' }>['reason'], string>> = {
@@ -18,10 +26,15 @@ export class PbftReporter {
   readonly #progress: Progress;
   /** Offences that were said, as `member rule`: a member and a rule are warned of once. */
   readonly #offences = new Set<string>();
+  readonly #batches = new RateLimit({ perSecond: BATCHES_PER_SECOND, burst: BATCHES_BURST, maxKeys: 1 });
+  readonly #now: () => number;
+  #clocks = false;
 
-  constructor(log: Log, progress: Progress) {
+  /** @param now in milliseconds, from any moment on */
+  constructor(log: Log, progress: Progress, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#progress = progress;
+    this.#now = now;
   }
 
   /** Takes one notice. */
@@ -33,8 +46,9 @@ export class PbftReporter {
         break;
       case 'executed': {
         const { sequence, view, requests, phases, digest } = notice;
-        log.debug('executed', {
-          ...{ sequence, view, requests: requests.length, digest },
+        const told = requests.length > 0 && this.#batches.take('all', this.#now());
+        log[told ? 'info' : 'debug']('executed', {
+          ...{ sequence, view, requests: requests.length, digest: digest.slice(0, SHOWN_DIGEST) },
           ...(phases && { prepare: Math.round(phases.prepare), total: Math.round(phases.total) }),
         });
         break;
@@ -73,6 +87,13 @@ export class PbftReporter {
           sequence: notice.sequence,
           digest: notice.digest,
         });
+        break;
+      case 'time-refused':
+        log[this.#clocks ? 'debug' : 'warn'](
+          'a batch is refused: its primary and we have clocks that are too far apart; set them',
+          { primary: notice.primary, difference: `${Math.round(notice.difference / 1000)}s` },
+        );
+        this.#clocks = true;
         break;
       case 'offence': {
         const { member, rule } = notice;

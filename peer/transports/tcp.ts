@@ -221,6 +221,17 @@ const TOLD_FAULTS: ReadonlySet<string> = new Set<HandshakeFault>([
   'bad-signature',
 ]);
 
+/** What a person can do about it. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  'wrong-version': 'all members must run the same version of this program',
+  'wrong-cluster':
+    'the name of the cluster, its members, the application, the checkpoint interval and the message buffer must be the same at all members',
+  'unknown-member': 'the list of members must be the same at all of them',
+};
+
+/** So many new connections of a member, each in place of a living one, in an allowance period: nobody restarts so often. */
+const MANY_REPLACEMENTS = 3;
+
 /** Somebody to be connected with: a member, or whoever is at an address. */
 class Target {
   /** Tried by turns. */
@@ -264,6 +275,8 @@ class Member implements KnownMember {
   /** What it may still change and cause to be logged until the next allowance. */
   changes = 0;
   lines = 0;
+  /** How often since then it has dialled although it was connected. */
+  replacements = 0;
   /** Where else it was met. */
   readonly #aliases: Address[] = [];
   readonly #address: Address | undefined;
@@ -481,7 +494,10 @@ class Mesh implements TcpMesh, ConnectionHost {
   }
 
   #refill(): void {
-    for (const member of this.#members) member.lines = member.changes = this.#limits.changes;
+    for (const member of this.#members) {
+      member.lines = member.changes = this.#limits.changes;
+      member.replacements = 0;
+    }
   }
 
   // Dialling
@@ -597,7 +613,7 @@ class Mesh implements TcpMesh, ConnectionHost {
     if (!this.#closing) {
       count(this.#counters.failed, told ? `told-${fault}` : fault);
       this.#log.debug('tcp: no connection', { host, port, fault, told });
-      this.#tellOnce(fault, told);
+      this.#tellOnce(fault, told, connection.remote);
     }
     if (target === undefined) return;
     target.busy = false;
@@ -606,14 +622,16 @@ class Mesh implements TcpMesh, ConnectionHost {
   }
 
   /** Tells a person what only a person can mend. */
-  #tellOnce(fault: string, told: boolean): void {
+  #tellOnce(fault: string, told: boolean, { host, port }: Address): void {
     const name = told ? `told-${fault}` : fault;
     if (this.#toldFaults.has(name)) return;
     if (fault === 'own-key') {
       this.#log.warn('tcp: two replicas use the same key: one of them must get another one');
     } else if (TOLD_FAULTS.has(fault)) {
       const rule = HANDSHAKE_RULES[fault as HandshakeFault];
-      this.#log.warn(told ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', { fault, rule });
+      this.#log.warn(told ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', {
+        ...{ fault, host, port, rule: `broken: ${rule}`, remedy: REMEDIES[fault] },
+      });
     } else {
       return;
     }
@@ -656,11 +674,27 @@ class Mesh implements TcpMesh, ConnectionHost {
       member.target.cancel?.();
       member.target.cancel = undefined;
       if (other === undefined || stale) {
-        if (stale) this.#handlers.onPeer?.(index, 'down');
+        if (stale) {
+          this.#noteReplacement(member);
+          this.#handlers.onPeer?.(index, 'down');
+        }
         this.#tellLine(member, 'member connected', { member: index, host: connection.remote.host });
         this.#handlers.onPeer?.(index, 'up');
       }
     }
+  }
+
+  /** A member that is started again has a new connection once; two processes with its key take it from each other. */
+  #noteReplacement(member: Member): void {
+    const name = `replaced-${member.member}`;
+    if (++member.replacements < MANY_REPLACEMENTS || this.#toldFaults.has(name)) return;
+    this.#toldFaults.add(name);
+    this.#log.warn(
+      'tcp: connections of a member take the place of each other: do two processes use its key?',
+      {
+        member: member.member,
+      },
+    );
   }
 
   /**

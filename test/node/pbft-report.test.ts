@@ -11,7 +11,7 @@ interface Line {
   data: LogData;
 }
 
-function reporter(): { reporter: PbftReporter; lines: Line[]; progress: string[] } {
+function reporter(now?: () => number): { reporter: PbftReporter; lines: Line[]; progress: string[] } {
   const lines: Line[] = [];
   const write =
     (level: LogLevel) =>
@@ -25,7 +25,7 @@ function reporter(): { reporter: PbftReporter; lines: Line[]; progress: string[]
     update: (done, total) => progress.push(`${done}/${total}`),
     stop: () => progress.push('stop'),
   };
-  return { reporter: new PbftReporter(log, bar), lines, progress };
+  return { reporter: new PbftReporter(log, bar, now), lines, progress };
 }
 
 const DIGEST = 'ab'.repeat(32);
@@ -49,6 +49,8 @@ const NOTICES: PbftNotice[] = [
   { kind: 'transfer-progress', pages: 10, total: 20 },
   { kind: 'transfer-finished', sequence: 200, pages: 20 },
   { kind: 'diverged', sequence: 300, digest: DIGEST },
+  { kind: 'time-refused', primary: 1, difference: 700_400 },
+  { kind: 'time-refused', primary: 1, difference: 700_500 },
   { kind: 'offence', member: 3, rule: 'bad-signature' },
 ];
 
@@ -58,7 +60,8 @@ describe('what a replica tells people', () => {
     for (const notice of NOTICES) told.report(notice);
     expect(lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'debug: answered',
-      'debug: executed',
+      'info: executed',
+      // One that executes nothing.
       'debug: executed',
       'warn: view change: the primary is given up',
       'warn: view change: the primary is given up',
@@ -67,8 +70,13 @@ describe('what a replica tells people', () => {
       'info: behind: fetching the state of others',
       'info: the state is fetched',
       'error: our state was not that of the others; it is thrown away',
+      ...['warn', 'debug'].map(
+        (level) =>
+          `${level}: a batch is refused: its primary and we have clocks that are too far apart; set them`,
+      ),
       'warn: a member did what no correct one does',
     ]);
+    expect(lines.at(-3)?.data).toEqual({ primary: 1, difference: '700s' });
     expect(lines[3]?.data).toEqual({ view: 1, why: 'a request waits for too long' });
     expect(lines.at(-1)?.data).toEqual({ member: 3, rule: 'bad-signature' });
   });
@@ -78,6 +86,22 @@ describe('what a replica tells people', () => {
     for (const notice of NOTICES) told.report(notice);
     const loud = lines.filter(({ level }) => LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf('debug'));
     expect(JSON.stringify(loud)).not.toContain('evil');
+  });
+
+  test('the first batches are seen, and of many only some', () => {
+    let now = 0;
+    const { reporter: told, lines } = reporter(() => now);
+    const executed = (count: number): string => {
+      lines.length = 0;
+      for (let i = 0; i < count; i++) {
+        const requests = [{ client: 1, timestamp: i, operation: 'x', result: 'y' }];
+        told.report({ kind: 'executed', sequence: i, view: 0, digest: DIGEST, requests, phases: undefined });
+      }
+      return lines.map(({ level }) => level[0]).join('');
+    };
+    expect(executed(8)).toBe('iiiiiddd');
+    now += 10_000;
+    expect(executed(4)).toBe('iidd');
   });
 
   test('a transfer shows its progress, which ends with it and with the node', () => {

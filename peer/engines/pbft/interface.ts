@@ -102,6 +102,8 @@ export type PbftNotice =
   /** Sent at most a few times a second. */
   | { readonly kind: 'transfer-progress'; readonly pages: number; readonly total: number }
   | { readonly kind: 'transfer-finished'; readonly sequence: number; readonly pages: number }
+  /** What a primary proposes has a time that is too far from our own, by so many milliseconds: one clock is wrong. */
+  | { readonly kind: 'time-refused'; readonly primary: number; readonly difference: number }
   /** Our own state is not that of a quorum: it is thrown away. */
   | { readonly kind: 'diverged'; readonly sequence: number; readonly digest: string }
   /** A member did what no correct one does. `rule` names what it broke. */

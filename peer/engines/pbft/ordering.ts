@@ -84,9 +84,11 @@ export class Ordering {
       context.offend(from, fault);
       return;
     }
-    if (Math.abs(batch.time - context.now) > TIME_TOLERANCE) {
+    const difference = Math.abs(batch.time - context.now);
+    if (difference > TIME_TOLERANCE) {
       // One of the two clocks is wrong, and it may be ours.
       context.count('pre-prepare.time');
+      context.notify({ kind: 'time-refused', primary: from, difference });
       return;
     }
     this.next = Math.max(this.next, sequence + 1);

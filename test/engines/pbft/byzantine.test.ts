@@ -330,6 +330,17 @@ describe('a pre-prepare', () => {
     ],
   ];
 
+  it('with a time that can not be is told of to people: one of two clocks is wrong', () => {
+    const { network, batch, member } = new Backup();
+    const difference = TIME_TOLERANCE + SECOND;
+    network.send(0, member.index, network.prePrepare(0, 1, { ...batch, time: network.now + difference }));
+    network.run(2 * LATENCY);
+    expect(member.told('time-refused')).toEqual([
+      { kind: 'time-refused', primary: 0, difference: difference - LATENCY },
+    ]);
+    expect(member.offences).toEqual([]);
+  });
+
   it.each(proposals)('%s is not accepted (rule broken: %s), and a right one is later', (_, rule, make) => {
     const backup = new Backup();
     backup.hear(0, make(backup));
