@@ -27,6 +27,7 @@ import type {
   ViewChange,
   Vote,
 } from '../../peer/engines/pbft/messages.ts';
+import { nameOf } from '../../peer/engines/pbft/new-view.ts';
 import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
 import { primaryOf, quorumOf } from '../../peer/engines/pbft/quorum.ts';
 import { Signing } from '../../peer/engines/pbft/signing.ts';
@@ -44,6 +45,11 @@ export interface Sent {
   readonly from: number;
   readonly to: number;
   readonly message: PbftMessage;
+}
+
+/** What a new view is made of. */
+export interface NewViewContents extends Pick<NewView, 'view' | 'headers'> {
+  readonly viewChanges: readonly ViewChange[];
 }
 
 interface Happening {
@@ -345,7 +351,7 @@ export class PbftNetwork {
 
   /** What proves that backups have prepared what a header says. */
   proof(header: Header, ...backups: readonly number[]): PreparedProof {
-    return { header, prepares: backups.map((backup) => this.vote('prepare', backup, header)) };
+    return { header, prepares: backups.map((backup) => nameOf(this.vote('prepare', backup, header))) };
   }
 
   /** Votes of members for the same checkpoint. */
@@ -366,9 +372,21 @@ export class PbftNetwork {
 
   /** A new view signed by its primary, or by whoever is said to. */
   newView(
-    contents: Omit<NewView, 'signature'>,
-    signer = primaryOf(contents.view, this.replicas),
+    { view, viewChanges, headers }: NewViewContents,
+    signer = primaryOf(view, this.replicas),
   ): MessageOf<'NEW_VIEW'> {
+    const contents = { view, viewChanges: viewChanges.map(nameOf), headers };
     return { type: 'NEW_VIEW', newView: this.signing(signer).newView(contents) };
+  }
+
+  /** Sends a new view, and what it names as if that had been asked for. */
+  sendNewView(
+    from: number,
+    to: number,
+    message: MessageOf<'NEW_VIEW'>,
+    viewChanges: readonly ViewChange[],
+  ): void {
+    this.send(from, to, message);
+    for (const change of viewChanges) this.send(from, to, { type: 'VIEW_CHANGE', change });
   }
 }

@@ -27,7 +27,8 @@ export function readStored(store: StoreView): Stored {
   };
   const carried = (): readonly Header[] => {
     const text = store.get('pbft/new-view');
-    return text === undefined ? [] : (JSON.parse(text) as { headers: readonly Header[] }).headers;
+    if (text === undefined) return [];
+    return (JSON.parse(text) as { newView: { headers: readonly Header[] } }).newView.headers;
   };
   return {
     get timestamp() {

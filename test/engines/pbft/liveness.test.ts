@@ -1,6 +1,7 @@
 /** What has brought clusters to a halt, elsewhere or here: each must go on after it. */
 import { describe, expect, it } from 'vitest';
 
+import { nameOf } from '../../../peer/engines/pbft/new-view.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
 const SECOND = 1_000;
@@ -163,7 +164,7 @@ describe('a batch that was prepared', () => {
         const { view, phase } = status;
         if (phase !== 'changing view' || shown.has(view)) continue;
         shown.add(view);
-        const prepared = [{ header, prepares }];
+        const prepared = [{ header, prepares: prepares.map(nameOf) }];
         const change = network
           .signing(0)
           .viewChange({ view, stable: 0, certificate: [], prepared, replica: 0 });
