@@ -181,7 +181,7 @@ describe('a planted fault is found', () => {
       return message.type === 'VIEW_CHANGE' && old !== undefined ? [message, old] : [message];
     }, 2);
     // A checkpoint would end what was voted for before it.
-    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.back);
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 900 })).toBe(CHECKERS.back);
   });
 
   it('when a view change leaves out what was prepared', () => {
@@ -192,7 +192,7 @@ describe('a planted fault is found', () => {
           : [message],
       2,
     );
-    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.prepared);
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 900 })).toBe(CHECKERS.prepared);
   });
 
   it.each(['PRE_PREPARE', 'PREPARE', 'COMMIT', 'CHECKPOINT', 'VIEW_CHANGE', 'NEW_VIEW', 'REQUEST'] as const)(

@@ -6,7 +6,7 @@ import { quorumOf } from './quorum.ts';
 const LARGEST = Number.MAX_SAFE_INTEGER;
 const DIGEST = '0'.repeat(64);
 /** 64 bytes in base 64. */
-const SIGNATURE = '0'.repeat(88);
+const SIGNATURE = `${'0'.repeat(86)}==`;
 
 /** In bytes: all of it is ASCII. */
 function lengthOf(value: PbftMessage | PreparedProof): number {
