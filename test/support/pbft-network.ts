@@ -15,6 +15,7 @@ import {
   type PbftResult,
   type PbftStatus,
 } from '../../peer/engines/pbft/interface.ts';
+import { MAX_RECEIVED } from '../../peer/engines/pbft/limits.ts';
 import type {
   Batch,
   Certificate,
@@ -252,6 +253,8 @@ export class PbftNetwork {
     this.sent.push(sent);
     if (!this.passes(sent)) return;
     const bytes = pbftCodec.encode(message);
+    // As a transport does.
+    if (bytes.length > MAX_RECEIVED) return;
     this.after(this.latencyOf(sent), () => {
       const { message: decoded, fault } = pbftCodec.decode(bytes);
       if (fault !== undefined) this.member(to).handle({ type: 'malformed', now: this.now, from, fault });

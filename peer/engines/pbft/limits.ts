@@ -68,6 +68,8 @@ export const MAX_DOUBLINGS = 4;
 export const MAX_REPEAT_ROUNDS = 8;
 /** View changes that one replica is asked for at once: as many of the longest wait for one peer. */
 export const VIEW_CHANGES_AT_ONCE = 4;
+/** Rounds without a new one after which those for another new view are fetched: three replicas have been asked by then. */
+export const STALLED_ROUNDS = 6;
 /** View changes served to each replica: all that a new view of the most replicas names at once, then so many a second. */
 export const VIEW_CHANGES_BURST = 64;
 export const VIEW_CHANGES_PER_SECOND = 8;

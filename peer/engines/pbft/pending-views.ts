@@ -3,7 +3,7 @@
  * replica that lies may sign several. Those are fetched from whoever sent the new view and so says that it has them.
  */
 import type { Gauge } from '../engine.ts';
-import { PATIENCE_ROUNDS, VIEW_CHANGES_AT_ONCE } from './limits.ts';
+import { PATIENCE_ROUNDS, STALLED_ROUNDS, VIEW_CHANGES_AT_ONCE } from './limits.ts';
 import type { NewView, Signed, ViewChange } from './messages.ts';
 import { foundationFault, foundationOf, newViewFault, viewChangeFault, type Foundation } from './new-view.ts';
 import type { Replica } from './replica.ts';
@@ -31,11 +31,12 @@ export class PendingViews {
    * complete, and they must not be in the way of those of others. Only for the first of them something is fetched.
    */
   private readonly queue: Pending[] = [];
-  /** What was fetched for the first one, by replica, and the replicas whose view changes we have asked for. */
+  /** What was fetched for the first one, by replica, and whose view changes we have asked for, in which round. */
   private readonly fetched = new Map<number, ViewChange>();
-  private readonly asked = new Set<number>();
+  private readonly asked = new Map<number, number>();
   /** The view for which others last had to wait, because we wanted it: once for each, or a liar makes them wait for ever. */
   private preferred = 0;
+  private rounds = 0;
   /** Rounds without anything new, and which source is asked. */
   private quiet = 0;
   private turn = 0;
@@ -151,18 +152,20 @@ export class PendingViews {
     const needed = missing.filter(([replica]) => !this.asked.has(replica));
     const room = VIEW_CHANGES_AT_ONCE - (missing.length - needed.length);
     for (const [replica, signature] of needed.slice(0, room)) {
-      this.asked.add(replica);
+      this.asked.set(replica, this.rounds);
       context.send(source, { type: 'FETCH_VIEW_CHANGE', view, replica, signature });
     }
   }
 
-  /** Asks again, and another source; if that has been in vain for a while, first for another new view. */
+  /** Asks again for what does not come, and another source; if that is in vain for a while, for another new view. */
   onRound(): void {
     const [first] = this.queue;
     if (first === undefined) return;
-    this.asked.clear();
-    this.turn++;
-    if (++this.quiet > PATIENCE_ROUNDS) {
+    this.rounds++;
+    const overdue = [...this.asked].filter(([, round]) => this.rounds - round >= PATIENCE_ROUNDS);
+    for (const [replica] of overdue) this.asked.delete(replica);
+    if (overdue.length > 0) this.turn++;
+    if (++this.quiet > STALLED_ROUNDS) {
       first.stalled = true;
       this.queue.push(...this.queue.splice(0, 1));
       if (this.queue[0] !== first) this.forget();

@@ -47,6 +47,11 @@ export function readStored(store: StoreView): Stored {
   };
 }
 
+/** Whether the view change of a replica with that signature is stored, to be shown to others. */
+export function isNamedStored(store: StoreView, replica: number, signature: string): boolean {
+  return store.get(`pbft/named/${replica}`)?.includes(signature) ?? false;
+}
+
 /** Whether a view change or new view with that signature is stored. */
 export function isStored(store: StoreView, what: 'viewChange' | 'newView', signature: string): boolean {
   const text = store.get(what === 'newView' ? 'pbft/new-view' : 'pbft/view-change');

@@ -522,6 +522,25 @@ const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery]
       }),
   ],
   [
+    'names somebody who is no member',
+    'new-view-quorum',
+    (network, valid) => {
+      const [first] = valid.viewChanges;
+      if (first === undefined) throw new Error('no quorum');
+      const viewChanges = [...valid.viewChanges.slice(0, 2), { ...first, replica: 4 }];
+      return shown(network, { ...valid, viewChanges });
+    },
+  ],
+  [
+    'has more entries in O than there can be',
+    'new-view-forged',
+    (network, valid) => {
+      const batch = network.batch(0, 8);
+      const headers = Array.from({ length: 9 }, (_, index) => network.header(1, index + 1, batch));
+      return { ...shown(network, { ...valid, headers }), served: [] };
+    },
+  ],
+  [
     'has view changes for another view',
     'new-view-quorum',
     (network, valid) => {
