@@ -293,7 +293,11 @@ export class NodeBuilder {
       ...{ port: this.#port, bind: this.#bind, bootstrap: [...this.#bootstrap] },
       ...{ cluster: this.#cluster, key: this.#key, application: this.#application },
       http: undefined,
-      ...{ config: configOf(this.#config), dataDir: this.#dataDir, log: this.#log },
+      ...{
+        config: configOf(this.#config, this.#cluster.members.length),
+        dataDir: this.#dataDir,
+        log: this.#log,
+      },
     });
   }
 }

@@ -131,6 +131,12 @@ describe('the library', () => {
     );
     expect(() => builder(0).withConfig({ checkpointInterval: 1.5 }).build()).toThrow('checkpointInterval');
     expect(() => builder(0).withConfig({ viewChangeTimeout: NaN }).build()).toThrow('viewChangeTimeout');
+    // In a smaller cluster that would be fine.
+    const last = new NodeBuilder(0).withIndex(63, 64);
+    expect(() => last.withConfig({ checkpointInterval: 1024 }).build()).toThrow(
+      /^a checkpoint interval of 1024 is too large for 64 members: it may be 9\d\d at most/,
+    );
+    expect(() => last.withConfig({ checkpointInterval: 900 }).build()).not.toThrow();
     const members = [1, 2, 3, 4].map(() => ({ publicKey: generateKeyPair().publicKey }));
     expect(() =>
       new NodeBuilder(0).withMembers({ name: 'ours', members }, generateKeyPair()).build(),

@@ -187,6 +187,16 @@ async function start(
 ): Promise<void> {
   const identity = identityOf(options);
   const { cluster, key } = identity;
+  const config = configOf(
+    {
+      checkpointInterval: options.checkpointInterval,
+      messageBuffer: options.messageBuffer,
+      batchSize: options.batchSize,
+      pipeline: options.pipeline,
+      viewChangeTimeout: options.viewChangeTimeout * 1000,
+    },
+    cluster.members.length,
+  );
   const dataDir = options.dataDir ?? join(DEFAULT_DATA_DIR, `${cluster.name}-${memberOf(cluster, key)}`);
   const terminal = new Terminal(createLog({ level: options.logLevel, format: options.logFormat }));
   const { log } = terminal;
@@ -205,13 +215,7 @@ async function start(
             ...{ bootstrap: options.bootstrap, bind: bindOf(options, identity) },
             ...(options.advertise && { advertise: options.advertise }),
             http: pageOptions(options, anyHttpPort),
-            config: configOf({
-              checkpointInterval: options.checkpointInterval,
-              messageBuffer: options.messageBuffer,
-              batchSize: options.batchSize,
-              pipeline: options.pipeline,
-              viewChangeTimeout: options.viewChangeTimeout * 1000,
-            }),
+            config,
           },
           {
             ...{ store, log, onFailure },

@@ -162,6 +162,9 @@ export function demonstrationCluster(nodes: number): Cluster {
   };
 }
 
+/** Grows with each change of messages or of the store that replicas of before it would not understand. */
+const PROTOCOL = 2;
+
 /**
  * A digest of all that the replicas of a cluster must have in common: messages and data of one with another configuration
  * are not mixed with ours.
@@ -170,7 +173,7 @@ export function clusterIdOf({ name, members }: Cluster, config: PbftConfig, appl
   const { checkpointInterval, messageBuffer } = config;
   return sha256Hex(
     JSON.stringify([
-      ...['gossip-peer pbft cluster', name, members.map(({ publicKey }) => publicKey)],
+      ...['gossip-peer pbft cluster', PROTOCOL, name, members.map(({ publicKey }) => publicKey)],
       ...[checkpointInterval, clientWindowOf(messageBuffer, members.length), application],
     ]),
   );

@@ -1,12 +1,13 @@
 import { UserError } from '../../shared/errors.ts';
 import { DEFAULT_PBFT_CONFIG, type PbftConfig } from '../engines/pbft/interface.ts';
 import { MAX_BATCH } from '../engines/pbft/limits.ts';
+import { largestInterval } from '../engines/pbft/sizes.ts';
 
 /** The least and the most that each value of a configuration may be, both allowed. */
 export const CONFIG_BOUNDS: Readonly<Record<keyof PbftConfig, readonly [least: number, most: number]>> = {
   // Milliseconds: a signature and a write take some; an hour.
   viewChangeTimeout: [10, 3_600_000],
-  // So that the window of two intervals fits into a view change.
+  // Less with more than 60 members: see configOf.
   checkpointInterval: [1, 1024],
   // So that each of the fewest members has a window that its table can hold.
   messageBuffer: [100, 16_384],
@@ -18,9 +19,10 @@ export const CONFIG_BOUNDS: Readonly<Record<keyof PbftConfig, readonly [least: n
  * A whole configuration.
  *
  * @param given what is to be other than by default
- * @throws UserError if a value is none, or out of bounds
+ * @param members how many replicas the cluster has
+ * @throws UserError if a value is none, or out of bounds, or a view change of so many replicas could get too long
  */
-export function configOf(given: Partial<PbftConfig>): PbftConfig {
+export function configOf(given: Partial<PbftConfig>, members: number): PbftConfig {
   const config = { ...DEFAULT_PBFT_CONFIG, ...given };
   for (const [name, [least, most]] of Object.entries(CONFIG_BOUNDS)) {
     const value = config[name as keyof PbftConfig];
@@ -28,6 +30,12 @@ export function configOf(given: Partial<PbftConfig>): PbftConfig {
     if (!whole || !(value >= least && value <= most)) {
       throw new UserError(`${name} must be a number from ${least} to ${most}`);
     }
+  }
+  const largest = largestInterval(members);
+  if (config.checkpointInterval > largest) {
+    throw new UserError(
+      `a checkpoint interval of ${config.checkpointInterval} is too large for ${members} members: it may be ${largest} at most, so that a view change fits into one message`,
+    );
   }
   return config;
 }

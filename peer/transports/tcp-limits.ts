@@ -40,7 +40,8 @@ export interface TcpLimits {
 }
 
 export const DEFAULT_TCP_LIMITS: TcpLimits = {
-  // A view change or new view with its certificates is the longest message of any engine: some MiB for 20 replicas.
+  // A view change with its certificates is the longest message of any engine: 0.3 MB for 20 replicas with the usual
+  // configuration, and one with which it could be longer than this is refused.
   frameBytes: 8 * 1024 * 1024,
   // Four of the longest frames. 20 peers that all stall at once make 640 MiB, and a broadcast waits as one copy for all.
   queueBytes: 32 * 1024 * 1024,

@@ -125,6 +125,10 @@ describe('what is refused, in one line each', () => {
     [['-i', '0', '-b', 'nowhere'], 'It must be host:port, for example'],
     [['-i', '0', '--batch-size', '0'], 'It must be a whole number from 1 to 1024.'],
     [['-i', '0', '--view-change-timeout', '0'], 'It must be a number of seconds above 0'],
+    [
+      ['-i', '0', '-n', '64', '--checkpoint-interval', '1000'],
+      'a checkpoint interval of 1000 is too large for 64 members: it may be 9',
+    ],
     [['-i', '0', '--supervised'], '--supervised is for programs that start this one'],
     [['-i', '0', 'more'], 'too many arguments'],
     [['-i', '0', '--xylophone', '1'], "unknown option '--xylophone'"],

@@ -17,7 +17,8 @@ const DIGEST = 'd'.repeat(64);
 /** The one checker that a fault must set off. */
 function found(fault: PbftFault, settings: Readonly<Record<string, number>> = {}): string | undefined {
   const [first, ...more] = violations(faulty(pbftSubject, fault), { ...SETTINGS, ...settings });
-  expect(more).toEqual([]);
+  // Of a batch each request may be one.
+  expect(more.filter(({ checker }) => checker !== first?.checker)).toEqual([]);
   return first?.checker;
 }
 
@@ -181,7 +182,7 @@ describe('a planted fault is found', () => {
       return message.type === 'VIEW_CHANGE' && old !== undefined ? [message, old] : [message];
     }, 2);
     // A checkpoint would end what was voted for before it.
-    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.back);
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 900 })).toBe(CHECKERS.back);
   });
 
   it('when a view change leaves out what was prepared', () => {
@@ -192,7 +193,7 @@ describe('a planted fault is found', () => {
           : [message],
       2,
     );
-    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 1_000 })).toBe(CHECKERS.prepared);
+    expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 900 })).toBe(CHECKERS.prepared);
   });
 
   it.each(['PRE_PREPARE', 'PREPARE', 'COMMIT', 'CHECKPOINT', 'VIEW_CHANGE', 'NEW_VIEW', 'REQUEST'] as const)(

@@ -16,6 +16,7 @@ import {
   type PbftStatus,
   type Signatures,
 } from '../../peer/engines/pbft/interface.ts';
+import { MAX_RECEIVED } from '../../peer/engines/pbft/limits.ts';
 import type {
   Batch,
   Certificate,
@@ -28,6 +29,7 @@ import type {
   ViewChange,
   Vote,
 } from '../../peer/engines/pbft/messages.ts';
+import { nameOf } from '../../peer/engines/pbft/new-view.ts';
 import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
 import { primaryOf, quorumOf } from '../../peer/engines/pbft/quorum.ts';
 import { Signing } from '../../peer/engines/pbft/signing.ts';
@@ -45,6 +47,11 @@ export interface Sent {
   readonly from: number;
   readonly to: number;
   readonly message: PbftMessage;
+}
+
+/** What a new view is made of. */
+export interface NewViewContents extends Pick<NewView, 'view' | 'headers'> {
+  readonly viewChanges: readonly ViewChange[];
 }
 
 interface Happening {
@@ -257,6 +264,8 @@ export class PbftNetwork {
     this.sent.push(sent);
     if (!this.passes(sent)) return;
     const bytes = pbftCodec.encode(message);
+    // As a transport does.
+    if (bytes.length > MAX_RECEIVED) return;
     this.after(this.latencyOf(sent), () => {
       const { message: decoded, fault } = pbftCodec.decode(bytes);
       if (fault !== undefined) this.member(to).handle({ type: 'malformed', now: this.now, from, fault });
@@ -356,7 +365,7 @@ export class PbftNetwork {
 
   /** What proves that backups have prepared what a header says. */
   proof(header: Header, ...backups: readonly number[]): PreparedProof {
-    return { header, prepares: backups.map((backup) => this.vote('prepare', backup, header)) };
+    return { header, prepares: backups.map((backup) => nameOf(this.vote('prepare', backup, header))) };
   }
 
   /** Votes of members for the same checkpoint. */
@@ -377,9 +386,21 @@ export class PbftNetwork {
 
   /** A new view signed by its primary, or by whoever is said to. */
   newView(
-    contents: Omit<NewView, 'signature'>,
-    signer = primaryOf(contents.view, this.replicas),
+    { view, viewChanges, headers }: NewViewContents,
+    signer = primaryOf(view, this.replicas),
   ): MessageOf<'NEW_VIEW'> {
+    const contents = { view, viewChanges: viewChanges.map(nameOf), headers };
     return { type: 'NEW_VIEW', newView: this.signing(signer).newView(contents) };
+  }
+
+  /** Sends a new view, and what it names as if that had been asked for. */
+  sendNewView(
+    from: number,
+    to: number,
+    message: MessageOf<'NEW_VIEW'>,
+    viewChanges: readonly ViewChange[],
+  ): void {
+    this.send(from, to, message);
+    for (const change of viewChanges) this.send(from, to, { type: 'VIEW_CHANGE', change });
   }
 }

@@ -66,6 +66,14 @@ export class CatchUp {
     });
   }
 
+  /** Those of whom we have not heard that they are in that view, or beyond it: others need no view change for it. */
+  outside(view: number): number[] {
+    return this.replica.context.others.filter((replica) => {
+      const status = this.statuses.get(replica);
+      return status === undefined || status.view < view || (status.view === view && status.changing);
+    });
+  }
+
   begin(): void {
     this.tell();
     this.setTimer();

@@ -44,7 +44,8 @@ const batch = z.strictObject({ time: count, requests });
 const header = z.strictObject({ view: count, sequence, digest, signature });
 const vote = z.strictObject({ ...header.shape, replica: member });
 const checkpoint = z.strictObject({ sequence, digest, replica: member, signature });
-const prepared = z.strictObject({ header, prepares: quorum(vote) });
+const signed = z.tuple([member, signature]);
+const prepared = z.strictObject({ header, prepares: quorum(signed) });
 const change = z.strictObject({
   view: sequence,
   stable: count,
@@ -55,7 +56,7 @@ const change = z.strictObject({
 });
 const newView = z.strictObject({
   view: sequence,
-  viewChanges: quorum(change),
+  viewChanges: quorum(signed),
   headers: z.array(header).max(MAX_SLOTS),
   signature,
 });
@@ -78,6 +79,7 @@ const messageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('CHECKPOINT'), vote: checkpoint }),
   z.strictObject({ type: z.literal('VIEW_CHANGE'), change }),
   z.strictObject({ type: z.literal('NEW_VIEW'), newView }),
+  z.strictObject({ type: z.literal('FETCH_VIEW_CHANGE'), view: sequence, replica: member, signature }),
   z.strictObject({ type: z.literal('STATUS'), status }),
   z.strictObject({ type: z.literal('DECIDED'), batch, commits: quorum(vote) }),
   z.strictObject({ type: z.literal('FETCH_BATCH'), sequence, digest }),

@@ -79,10 +79,10 @@ export class Context {
     this.effects.push({ type: 'send', to, message });
   }
 
-  /** To every other replica. */
-  broadcast(message: PbftMessage): void {
+  /** To every other replica, unless it is said to which. */
+  broadcast(message: PbftMessage, to: readonly number[] = this.others): void {
     this.flush();
-    if (this.others.length > 0) this.effects.push({ type: 'broadcast', to: this.others, message });
+    if (to.length > 0) this.effects.push({ type: 'broadcast', to, message });
   }
 
   timer(timer: string, after: number): void {

@@ -16,6 +16,13 @@ export interface Position {
   changing: boolean;
 }
 
+/** What began a view. The view changes that it names are in the store. */
+export interface Beginning {
+  readonly newView: NewView;
+  /** The highest stable checkpoint that one of them proves, 0 for the beginning. */
+  readonly stable: number;
+}
+
 const KEYS = {
   /** Whose store this is: {@link owner}. */
   owner: 'pbft/owner',
@@ -44,7 +51,7 @@ export interface Restored {
   /** Our own, if we wait for a new view. */
   readonly viewChange: ViewChange | undefined;
   /** That of the view we are in; undefined for the first one. */
-  readonly newView: NewView | undefined;
+  readonly beginning: Beginning | undefined;
   readonly certificate: Certificate;
   /** That of the highest checkpoint known to be stable. */
   readonly highest: Certificate;
@@ -98,7 +105,7 @@ export class Journal {
     return {
       position,
       viewChange: position.changing ? this.read<ViewChange>(KEYS.viewChange) : undefined,
-      newView: position.changing ? undefined : this.read<NewView>(KEYS.newView),
+      beginning: position.changing ? undefined : this.read<Beginning>(KEYS.newView),
       certificate,
       highest: log.certified > low ? highest : certificate,
       pages,
@@ -143,8 +150,17 @@ export class Journal {
     ]);
   }
 
-  newView(newView: NewView): void {
-    this.context.store([put(KEYS.newView, JSON.stringify(newView))]);
+  /** A view begins. Of the view changes that an earlier one named, those of replicas that this one names give way. */
+  begin(beginning: Beginning, viewChanges: readonly ViewChange[]): void {
+    this.context.store([
+      put(KEYS.newView, JSON.stringify(beginning)),
+      ...viewChanges.map((change) => put(namedKey(change.replica), JSON.stringify(change))),
+    ]);
+  }
+
+  /** The view change of a replica that the last new view names; undefined if it names none. */
+  named(replica: number): ViewChange | undefined {
+    return this.read<ViewChange>(namedKey(replica));
   }
 
   /** Timestamps up to this one may be used by our own client. */
@@ -225,6 +241,11 @@ function slotKey(sequence: number): string {
 /** Within one slot, 160 bits of a digest tell batches apart. */
 function bodyKey(sequence: number, digest: string): string {
   return `pbft/b/${sequence}/${digest.slice(0, 40)}`;
+}
+
+/** Where the view change of a replica is that a new view names. */
+function namedKey(replica: number): string {
+  return `pbft/named/${replica}`;
 }
 
 function pageKey(index: number): string {

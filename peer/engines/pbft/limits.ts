@@ -5,7 +5,10 @@
 
 // The wire
 
-/** Longest message looked at, in bytes: a new view of 20 replicas that all had a full log is shorter. */
+/**
+ * Longest message looked at, in bytes. A view change is the longest that there is: it proves all that is prepared, and
+ * sizes.ts says how long it gets. A cluster whose view changes would be longer is not started.
+ */
 export const MAX_RECEIVED = 8 * 1024 * 1024;
 /** Most replicas: with the square of them each batch costs messages, and certificates are as long as a quorum. */
 export const MAX_REPLICAS = 64;
@@ -61,6 +64,18 @@ export function clientWindowOf(messageBuffer: number, replicas: number): number 
 
 /** How often the timeout is doubled at most: beyond a few minutes, waiting longer helps nobody. */
 export const MAX_DOUBLINGS = 4;
+/**
+ * Most rounds between two times that a view change is sent again: with the usual timeout, 4 s. After a partition nobody
+ * goes on before it is heard, so it must not be long.
+ */
+export const MAX_REPEAT_ROUNDS = 8;
+/** View changes that one replica is asked for at once: as many of the longest wait for one peer. */
+export const VIEW_CHANGES_AT_ONCE = 4;
+/** Rounds without a new one after which those for another new view are fetched: three replicas have been asked by then. */
+export const STALLED_ROUNDS = 6;
+/** View changes served to each replica: all that a new view of the most replicas names at once, then so many a second. */
+export const VIEW_CHANGES_BURST = 64;
+export const VIEW_CHANGES_PER_SECOND = 8;
 
 // Catching up
 

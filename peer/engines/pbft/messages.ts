@@ -41,10 +41,14 @@ export interface CheckpointVote {
 /** Votes of a quorum for the same checkpoint. */
 export type Certificate = readonly CheckpointVote[];
 
+/** The signature of a member under something that need not be said again. */
+export type Signed = readonly [replica: number, signature: string];
+
 /** That a batch was prepared: the pre-prepare, and prepares of q - 1 different backups. */
 export interface PreparedProof {
   readonly header: Header;
-  readonly prepares: readonly Vote[];
+  /** Each for what the header says: view, sequence number and digest are the same. */
+  readonly prepares: readonly Signed[];
 }
 
 export interface ViewChange {
@@ -62,8 +66,8 @@ export interface ViewChange {
 
 export interface NewView {
   readonly view: number;
-  /** Of a quorum. */
-  readonly viewChanges: readonly ViewChange[];
+  /** Of a quorum, by name. Everybody was sent them; all together they may be too long for one message. */
+  readonly viewChanges: readonly Signed[];
   /** What follows from them: one for each sequence number above their highest stable checkpoint. */
   readonly headers: readonly Header[];
   readonly signature: string;
@@ -93,8 +97,16 @@ export type PbftMessage =
   | { readonly type: 'COMMIT'; readonly vote: Vote }
   | { readonly type: 'REPLY'; readonly reply: Reply }
   | { readonly type: 'CHECKPOINT'; readonly vote: CheckpointVote }
+  /** From its replica, or from whoever was asked for it. */
   | { readonly type: 'VIEW_CHANGE'; readonly change: ViewChange }
   | { readonly type: 'NEW_VIEW'; readonly newView: NewView }
+  /** Asks for a view change that the new view of that view names. */
+  | {
+      readonly type: 'FETCH_VIEW_CHANGE';
+      readonly view: number;
+      readonly replica: number;
+      readonly signature: string;
+    }
   | { readonly type: 'STATUS'; readonly status: Status }
   /** A batch with the commits of a quorum: whoever missed it has it. */
   | { readonly type: 'DECIDED'; readonly batch: Batch; readonly commits: readonly Vote[] }

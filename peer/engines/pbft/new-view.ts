@@ -1,7 +1,7 @@
 /** What follows from the view changes of a quorum, and whether they are what they claim. Pure. */
 import type { Context } from './context.ts';
 import { WINDOW } from './limits.ts';
-import type { Certificate, NewView, PreparedProof, ViewChange, Vote } from './messages.ts';
+import type { Certificate, NewView, PreparedProof, Signed, ViewChange, Vote } from './messages.ts';
 
 /** What a new view begins with. */
 export interface Foundation {
@@ -61,26 +61,43 @@ export function viewChangeFault(context: Context, change: ViewChange): string | 
   return undefined;
 }
 
-/** The rule that a new view breaks, undefined if it is valid. What follows from its view changes is computed anew. */
+/**
+ * The rule that a new view breaks whatever its view changes say, undefined if there is none. One that its primary has not
+ * signed is the fault of whoever sent it, everything else that of the primary.
+ */
 export function newViewFault(context: Context, newView: NewView): string | undefined {
-  const { signing, quorum } = context;
+  const { signing, quorum, config } = context;
   const { view, viewChanges, headers } = newView;
   if (!signing.isNewView(newView)) return 'new-view-signature';
-  if (!areDistinct(viewChanges) || viewChanges.length < quorum) return 'new-view-quorum';
-  if (viewChanges.some((change) => change.view !== view)) return 'new-view-quorum';
-  for (const change of viewChanges) {
-    if (viewChangeFault(context, change) !== undefined) return 'new-view-view-change';
-  }
-  const { digests } = foundationOf(viewChanges, signing.nothing);
-  if (headers.length !== digests.length) return 'new-view-forged';
-  for (const [index, header] of headers.entries()) {
-    const { sequence, digest } = digests[index] ?? {};
-    if (header.view !== view || header.sequence !== sequence || header.digest !== digest) {
-      return 'new-view-forged';
-    }
+  const replicas = viewChanges.map(([replica]) => replica);
+  if (!areDistinct(replicas) || replicas.length < quorum) return 'new-view-quorum';
+  if (replicas.some((replica) => replica >= context.replicas)) return 'new-view-quorum';
+  if (headers.length > WINDOW * config.checkpointInterval) return 'new-view-forged';
+  for (const header of headers) {
+    if (header.view !== view) return 'new-view-forged';
     if (!signing.isHeader(header)) return 'new-view-header-signature';
   }
   return undefined;
+}
+
+/**
+ * The same once its view changes are there, each of them valid by itself: what follows from them is computed anew.
+ *
+ * @param foundation of these view changes
+ */
+export function foundationFault(
+  { view, headers }: NewView,
+  viewChanges: readonly ViewChange[],
+  { digests }: Foundation,
+): string | undefined {
+  if (viewChanges.some((change) => change.view !== view)) return 'new-view-quorum';
+  const follows =
+    headers.length === digests.length &&
+    headers.every(
+      ({ sequence, digest }, index) =>
+        sequence === digests[index]?.sequence && digest === digests[index].digest,
+    );
+  return follows ? undefined : 'new-view-forged';
 }
 
 /** Whether a quorum signed the same checkpoint. */
@@ -90,7 +107,7 @@ export function isCertificate(context: Context, certificate: Certificate): boole
     first !== undefined &&
     first.sequence % context.config.checkpointInterval === 0 &&
     certificate.length >= context.quorum &&
-    areDistinct(certificate) &&
+    areDistinct(certificate.map(({ replica }) => replica)) &&
     certificate.every(
       (vote) =>
         vote.replica < context.replicas &&
@@ -107,19 +124,21 @@ export function isDecision(context: Context, commits: readonly Vote[]): boolean 
   return (
     first !== undefined &&
     commits.length >= context.quorum &&
-    areDistinct(commits) &&
+    areDistinct(commits.map(({ replica }) => replica)) &&
     commits.every((vote) => isSame(vote, first) && isSigned(context, 'commit', vote))
   );
 }
 
 /** Whether q - 1 different backups of its view have prepared what a pre-prepare says. */
 function isPrepared(context: Context, { header, prepares }: PreparedProof): boolean {
-  const primary = context.primary(header.view);
+  const { view, sequence, digest } = header;
+  const primary = context.primary(view);
   return (
     prepares.length >= context.quorum - 1 &&
-    areDistinct(prepares) &&
+    areDistinct(prepares.map(([replica]) => replica)) &&
     prepares.every(
-      (vote) => vote.replica !== primary && isSame(vote, header) && isSigned(context, 'prepare', vote),
+      ([replica, signature]) =>
+        replica !== primary && isSigned(context, 'prepare', { view, sequence, digest, replica, signature }),
     )
   );
 }
@@ -136,6 +155,11 @@ function isSigned(context: Context, phase: 'prepare' | 'commit', vote: Vote): bo
   return vote.replica < context.replicas && context.signing.isVote(phase, vote);
 }
 
-function areDistinct(signed: readonly { readonly replica: number }[]): boolean {
-  return new Set(signed.map(({ replica }) => replica)).size === signed.length;
+function areDistinct(replicas: readonly number[]): boolean {
+  return new Set(replicas).size === replicas.length;
+}
+
+/** What stands for something signed where the rest of it is known, or can be fetched. */
+export function nameOf({ replica, signature }: Pick<Vote, 'replica' | 'signature'>): Signed {
+  return [replica, signature];
 }

@@ -1,9 +1,10 @@
 /** The three phases of a view that is in force: pre-prepare, prepare, commit. Source: PBFT, section 4.2. */
 import type { Gauge } from '../engine.ts';
 import { MAX_BATCH, MAX_BATCH_LENGTH, MAX_EARLY_VOTES, TIME_TOLERANCE } from './limits.ts';
+import type { Beginning } from './journal.ts';
 import type { Slot } from './log.ts';
-import type { Batch, ClientRequest, Header, NewView, Vote } from './messages.ts';
-import { foundationOf, isSame } from './new-view.ts';
+import type { Batch, ClientRequest, Header, Vote } from './messages.ts';
+import { isSame, nameOf } from './new-view.ts';
 import type { Replica } from './replica.ts';
 
 type Phase = 'prepare' | 'commit';
@@ -183,16 +184,15 @@ export class Ordering {
   /**
    * After a restart: takes up what was under way.
    *
-   * @param newView what began the view that we are in
+   * @param beginning of the view that we are in; undefined in the first one
    */
-  resume(newView: NewView | undefined): void {
+  resume(beginning: Beginning | undefined): void {
     const { log, position, context } = this.replica;
     this.next = log.certified + 1;
-    if (newView !== undefined) {
+    if (beginning !== undefined) {
       // We may have been stopped before all that it carries over was in the log.
-      const { stable } = foundationOf(newView.viewChanges, context.signing.nothing);
-      this.next = Math.max(this.next, stable + 1);
-      for (const header of newView.headers) {
+      this.next = Math.max(this.next, beginning.stable + 1);
+      for (const header of beginning.newView.headers) {
         if (log.isWithin(header.sequence)) log.at(header.sequence).header ??= header;
         this.next = Math.max(this.next, header.sequence + 1);
       }
@@ -301,7 +301,7 @@ export class Ordering {
     if (!slot.preparedIn(view) || slot.preparedAt === undefined) {
       const prepares = this.agreeing('prepare', slot.prepares, header, context.quorum - 1);
       if (prepares !== undefined || slot.preparedIn(view)) {
-        slot.prepared = slot.preparedIn(view) ? slot.prepared : { header, prepares: prepares ?? [] };
+        if (!slot.preparedIn(view)) slot.prepared = { header, prepares: prepares?.map(nameOf) ?? [] };
         slot.preparedAt = context.now;
         const vote = context.signing.vote('commit', { view, sequence, digest, replica: context.self });
         slot.commits.set(context.self, vote);

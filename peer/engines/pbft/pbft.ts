@@ -70,7 +70,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
     checkpoints.replace(restored.certificate);
     checkpoints.highest = restored.highest;
     execution.executed = restored.pages;
-    changes.restore(restored.newView, restored.viewChange);
+    changes.restore(restored.beginning, restored.viewChange);
   }
 
   step(event: PbftEvent): readonly PbftEffect[] {
@@ -140,7 +140,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
     if (log.low > execution.executed) transfer.begin(checkpoints.certificate);
     else if (checkpoints.highest !== checkpoints.certificate) transfer.want(checkpoints.highest);
     checkpoints.resume(execution.executed);
-    ordering.resume(changes.newView);
+    ordering.resume(changes.beginning);
     execution.run();
     catchUp.begin();
   }
@@ -171,6 +171,9 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
         break;
       case 'NEW_VIEW':
         changes.onNewView(from, message.newView);
+        break;
+      case 'FETCH_VIEW_CHANGE':
+        changes.onFetch(from, message);
         break;
       case 'STATUS':
         catchUp.onStatus(from, message.status);

@@ -153,12 +153,7 @@ export class Signing {
 
   private newViewText({ view, viewChanges, headers }: Unsigned<NewView>): string {
     // The signature of a view change stands for all that it says.
-    const contents = sha256Hex(
-      JSON.stringify([
-        viewChanges.map(({ replica, signature }) => [replica, signature]),
-        headers.map(headerFields),
-      ]),
-    );
+    const contents = sha256Hex(JSON.stringify([viewChanges, headers.map(headerFields)]));
     return JSON.stringify(['new-view', this.cluster, view, contents]);
   }
 
@@ -182,7 +177,7 @@ function headerFields({ view, sequence, digest, signature }: Header): readonly u
 }
 
 function proofFields({ header, prepares }: PreparedProof): readonly unknown[] {
-  return [headerFields(header), prepares.map((vote) => [...headerFields(vote), vote.replica])];
+  return [headerFields(header), prepares];
 }
 
 /** Under which a verified signature is remembered: it stands for just this member, text and signature. */

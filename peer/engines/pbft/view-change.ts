@@ -4,9 +4,18 @@
  */
 import { RateLimit } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
-import { HELP_BURST, HELP_PER_SECOND, MAX_DOUBLINGS } from './limits.ts';
-import type { NewView, PreparedProof, ViewChange } from './messages.ts';
-import { foundationOf, newViewFault, viewChangeFault } from './new-view.ts';
+import type { Beginning } from './journal.ts';
+import {
+  HELP_BURST,
+  HELP_PER_SECOND,
+  MAX_DOUBLINGS,
+  MAX_REPEAT_ROUNDS,
+  VIEW_CHANGES_BURST,
+  VIEW_CHANGES_PER_SECOND,
+} from './limits.ts';
+import type { MessageOf, NewView, PreparedProof, ViewChange } from './messages.ts';
+import { foundationOf, nameOf, viewChangeFault } from './new-view.ts';
+import { PendingViews, type Founded } from './pending-views.ts';
 import type { Replica } from './replica.ts';
 import type { RequestPool } from './requests.ts';
 
@@ -22,12 +31,17 @@ export class ViewChanges {
   private readonly replica: Replica;
   /** The last of each replica, our own too. */
   private readonly changes = new Map<number, ViewChange>();
+  private readonly pending: PendingViews;
   /** What began the view that we are in; undefined in the first one. */
-  newView: NewView | undefined;
+  beginning: Beginning | undefined;
   /** The client, or rather its wait, that the timer runs for. */
   private watched: RequestPool['longest'];
   private newViewTimer = false;
+  /** Rounds until our own view change is sent again, and from then to the next time. */
+  private untilRepeat = 1;
+  private repeatRounds = 1;
   private readonly told: RateLimit;
+  private readonly served: RateLimit;
 
   constructor(replica: Replica) {
     this.replica = replica;
@@ -35,11 +49,18 @@ export class ViewChanges {
       ...{ perSecond: HELP_PER_SECOND, burst: HELP_BURST },
       maxKeys: replica.context.replicas,
     });
+    this.served = new RateLimit({
+      ...{ perSecond: VIEW_CHANGES_PER_SECOND, burst: VIEW_CHANGES_BURST },
+      maxKeys: replica.context.replicas,
+    });
+    this.pending = new PendingViews(replica, this.changes);
   }
 
   measure(tell: Gauge): void {
     tell('view changes', this.changes.size, this.replica.context.replicas);
+    this.pending.measure(tell);
     this.told.measure('replicas told of a view', tell);
+    this.served.measure('replicas served view changes', tell);
   }
 
   /** The timeout in force, in milliseconds. */
@@ -48,8 +69,8 @@ export class ViewChanges {
   }
 
   /** After a restart. */
-  restore(newView: NewView | undefined, own: ViewChange | undefined): void {
-    this.newView = newView;
+  restore(beginning: Beginning | undefined, own: ViewChange | undefined): void {
+    this.beginning = beginning;
     if (own !== undefined) this.changes.set(own.replica, own);
   }
 
@@ -82,17 +103,24 @@ export class ViewChanges {
     }
   }
 
-  /** Tells everybody again what we want: it may have been lost, and nothing else happens until it is heard. */
+  /**
+   * Tells again what we want, everybody who may need it: it may have been lost, and nothing else happens until it is heard.
+   * It is long, so it is sent less often by and by.
+   */
   onRound(): void {
-    const { context, position } = this.replica;
+    const { context, position, catchUp } = this.replica;
+    this.pending.onRound();
     const own = this.changes.get(context.self);
-    if (position.changing && own !== undefined) context.broadcast({ type: 'VIEW_CHANGE', change: own });
+    if (!position.changing || own === undefined || --this.untilRepeat > 0) return;
+    this.repeatRounds = Math.min(2 * this.repeatRounds, MAX_REPEAT_ROUNDS);
+    this.untilRepeat = this.repeatRounds;
+    context.broadcast({ type: 'VIEW_CHANGE', change: own }, catchUp.outside(own.view));
   }
 
   onViewChange(from: number, change: ViewChange): void {
     const { context, position } = this.replica;
     if (change.replica !== from) {
-      context.count('view-change.ignored');
+      if (this.pending.onServed(from, change)) this.proceed();
       return;
     }
     if (change.view < position.view || (change.view === position.view && !position.changing)) {
@@ -100,7 +128,10 @@ export class ViewChanges {
       return;
     }
     const known = this.changes.get(from);
-    if (known !== undefined && known.view >= change.view) return;
+    if (known !== undefined && known.view >= change.view) {
+      if (known.signature !== change.signature && this.pending.onServed(from, change)) this.proceed();
+      return;
+    }
     const fault = viewChangeFault(context, change);
     if (fault !== undefined) {
       context.offend(from, fault);
@@ -108,25 +139,36 @@ export class ViewChanges {
     }
     this.changes.set(from, change);
     context.count('view-change.taken');
+    if (this.proceed()) return;
     this.join();
     this.consider();
   }
 
   onNewView(from: number, newView: NewView): void {
-    const { context, position } = this.replica;
+    const { position } = this.replica;
     const { view } = newView;
     if (view < position.view || (view === position.view && !position.changing)) return;
-    const fault = newViewFault(context, newView);
-    if (fault === undefined) this.enter(newView);
-    else context.offend(from, fault);
+    this.pending.add(from, newView);
+    this.proceed();
+  }
+
+  /** Somebody lacks a view change that the new view names by which our view began. */
+  onFetch(from: number, { view, replica, signature }: MessageOf<'FETCH_VIEW_CHANGE'>): void {
+    const { context, journal } = this.replica;
+    const { newView } = this.beginning ?? {};
+    const isNamed = newView?.viewChanges.some(([one, other]) => one === replica && other === signature);
+    const change = newView?.view === view && isNamed === true ? journal.named(replica) : undefined;
+    if (change === undefined) context.count('fetch-view-change.unknown');
+    else if (this.served.take(String(from), context.now)) context.send(from, { type: 'VIEW_CHANGE', change });
+    else context.count('limit.view-changes');
   }
 
   /** Shows a replica that is in an earlier view how ours began. */
   tell(to: number): void {
     const { context, position } = this.replica;
-    if (this.newView === undefined || position.changing) return;
-    if (this.told.take(String(to), context.now))
-      context.send(to, { type: 'NEW_VIEW', newView: this.newView });
+    if (this.beginning === undefined || position.changing) return;
+    const { newView } = this.beginning;
+    if (this.told.take(String(to), context.now)) context.send(to, { type: 'NEW_VIEW', newView });
   }
 
   /** Gives up the view that we are in. */
@@ -147,6 +189,9 @@ export class ViewChanges {
     this.changes.set(context.self, change);
     this.watched = undefined;
     this.newViewTimer = false;
+    this.untilRepeat = 1;
+    this.repeatRounds = 1;
+    this.pending.dropBefore(view);
     context.cancel(REQUEST_TIMER);
     context.cancel(NEW_VIEW_TIMER);
     journal.position(position, change);
@@ -186,26 +231,42 @@ export class ViewChanges {
   /** We are the primary of a view that a quorum wants. */
   private lead(view: number, viewChanges: readonly ViewChange[]): void {
     const { signing } = this.replica.context;
-    const { digests } = foundationOf(viewChanges, signing.nothing);
-    const headers = digests.map(({ sequence, digest }) => signing.header({ view, sequence, digest }));
-    this.enter(signing.newView({ view, viewChanges, headers }));
+    const foundation = foundationOf(viewChanges, signing.nothing);
+    const headers = foundation.digests.map(({ sequence, digest }) =>
+      signing.header({ view, sequence, digest }),
+    );
+    const newView = signing.newView({ view, viewChanges: viewChanges.map(nameOf), headers });
+    this.enter({ newView, viewChanges, foundation });
   }
 
-  private enter(newView: NewView): void {
+  /**
+   * Enters a view that others have begun, once there is all that its new view rests on.
+   *
+   * @returns whether that is so
+   */
+  private proceed(): boolean {
+    const founded = this.pending.takeFounded();
+    if (founded === undefined) this.pending.ask();
+    else this.enter(founded);
+    return founded !== undefined;
+  }
+
+  private enter({ newView, viewChanges, foundation }: Founded): void {
     const { context, position, journal, ordering, checkpoints, intake, log, pool, catchUp } = this.replica;
-    const { view, viewChanges, headers } = newView;
-    const { stable, certificate } = foundationOf(viewChanges, context.signing.nothing);
+    const { view, headers } = newView;
+    const { stable, certificate } = foundation;
     // Whoever is behind learns of the checkpoint that the others build upon: before the view begins, for a primary to which
     // that gives room must not propose anything until it has taken up what is carried over.
     checkpoints.settle(certificate);
     position.view = view;
     position.changing = false;
-    this.newView = newView;
+    this.beginning = { newView, stable };
     this.newViewTimer = false;
     this.watched = undefined;
     context.cancel(NEW_VIEW_TIMER);
     for (const [replica, change] of this.changes) if (change.view <= view) this.changes.delete(replica);
-    journal.newView(newView);
+    this.pending.dropBefore(view + 1);
+    journal.begin(this.beginning, viewChanges);
     journal.position(position);
     const primary = context.primary(view);
     if (primary === context.self) context.broadcast({ type: 'NEW_VIEW', newView });

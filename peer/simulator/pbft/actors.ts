@@ -14,6 +14,7 @@ import type {
   ViewChange,
   Vote,
 } from '../../engines/pbft/messages.ts';
+import { nameOf } from '../../engines/pbft/new-view.ts';
 import { primaryOf } from '../../engines/pbft/quorum.ts';
 import type { Signing } from '../../engines/pbft/signing.ts';
 import type { MemoryStore } from '../../storage/memory.ts';
@@ -141,7 +142,7 @@ function forgedCertificate(
 /** That something was prepared which nobody has heard of. */
 function forgedProof(means: Means, sequence: number, view: number, chance: Chance): PreparedProof {
   const header = means.signing.header({ view, sequence, digest: randomDigest(chance) });
-  return { header, prepares: forgedVotes(means, header, chance) };
+  return { header, prepares: forgedVotes(means, header, chance).map(nameOf) };
 }
 
 /** A view change that claims what is not so. */
@@ -174,7 +175,7 @@ function forgedNewView({ signing, self }: Means, newView: NewView, chance: Chanc
       place === at ? signing.header({ view, sequence: header.sequence, digest }) : header,
     );
   const [first] = viewChanges;
-  const own = viewChanges.find(({ replica }) => replica === self) ?? first;
+  const own = viewChanges.find(([replica]) => replica === self) ?? first;
   const forged = chance.pick([
     { view, viewChanges, headers: headers.slice(0, -1) },
     { view, viewChanges, headers: change(signing.nothing) },
@@ -182,6 +183,12 @@ function forgedNewView({ signing, self }: Means, newView: NewView, chance: Chanc
     { view, viewChanges: viewChanges.slice(0, -1), headers },
     { view, viewChanges: viewChanges.map(() => own).filter((one) => one !== undefined), headers: [] },
     { view: view + chance.below(3), viewChanges, headers },
+    // Nobody has these.
+    {
+      view,
+      viewChanges: viewChanges.map(([replica]) => [replica, randomSignature(chance)] as const),
+      headers,
+    },
   ]);
   return signing.newView(forged);
 }
@@ -216,6 +223,10 @@ export const ACTORS = {
         if (message.type === 'COMMIT') {
           return { type: 'COMMIT', vote: otherVote(means, 'commit', message.vote, body.chance) };
         }
+        if (message.type === 'VIEW_CHANGE' && message.change.replica === means.self) {
+          const change = { ...message.change, prepared: message.change.prepared.slice(1) };
+          return { type: 'VIEW_CHANGE', change: means.signing.viewChange(change) };
+        }
         return message;
       }),
   },
@@ -239,7 +250,7 @@ export const ACTORS = {
             type: 'NEW_VIEW',
             newView: means.signing.newView({
               view: next,
-              viewChanges: [forgedViewChange(means, next, chance)],
+              viewChanges: [nameOf(forgedViewChange(means, next, chance))],
               headers: [],
             }),
           },
@@ -284,9 +295,14 @@ export const ACTORS = {
 
   withholder: {
     description: 'keeps to itself what others need to catch up, or gives them something else',
-    corrupt: (body) =>
+    corrupt: (body, { self }) =>
       changing(body, (message) => {
         switch (message.type) {
+          case 'VIEW_CHANGE':
+            if (message.change.replica === self) return message;
+            return body.chance.happens(0.5)
+              ? undefined
+              : { type: 'VIEW_CHANGE', change: { ...message.change, stable: 0 } };
           case 'CHECKPOINT':
           case 'DECIDED':
           case 'BATCH':

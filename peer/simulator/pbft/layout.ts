@@ -27,7 +27,8 @@ export function readStored(store: StoreView): Stored {
   };
   const carried = (): readonly Header[] => {
     const text = store.get('pbft/new-view');
-    return text === undefined ? [] : (JSON.parse(text) as { headers: readonly Header[] }).headers;
+    if (text === undefined) return [];
+    return (JSON.parse(text) as { newView: { headers: readonly Header[] } }).newView.headers;
   };
   return {
     get timestamp() {
@@ -44,6 +45,11 @@ export function readStored(store: StoreView): Stored {
     },
     hasBatch: (sequence, digest) => store.get(`pbft/b/${sequence}/${digest.slice(0, 40)}`) !== undefined,
   };
+}
+
+/** Whether the view change of a replica with that signature is stored, to be shown to others. */
+export function isNamedStored(store: StoreView, replica: number, signature: string): boolean {
+  return store.get(`pbft/named/${replica}`)?.includes(signature) ?? false;
 }
 
 /** Whether a view change or new view with that signature is stored. */

@@ -15,6 +15,7 @@ import type { PbftMessage } from '../../engines/pbft/messages.ts';
 import { PbftEngine } from '../../engines/pbft/pbft.ts';
 import { faultyOf, quorumOf } from '../../engines/pbft/quorum.ts';
 import { Signing } from '../../engines/pbft/signing.ts';
+import { largestInterval } from '../../engines/pbft/sizes.ts';
 import { MemoryStore } from '../../storage/memory.ts';
 import type { StoreView } from '../../storage/store.ts';
 import { MemberTable } from '../peers.ts';
@@ -70,7 +71,7 @@ const settings = {
   'checkpoint-interval': {
     description: 'every so many sequence numbers the states are compared',
     unit: '',
-    bounds: { least: 1, most: 1_000 },
+    bounds: { least: 1, most: largestInterval(MAX_REPLICAS) },
     whole: true,
     initial: DEFAULT_PBFT_CONFIG.checkpointInterval,
     mixed: { least: 2, most: 50 },

@@ -1,9 +1,9 @@
 /** What must hold of a PBFT replica, whatever happens to it: one watch for each honest node, through all of its lives. */
 import type { PbftNotice } from '../../engines/pbft/interface.ts';
-import type { Header, PbftMessage, ViewChange, Vote } from '../../engines/pbft/messages.ts';
+import type { Header, NewView, PbftMessage, ViewChange, Vote } from '../../engines/pbft/messages.ts';
 import { primaryOf } from '../../engines/pbft/quorum.ts';
 import type { SimulatedNode } from '../subject.ts';
-import { isStored, readStored } from './layout.ts';
+import { isNamedStored, isStored, readStored } from './layout.ts';
 import { ORDER_CHECKERS, type AgreedOrder } from './order.ts';
 
 /** All checkers, each by the sentence that it holds the cluster to. */
@@ -119,6 +119,7 @@ export class NodeWatch {
         this.changeView(message.change);
         break;
       case 'NEW_VIEW':
+        this.mustHaveNamed(message.newView);
         if (primaryOf(message.newView.view, this.modules.replicas) !== this.node.index) break;
         if (!this.sign('new view', message.newView.view, message.newView.signature)) break;
         for (const header of message.newView.headers) this.choose('new view', header);
@@ -208,6 +209,15 @@ export class NodeWatch {
     const header = stored.header(choice.view, choice.sequence);
     if (!isSame(header, choice) || !stored.hasBatch(choice.sequence, choice.digest)) {
       this.violate('told', `the batch of ${choice.sequence} in view ${choice.view}`);
+    }
+  }
+
+  /** Whoever shows a new view has what it names, also for those who ask after a crash. */
+  private mustHaveNamed({ view, viewChanges }: NewView): void {
+    for (const [replica, signature] of viewChanges) {
+      if (isNamedStored(this.node.store, replica, signature)) continue;
+      this.violate('told', `the view change of ${replica} for view ${view}`);
+      return;
     }
   }
 

@@ -186,7 +186,8 @@ describe('votes', () => {
   function toViewFour(backup: Backup): void {
     const { network } = backup;
     const viewChanges = [0, 2, 3].map((replica) => network.viewChange(4, replica).change);
-    backup.hear(0, network.newView({ view: 4, viewChanges, headers: [] }));
+    network.sendNewView(0, 1, network.newView({ view: 4, viewChanges, headers: [] }), viewChanges);
+    network.run(LATENCY);
     expect(backup.member.status).toMatchObject({ view: 4, phase: 'normal' });
   }
 
@@ -453,6 +454,7 @@ describe('what makes no sense', () => {
       type: 'VIEW_CHANGE',
       change: { view: far, stable: far, certificate: [], prepared: [], replica: 2, signature: NO_SIGNATURE },
     },
+    { type: 'FETCH_VIEW_CHANGE', view: far, replica: 63, signature: NO_SIGNATURE },
     { type: 'NEW_VIEW', newView: { view: far, viewChanges: [], headers: [], signature: NO_SIGNATURE } },
     { type: 'REPLY', reply: { view: far, replica: 2, client: 63, results: [], signature: NO_SIGNATURE } },
     { type: 'STATUS', status: { view: far, changing: true, stable: far, executed: far } },

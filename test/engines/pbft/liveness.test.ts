@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { MAX_REQUESTS, ROUNDS_PER_TIMEOUT } from '../../../peer/engines/pbft/limits.ts';
+import { nameOf } from '../../../peer/engines/pbft/new-view.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
 const SECOND = 1_000;
@@ -164,7 +165,7 @@ describe('a batch that was prepared', () => {
         const { view, phase } = status;
         if (phase !== 'changing view' || shown.has(view)) continue;
         shown.add(view);
-        const prepared = [{ header, prepares }];
+        const prepared = [{ header, prepares: prepares.map(nameOf) }];
         const change = network
           .signing(0)
           .viewChange({ view, stable: 0, certificate: [], prepared, replica: 0 });

@@ -35,8 +35,8 @@ function contradictions(network: PbftNetwork, member: number): string[] {
   const promises = new Map<string, string>();
   const found: string[] = [];
   for (const sent of network.sent) {
-    // Others pass on the new view of its primary.
-    if (sent.from !== member) continue;
+    // Others pass on the new view of its primary, and members the view changes of others.
+    if (sent.from !== member || isPassedOn(sent)) continue;
     const [key, said] = promiseOf(sent) ?? [];
     if (key === undefined || said === undefined) continue;
     if ((promises.get(key) ?? said) !== said) found.push(key);
@@ -45,12 +45,18 @@ function contradictions(network: PbftNetwork, member: number): string[] {
   return found;
 }
 
+/** Whether it is a view change of somebody else. */
+function isPassedOn({ from, message }: Sent): boolean {
+  return message.type === 'VIEW_CHANGE' && message.change.replica !== from;
+}
+
 /** Within a view, no vote comes after the view was given up. */
 function lateVotes(network: PbftNetwork, member: number): string[] {
   let given = 0;
   const found: string[] = [];
-  for (const { from, message } of network.sent) {
-    if (from !== member) continue;
+  for (const sent of network.sent) {
+    const { from, message } = sent;
+    if (from !== member || isPassedOn(sent)) continue;
     if (message.type === 'VIEW_CHANGE') given = Math.max(given, message.change.view);
     if ((message.type === 'PREPARE' || message.type === 'COMMIT') && message.vote.view < given) {
       found.push(`${message.type} ${message.vote.view} ${message.vote.sequence}`);
@@ -178,7 +184,7 @@ describe('what a replica has prepared', () => {
     network.run(LATENCY);
     const sent = network.sentOf('VIEW_CHANGE').find(({ from }) => from === 1);
     expect(sent?.message.change.prepared.map(({ header }) => header)).toEqual([proposal.header]);
-    expect(sent?.message.change.prepared[0]?.prepares.map(({ replica }) => replica).sort()).toEqual([1, 2]);
+    expect(sent?.message.change.prepared[0]?.prepares.map(([replica]) => replica).sort()).toEqual([1, 2]);
   });
 });
 
@@ -199,7 +205,8 @@ describe('a new view that is cut short', () => {
       stopped = effect.type === 'store' && effect.writes.some(({ key }) => key.startsWith('pbft/slot/'));
       return stopped;
     };
-    network.send(1, 2, network.newView({ view: 1, viewChanges, headers: [carried] }));
+    const newView = network.newView({ view: 1, viewChanges, headers: [carried] });
+    network.sendNewView(1, 2, newView, viewChanges);
     network.run(LATENCY);
     expect([stopped, member.engine]).toEqual([true, undefined]);
     member.start();

@@ -1,8 +1,15 @@
 /** How the primary is replaced, and that nothing decided is lost by it: rules, and bugs that others had. */
 import { describe, expect, it } from 'vitest';
 
-import type { Header, NewView, Vote } from '../../../peer/engines/pbft/messages.ts';
-import { LATENCY, type PbftMember, PbftNetwork, type Sent } from '../../support/pbft-network.ts';
+import type { Header, MessageOf, ViewChange, Vote } from '../../../peer/engines/pbft/messages.ts';
+import { nameOf } from '../../../peer/engines/pbft/new-view.ts';
+import {
+  LATENCY,
+  type NewViewContents,
+  type PbftMember,
+  PbftNetwork,
+  type Sent,
+} from '../../support/pbft-network.ts';
 
 const SECOND = 1_000;
 /** Looks like a signature. */
@@ -64,7 +71,8 @@ describe('a dead primary', () => {
       expect(change.prepared.map(({ header }) => header.sequence)).toEqual([5, 6]);
       for (const { header, prepares } of change.prepared) {
         expect(network.signing(0).isHeader(header)).toBe(true);
-        expect(prepares.map((vote) => network.signing(0).isVote('prepare', vote))).toEqual([true, true]);
+        const votes = prepares.map(([replica, signature]) => ({ ...header, replica, signature }));
+        expect(votes.map((vote) => network.signing(0).isVote('prepare', vote))).toEqual([true, true]);
       }
     }
   });
@@ -246,7 +254,8 @@ interface Lie {
 function claiming(prepares: (network: PbftNetwork, header: Header) => readonly Vote[]): Lie['make'] {
   return (network) => {
     const header = network.header(0, 1, network.batch(3, 7));
-    return network.viewChange(1, 3, { prepared: [{ header, prepares: prepares(network, header) }] });
+    const proof = { header, prepares: prepares(network, header).map(nameOf) };
+    return network.viewChange(1, 3, { prepared: [proof] });
   };
 }
 
@@ -407,7 +416,7 @@ describe('a view change', () => {
       network.run(LATENCY);
       expect(leader.status).toMatchObject({ view: 1, phase: 'normal' });
       const [sent] = network.sentOf('NEW_VIEW');
-      expect(sent?.message.newView.viewChanges.map(({ replica }) => replica).sort()).toEqual([0, 1, 2]);
+      expect(sent?.message.newView.viewChanges.map(([replica]) => replica).sort()).toEqual([0, 1, 2]);
       expect(sent?.message.newView.headers.map(({ digest }) => digest)).toEqual([
         network.signing(1).nothing,
         prepared.digest,
@@ -445,7 +454,7 @@ describe('a view change', () => {
 });
 
 /** What a valid new view of view 1 is made of: number 2 is prepared, number 1 is not. */
-function contentsOf(network: PbftNetwork): Omit<NewView, 'signature'> {
+function contentsOf(network: PbftNetwork): NewViewContents {
   const prepared = network.header(0, 2, network.batch(0, 7));
   const viewChanges = [
     network.viewChange(1, 0, { prepared: [network.proof(prepared, 1, 2)] }).change,
@@ -458,64 +467,94 @@ function contentsOf(network: PbftNetwork): Omit<NewView, 'signature'> {
   return { view: 1, viewChanges, headers };
 }
 
-type Forgery = (
-  network: PbftNetwork,
-  valid: Omit<NewView, 'signature'>,
-) => ReturnType<PbftNetwork['newView']>;
+/** A new view, and the view changes that are served under the names in it. */
+interface Shown {
+  readonly message: MessageOf<'NEW_VIEW'>;
+  readonly served: readonly ViewChange[];
+}
+
+function shown(network: PbftNetwork, contents: NewViewContents, signer?: number): Shown {
+  return { message: network.newView(contents, signer), served: contents.viewChanges };
+}
+
+type Forgery = (network: PbftNetwork, valid: NewViewContents) => Shown;
 
 const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery])[] = [
   [
     'somebody signed who is not its primary',
     'new-view-signature',
-    (network, valid) => network.newView(valid, 2),
+    (network, valid) => shown(network, valid, 2),
   ],
   [
     'is not signed',
     'new-view-signature',
-    (_, valid) => ({ type: 'NEW_VIEW', newView: { ...valid, signature: NO_SIGNATURE } }),
+    (network, valid) => {
+      const { message, served } = shown(network, valid);
+      return { message: { ...message, newView: { ...message.newView, signature: NO_SIGNATURE } }, served };
+    },
   ],
   [
     'was changed after it was signed',
     'new-view-signature',
     (network, valid) => {
-      const { newView } = network.newView(valid);
-      return { type: 'NEW_VIEW', newView: { ...newView, headers: newView.headers.slice(1) } };
+      const { message, served } = shown(network, valid);
+      const { newView } = message;
+      return { message: { ...message, newView: { ...newView, headers: newView.headers.slice(1) } }, served };
     },
   ],
   [
     'has no quorum',
     'new-view-quorum',
-    (network, valid) => network.newView({ ...valid, viewChanges: valid.viewChanges.slice(0, 2) }),
+    (network, valid) => shown(network, { ...valid, viewChanges: valid.viewChanges.slice(0, 2) }),
   ],
   [
     'has no view changes at all',
     'new-view-quorum',
-    (network) => network.newView({ view: 1, viewChanges: [], headers: [] }),
+    (network) => shown(network, { view: 1, viewChanges: [], headers: [] }),
   ],
   [
     'has one view change twice',
     'new-view-quorum',
     (network, valid) =>
-      network.newView({
+      shown(network, {
         ...valid,
         viewChanges: [...valid.viewChanges.slice(0, 2), ...valid.viewChanges.slice(1, 2)],
       }),
+  ],
+  [
+    'names somebody who is no member',
+    'new-view-quorum',
+    (network, valid) => {
+      const [first] = valid.viewChanges;
+      if (first === undefined) throw new Error('no quorum');
+      const viewChanges = [...valid.viewChanges.slice(0, 2), { ...first, replica: 4 }];
+      return shown(network, { ...valid, viewChanges });
+    },
+  ],
+  [
+    'has more entries in O than there can be',
+    'new-view-forged',
+    (network, valid) => {
+      const batch = network.batch(0, 8);
+      const headers = Array.from({ length: 9 }, (_, index) => network.header(1, index + 1, batch));
+      return { ...shown(network, { ...valid, headers }), served: [] };
+    },
   ],
   [
     'has view changes for another view',
     'new-view-quorum',
     (network, valid) => {
       const other = network.viewChange(2, 2).change;
-      return network.newView({ ...valid, viewChanges: [...valid.viewChanges.slice(0, 2), other] });
+      return shown(network, { ...valid, viewChanges: [...valid.viewChanges.slice(0, 2), other] });
     },
   ],
   [
     'has a view change that is not signed',
-    'new-view-view-change',
+    'view-change-signature',
     (network, valid) => {
       const [first, second, third] = valid.viewChanges;
       if (first === undefined || second === undefined || third === undefined) throw new Error('no quorum');
-      return network.newView({
+      return shown(network, {
         ...valid,
         viewChanges: [first, second, { ...third, signature: NO_SIGNATURE }],
       });
@@ -529,7 +568,7 @@ const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery]
       const lie = network.viewChange(1, 2, { prepared: [network.proof(header, 2)] }).change;
       const changed = network.signing(1).header({ ...header, view: 1 });
       const viewChanges = [...valid.viewChanges.slice(0, 2), lie];
-      return network.newView({ ...valid, viewChanges, headers: [changed, ...valid.headers.slice(1)] });
+      return shown(network, { ...valid, viewChanges, headers: [changed, ...valid.headers.slice(1)] });
     },
   ],
   [
@@ -537,7 +576,7 @@ const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery]
     'new-view-forged',
     (network, valid) => {
       const header = network.header(1, 2, network.batch(0, 8));
-      return network.newView({ ...valid, headers: [...valid.headers.slice(0, 1), header] });
+      return shown(network, { ...valid, headers: [...valid.headers.slice(0, 1), header] });
     },
   ],
   [
@@ -545,31 +584,31 @@ const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery]
     'new-view-forged',
     (network, valid) => {
       const header = network.header(1, 1, network.batch(0, 8));
-      return network.newView({ ...valid, headers: [header, ...valid.headers.slice(1)] });
+      return shown(network, { ...valid, headers: [header, ...valid.headers.slice(1)] });
     },
   ],
   [
     'drops an entry of O',
     'new-view-forged',
-    (network, valid) => network.newView({ ...valid, headers: valid.headers.slice(0, 1) }),
+    (network, valid) => shown(network, { ...valid, headers: valid.headers.slice(0, 1) }),
   ],
   [
     'drops all entries of O',
     'new-view-forged',
-    (network, valid) => network.newView({ ...valid, headers: [] }),
+    (network, valid) => shown(network, { ...valid, headers: [] }),
   ],
   [
     'has an extra entry in O',
     'new-view-forged',
     (network, valid) =>
-      network.newView({ ...valid, headers: [...valid.headers, network.header(1, 3, network.batch(0, 8))] }),
+      shown(network, { ...valid, headers: [...valid.headers, network.header(1, 3, network.batch(0, 8))] }),
   ],
   [
     'has an entry of another view in O',
     'new-view-forged',
     (network, valid) => {
       const headers = valid.headers.map((header) => network.signing(1).header({ ...header, view: 5 }));
-      return network.newView({ ...valid, headers });
+      return shown(network, { ...valid, headers });
     },
   ],
   [
@@ -577,7 +616,7 @@ const FORGERIES: readonly (readonly [name: string, rule: string, forge: Forgery]
     'new-view-header-signature',
     (network, valid) => {
       const headers = valid.headers.map((header) => ({ ...header, signature: NO_SIGNATURE }));
-      return network.newView({ ...valid, headers });
+      return shown(network, { ...valid, headers });
     },
   ],
 ];
@@ -590,7 +629,8 @@ describe('a new view', () => {
 
   it('that is valid is entered, and what it carries over is prepared', () => {
     const { network, member } = backup();
-    network.send(1, 3, network.newView(contentsOf(network)));
+    const { message, served } = shown(network, contentsOf(network));
+    network.sendNewView(1, 3, message, served);
     network.run(LATENCY);
     expect(member.offences).toEqual([]);
     expect(member.status).toMatchObject({ view: 1, phase: 'normal', primary: 1, proposed: 2 });
@@ -608,7 +648,8 @@ describe('a new view', () => {
   // Source: seed pbft-p2p, which takes a new view from anybody, without signature, quorum or O.
   it.each(FORGERIES)('that %s is refused', (_, rule, forge) => {
     const { network, member } = backup();
-    network.send(1, 3, forge(network, contentsOf(network)));
+    const { message, served } = forge(network, contentsOf(network));
+    network.sendNewView(1, 3, message, served);
     network.run(LATENCY);
     expect(member.offences).toEqual([`1 ${rule}`]);
     expect(member.disconnected).toEqual([1]);
