@@ -15,24 +15,15 @@ export type Fault<T extends EngineTypes> = (
   node: SimulatedNode,
 ) => readonly EffectOf<T>[];
 
-/** A subject with a fault in every engine. */
-export function faulty<T extends EngineTypes>(
+/** A subject with something around every engine. */
+export function wrapped<T extends EngineTypes>(
   subject: Subject<T>,
-  fault: Fault<T>,
-  measure?: (tell: Gauge) => void,
+  wrap: (engine: EngineOf<T>, node: SimulatedNode) => EngineOf<T>,
 ): Subject<T> {
   return {
     ...subject,
     begin(world) {
       const run = subject.begin(world);
-      const wrap = (engine: EngineOf<T>, node: SimulatedNode): EngineOf<T> => ({
-        step: (event) => fault(engine.step(event), event, node),
-        measure:
-          measure ??
-          ((tell) => {
-            engine.measure(tell);
-          }),
-      });
       return new Proxy(run, {
         get(target, name) {
           if (name === 'engine') {
@@ -44,6 +35,22 @@ export function faulty<T extends EngineTypes>(
       });
     },
   };
+}
+
+/** A subject with a fault in every engine. */
+export function faulty<T extends EngineTypes>(
+  subject: Subject<T>,
+  fault: Fault<T>,
+  measure?: (tell: Gauge) => void,
+): Subject<T> {
+  return wrapped(subject, (engine, node) => ({
+    step: (event) => fault(engine.step(event), event, node),
+    measure:
+      measure ??
+      ((tell) => {
+        engine.measure(tell);
+      }),
+  }));
 }
 
 /** The first seed of a subject, with these settings and Byzantine nodes, and no other faults. */

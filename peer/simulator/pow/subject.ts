@@ -184,8 +184,11 @@ class PowRun implements SubjectRun<PowTypes> {
     const common = new CommonKnowledge(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
     this.watches = world.nodes.map(
       (node) =>
-        new NodeWatch(node, world, common, (hash) => {
-          this.onArrival(node, hash);
+        new NodeWatch(node, world, common, {
+          onBlock: (hash) => {
+            this.onArrival(node, hash);
+          },
+          asked: () => this.askedBy(node),
         }),
     );
     this.agreement = new Agreement(world);
@@ -319,22 +322,33 @@ class PowRun implements SubjectRun<PowTypes> {
     };
   }
 
+  /** Whom a node knows, so whom it asks for STATS. */
+  private askedBy(node: SimulatedNode): readonly Address[] {
+    const peers = this.engines[node.index]?.status().peers ?? [];
+    return [...peers.map(({ address }) => address), ...this.joinOf(node)];
+  }
+
+  /** The well-known peers of a node. */
+  private joinOf(node: SimulatedNode): readonly Address[] {
+    const { world } = this;
+    return world.lasting.filter((other) => other !== node).map((other) => world.peerOf(other));
+  }
+
   private configOf(node: SimulatedNode): PowConfig {
     const { world } = this;
     const self = world.peerOf(node);
-    const known = world.lasting;
     return {
       self,
       selfHosts: [],
       name: `node ${node.index}`,
       difficulty: world.setting('difficulty'),
-      join: known.filter((other) => other !== node).map((other) => world.peerOf(other)),
+      join: this.joinOf(node),
       consensusInterval: world.setting('consensus-interval') * SECOND,
       gossipInterval: world.setting('gossip-interval') * SECOND,
       peerTimeout: world.setting('peer-timeout') * SECOND,
       minedBy: self.host,
       idleWord: 'idle',
-      genesis: known.includes(node),
+      genesis: world.lasting.includes(node),
     };
   }
 
