@@ -146,8 +146,9 @@ function tellOf(body: Body, to: Address, rumours: readonly Rumour[]): void {
 
 export const ACTORS = {
   silent: {
-    description: 'takes everything and never says a word',
-    corrupt: (body) => changing(body, () => undefined),
+    description: 'tells of itself, takes everything, and never answers',
+    // Of one who says nothing at all nobody would know.
+    corrupt: (body) => changing(body, (message) => (message.type === 'GOSSIP' ? message : undefined)),
   },
 
   goose: {
