@@ -2,7 +2,7 @@
 import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
-import { Simulation } from '../../peer/simulator/simulation.ts';
+import { Simulation, type SimulationHooks } from '../../peer/simulator/simulation.ts';
 import type { EngineOf, EngineTypes, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
 
 export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
@@ -15,24 +15,15 @@ export type Fault<T extends EngineTypes> = (
   node: SimulatedNode,
 ) => readonly EffectOf<T>[];
 
-/** A subject with a fault in every engine. */
-export function faulty<T extends EngineTypes>(
+/** A subject with something around every engine. */
+export function wrapped<T extends EngineTypes>(
   subject: Subject<T>,
-  fault: Fault<T>,
-  measure?: (tell: Gauge) => void,
+  wrap: (engine: EngineOf<T>, node: SimulatedNode) => EngineOf<T>,
 ): Subject<T> {
   return {
     ...subject,
     begin(world) {
       const run = subject.begin(world);
-      const wrap = (engine: EngineOf<T>, node: SimulatedNode): EngineOf<T> => ({
-        step: (event) => fault(engine.step(event), event, node),
-        measure:
-          measure ??
-          ((tell) => {
-            engine.measure(tell);
-          }),
-      });
       return new Proxy(run, {
         get(target, name) {
           if (name === 'engine') {
@@ -46,19 +37,37 @@ export function faulty<T extends EngineTypes>(
   };
 }
 
-/** The first seed of a subject, with these settings and no other faults. */
+/** A subject with a fault in every engine. */
+export function faulty<T extends EngineTypes>(
+  subject: Subject<T>,
+  fault: Fault<T>,
+  measure?: (tell: Gauge) => void,
+): Subject<T> {
+  return wrapped(subject, (engine, node) => ({
+    step: (event) => fault(engine.step(event), event, node),
+    measure:
+      measure ??
+      ((tell) => {
+        engine.measure(tell);
+      }),
+  }));
+}
+
+/** The first seed of a subject, with these settings and Byzantine nodes, and no other faults. */
 export function simulation<T extends EngineTypes>(
   subject: Subject<T>,
   settings: Readonly<Record<string, number>>,
+  byzantineKinds: readonly string[] = [],
+  hooks: SimulationHooks = {},
 ): Simulation<T> {
   const plan: Plan = {
     faults: 'none',
     ranges: Object.fromEntries(
       Object.entries(settings).map(([name, value]) => [name, { least: value, most: value }]),
     ),
-    byzantineKinds: [],
+    byzantineKinds,
   };
-  return new Simulation(subject, 1, draw(1, plan, subject));
+  return new Simulation(subject, 1, draw(1, plan, subject), hooks);
 }
 
 export function violations<T extends EngineTypes>(

@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Gauge } from '../../peer/engines/engine.ts';
+import type { PowStatus } from '../../peer/engines/pow/interface.ts';
 import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import type { PowTypes } from '../../peer/simulator/pow/types.ts';
 import { CHECKERS } from '../../peer/simulator/pow/watch.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import type { Simulation } from '../../peer/simulator/simulation.ts';
-import type { Subject } from '../../peer/simulator/subject.ts';
+import type { EngineOf, Subject } from '../../peer/simulator/subject.ts';
 import * as plant from './plant.ts';
 
 type Fault = plant.Fault<PowTypes>;
@@ -59,6 +60,20 @@ function writing(change: (key: string, value: string) => string): Fault {
       return { ...effect, writes };
     });
 }
+
+/** Engines that count one vote for each chain of their height, and none for those with a higher hash than theirs. */
+const ignoringTheMajority = plant.wrapped(powSubject, (engine) => ({
+  step(event) {
+    if (event.type !== 'message' || event.message.type !== 'STATS_REPLY') return engine.step(event);
+    const { message } = event;
+    const own = (engine as EngineOf<PowTypes> & { status(): PowStatus }).status();
+    const loses = message.height === own.height && (message.hash ?? '') >= (own.hash ?? '');
+    return engine.step(loses ? { ...event, message: { ...message, height: 0, hash: null } } : event);
+  },
+  measure: (tell) => {
+    engine.measure(tell);
+  },
+}));
 
 describe('a planted fault is found', () => {
   it('finds none where none is planted', () => {
@@ -125,6 +140,21 @@ describe('a planted fault is found', () => {
       key === 'chain' ? value.replace('"height":7', '"height":5') : value,
     );
     expect(found(fault)).toBe(CHECKERS.better);
+  });
+
+  it('when the lower hash wins against the majority', () => {
+    const forks = {
+      nodes: 7,
+      hours: 0.3,
+      'block-interval': 5,
+      'consensus-interval': 20,
+      latency: 500,
+      loss: 20,
+    };
+    expect(violations(powSubject, forks)).toEqual([]);
+    const [first, ...more] = violations(ignoringTheMajority, forks);
+    expect(more).toEqual([]);
+    expect(first?.checker).toBe(CHECKERS.better);
   });
 
   it('when a block or a GOSSIP is passed on twice', () => {

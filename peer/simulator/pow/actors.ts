@@ -36,12 +36,32 @@ interface Actor {
 const SECOND = 1_000;
 /** Mean time between two datagrams of a node that floods, in milliseconds. */
 const FLOOD_INTERVAL = 100;
-/** The same for one whose every datagram has others tell each other of it. */
-const GOSSIP_INTERVAL = 500;
+/** The same for one whose every datagram has others tell each other of somebody who gets all their news from then on. */
+const GOSSIP_INTERVAL = 5 * SECOND;
 /** Blocks of the chain that nobody else has. */
 const OTHER_CHAIN = 30;
-/** Addresses that an eclipsing node invents. */
+/** Hosts that an eclipsing node has, and one of its own ports on them on which it speaks to everybody. */
 const INVENTED_HOSTS = 64;
+const INVENTED_PORT = 8_000;
+/**
+ * Peers that an eclipsing node claims to be, and others that it claims to know, when it lays siege to a node: more than
+ * there is room for, so that they push each other out as well.
+ */
+const SPEAKERS = 1_024;
+const STRANGERS = 512;
+/** Hosts that tell of strangers: as few as can tell of more than there is room for. */
+const INTRODUCERS = 8;
+/** Share of the questions for its chain, of as many peers as it is, that it answers: enough for any majority. */
+const VOUCHING_SHARE = 0.2;
+/** How many it sends at a time, and how often in milliseconds: slowly enough for what a node lets itself be told. */
+const SIEGE_VOLLEY = 10;
+const SIEGE_STEP = 200;
+/**
+ * The first siege comes within this time after a start, the next ones at intervals of that mean, in milliseconds. They
+ * are rare because a node that is besieged tells a thousand peers of every block.
+ */
+const FIRST_SIEGE = 300 * SECOND;
+const SIEGE_INTERVAL = 1_800 * SECOND;
 /** Blocks that a selfish miner keeps to itself at most. */
 const MAX_SECRET = 50;
 
@@ -90,10 +110,45 @@ function eachStats(message: PowMessage, change: (reply: StatsReply) => StatsRepl
   return message.type === 'STATS_REPLY' ? change(message) : message;
 }
 
+/** Somebody who is said to be there, and who says so. */
+interface Rumour {
+  readonly peer: Address;
+  readonly from: Address;
+}
+
+/** Peers on these hosts: first those that speak for themselves, then those that only some of the hosts tell of. */
+function crowd(hosts: readonly string[]): Rumour[] {
+  const at = (index: number, port: number): Address => ({ host: hosts[index % hosts.length] ?? '', port });
+  const speakers = Array.from({ length: SPEAKERS }, (_, index) => {
+    const peer = at(index, INVENTED_PORT + Math.floor(index / hosts.length));
+    return { peer, from: peer };
+  });
+  const strangers = Array.from({ length: STRANGERS }, (_, index) => ({
+    // Never on the host of who tells of it: that would be as good as its own word.
+    peer: at(index + 1, 2 * INVENTED_PORT + Math.floor(index / hosts.length)),
+    from: at(index % INTRODUCERS, INVENTED_PORT),
+  }));
+  return [...speakers, ...strangers];
+}
+
+/** Tells a node of so many others, a few at a time: with GOSSIP_REPLYs, which nobody answers or passes on. */
+function tellOf(body: Body, to: Address, rumours: readonly Rumour[]): void {
+  for (const { peer, from } of rumours.slice(0, SIEGE_VOLLEY)) {
+    body.send(to, { type: 'GOSSIP_REPLY', ...peer, name: 'invented' }, { from });
+  }
+  const rest = rumours.slice(SIEGE_VOLLEY);
+  if (rest.length > 0) {
+    body.after(SIEGE_STEP, () => {
+      tellOf(body, to, rest);
+    });
+  }
+}
+
 export const ACTORS = {
   silent: {
-    description: 'takes everything and never says a word',
-    corrupt: (body) => changing(body, () => undefined),
+    description: 'tells of itself, takes everything, and never answers',
+    // Of one who says nothing at all nobody would know.
+    corrupt: (body) => changing(body, (message) => (message.type === 'GOSSIP' ? message : undefined)),
   },
 
   goose: {
@@ -207,21 +262,33 @@ export const ACTORS = {
     description:
       'fills the tables of others with addresses that are all its own, and vouches for lies with them',
     corrupt(body, { difficulty }) {
+      const { chance } = body;
       const hosts = Array.from({ length: INVENTED_HOSTS }, (_, i) => `172.16.${body.node.index}.${i + 1}`);
       for (const host of hosts) body.claim({ ...body.self, host });
-      const hash = forgedHash(body.chance, difficulty);
+      const hash = forgedHash(chance, difficulty);
       let count = 0;
       body.every(GOSSIP_INTERVAL, () => {
-        const { chance } = body;
-        const self = { host: chance.pick(hosts), port: chance.integer(8_000, 8_100) };
+        const self = { host: chance.pick(hosts), port: INVENTED_PORT };
         const id = `eclipse ${body.node.index} ${body.now()} ${count++}`;
-        const to = anybody(body);
         // Some speak for themselves, of others it only tells.
         const from = chance.happens(0.5) ? self : body.self;
-        body.send(to, { type: 'GOSSIP', ...self, id, name: 'invented' }, { from });
-        body.send(to, { type: 'STATS_REPLY', height: 1_000, hash }, { from: self });
+        body.send(anybody(body), { type: 'GOSSIP', ...self, id, name: 'invented' }, { from });
       });
-      return {};
+      const besiege = (): void => {
+        tellOf(body, anybody(body), crowd(hosts));
+        body.after(chance.exponential(SIEGE_INTERVAL), besiege);
+      };
+      body.after(chance.between(0, FIRST_SIEGE), besiege);
+      return {
+        onReceive(message, from) {
+          if (message.type !== 'STATS') return true;
+          if (chance.happens(VOUCHING_SHARE)) {
+            const voucher = { host: chance.pick(hosts), port: INVENTED_PORT };
+            body.send(from, { type: 'STATS_REPLY', height: 1_000, hash }, { from: voucher });
+          }
+          return false;
+        },
+      };
     },
   },
 

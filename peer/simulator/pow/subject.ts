@@ -23,6 +23,7 @@ import type {
   World,
 } from '../subject.ts';
 import { ACTORS, type ActorKind } from './actors.ts';
+import { Agreement } from './agreement.ts';
 import { Prospector } from './mining.ts';
 import { verifyStub } from './stub.ts';
 import type { PowTypes } from './types.ts';
@@ -152,6 +153,9 @@ class PowRun implements SubjectRun<PowTypes> {
   private readonly submissions: Submission[] = [];
   private readonly minedAt = new Map<string, number>();
   private readonly arrivals: number[] = [];
+  /** When each node, or the one that has its place now, started for the first time; undefined before. */
+  private readonly cameAt: (number | undefined)[] = [];
+  private readonly agreement: Agreement;
   private readonly reorgs: number[] = [];
   private readonly reorgsOf: number[] = [];
   private readonly messagesOf = new Map<string, readonly string[]>();
@@ -180,10 +184,14 @@ class PowRun implements SubjectRun<PowTypes> {
     const common = new CommonKnowledge(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
     this.watches = world.nodes.map(
       (node) =>
-        new NodeWatch(node, world, common, (hash) => {
-          this.onArrival(hash);
+        new NodeWatch(node, world, common, {
+          onBlock: (hash) => {
+            this.onArrival(node, hash);
+          },
+          asked: () => this.askedBy(node),
         }),
     );
+    this.agreement = new Agreement(world);
     const share = world.setting('miners') / 100;
     const { nodes } = world;
     const willing = nodes.filter(({ honest }) => !honest || this.chance.happens(share));
@@ -231,12 +239,17 @@ class PowRun implements SubjectRun<PowTypes> {
   onStart(node: SimulatedNode): void {
     this.templates[node.index] = null;
     this.lives[node.index] = (this.lives[node.index] ?? 0) + 1;
-    if (node.honest) this.watches[node.index]?.onStart();
+    this.cameAt[node.index] ??= this.world.now();
+    if (!node.honest) return;
+    this.watches[node.index]?.onStart();
+    this.agreement.hold(node, this.watches[node.index]?.tip);
   }
 
   onReplaced(node: SimulatedNode): void {
     this.lives[node.index] = (this.lives[node.index] ?? 0) + 1;
+    this.cameAt[node.index] = undefined;
     this.watches[node.index]?.onReplaced();
+    this.agreement.leaveOut();
   }
 
   onNotice(node: SimulatedNode, notice: PowNotice): void {
@@ -259,6 +272,7 @@ class PowRun implements SubjectRun<PowTypes> {
 
   onStore(node: SimulatedNode): void {
     this.watches[node.index]?.look();
+    this.agreement.hold(node, this.watches[node.index]?.tip);
   }
 
   onHealed(): void {
@@ -291,6 +305,7 @@ class PowRun implements SubjectRun<PowTypes> {
       ],
       distributions: [
         distribution('a block to reach a node', 'ms', this.arrivals),
+        distribution('all nodes to agree again', 'ms', this.agreement.spans),
         distribution('depth of reorganisations', 'blocks', this.reorgs),
       ],
     };
@@ -307,22 +322,33 @@ class PowRun implements SubjectRun<PowTypes> {
     };
   }
 
+  /** Whom a node knows, so whom it asks for STATS. */
+  private askedBy(node: SimulatedNode): readonly Address[] {
+    const peers = this.engines[node.index]?.status().peers ?? [];
+    return [...peers.map(({ address }) => address), ...this.joinOf(node)];
+  }
+
+  /** The well-known peers of a node. */
+  private joinOf(node: SimulatedNode): readonly Address[] {
+    const { world } = this;
+    return world.lasting.filter((other) => other !== node).map((other) => world.peerOf(other));
+  }
+
   private configOf(node: SimulatedNode): PowConfig {
     const { world } = this;
     const self = world.peerOf(node);
-    const known = world.lasting;
     return {
       self,
       selfHosts: [],
       name: `node ${node.index}`,
       difficulty: world.setting('difficulty'),
-      join: known.filter((other) => other !== node).map((other) => world.peerOf(other)),
+      join: this.joinOf(node),
       consensusInterval: world.setting('consensus-interval') * SECOND,
       gossipInterval: world.setting('gossip-interval') * SECOND,
       peerTimeout: world.setting('peer-timeout') * SECOND,
       minedBy: self.host,
       idleWord: 'idle',
-      genesis: known.includes(node),
+      genesis: world.lasting.includes(node),
     };
   }
 
@@ -428,9 +454,11 @@ class PowRun implements SubjectRun<PowTypes> {
     if (result?.status === 'accepted') this.submissions.push({ word, node, life });
   }
 
-  private onArrival(hash: string): void {
+  private onArrival({ index }: SimulatedNode, hash: string): void {
     const at = this.minedAt.get(hash);
-    if (at !== undefined) this.arrivals.push(Math.round((this.world.now() - at) * 1000) / 1000);
+    // What a newcomer catches up with was not on its way to it.
+    if (at === undefined || at < (this.cameAt[index] ?? Infinity)) return;
+    this.arrivals.push(Math.round((this.world.now() - at) * 1000) / 1000);
   }
 
   private get honest(): readonly SimulatedNode[] {

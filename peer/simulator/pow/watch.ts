@@ -5,6 +5,7 @@ import { RecentMap } from '../../engines/bounded.ts';
 import type { PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import type { SimulatedNode, World } from '../subject.ts';
+import { Ballot } from './ballot.ts';
 import type { PowTypes } from './types.ts';
 import { LayoutReader, readStored, storedHash, type Layout, type Verify } from './verifier.ts';
 
@@ -67,8 +68,13 @@ export class CommonKnowledge {
   }
 }
 
-/** Told of every block that a node has in its chain for the first time. */
-export type OnBlock = (hash: string) => void;
+/** What a watch tells, and what it asks. */
+export interface WatchHooks {
+  /** Told of every block that the node has in its chain for the first time. */
+  onBlock(hash: string): void;
+  /** Whom a consensus that begins now asks. */
+  asked(): readonly Address[];
+}
 
 export class NodeWatch {
   /** The hashes of the chain that was last seen in the store. */
@@ -76,20 +82,19 @@ export class NodeWatch {
   private readonly node: SimulatedNode;
   private readonly world: World<PowTypes>;
   private readonly common: CommonKnowledge;
-  private readonly onBlock: OnBlock;
+  private readonly hooks: WatchHooks;
   private segments = '';
-  /** By whom each chain, named by its last hash, was claimed since the last consensus began. */
-  private readonly claims = new Map<string, Set<string>>();
+  private readonly ballot = new Ballot();
   private readonly met = new Set<string>();
   /** Stands for the node since its last start: before it, it may have passed on the same. */
   private life = {};
   private blamed = new Set<string>();
 
-  constructor(node: SimulatedNode, world: World<PowTypes>, common: CommonKnowledge, onBlock: OnBlock) {
+  constructor(node: SimulatedNode, world: World<PowTypes>, common: CommonKnowledge, hooks: WatchHooks) {
     this.node = node;
     this.world = world;
     this.common = common;
-    this.onBlock = onBlock;
+    this.hooks = hooks;
   }
 
   get tip(): string | undefined {
@@ -108,19 +113,15 @@ export class NodeWatch {
     this.hashes.length = 0;
     this.segments = '';
     this.met.clear();
-    this.claims.clear();
   }
 
   onMessage(message: PowMessage, from: Address): void {
-    if (message.type !== 'STATS_REPLY' || message.hash === null) return;
-    // An old claim may come after a newer one, so both count.
-    const claimants = this.claims.get(message.hash) ?? new Set();
-    this.claims.set(message.hash, claimants.add(addressKey(from)));
+    if (message.type === 'STATS_REPLY') this.ballot.add(message, from);
   }
 
   onNotice(notice: PowNotice): void {
     if (notice.kind === 'consensus-started') {
-      this.claims.clear();
+      this.ballot.begin(this.hooks.asked());
     } else if (notice.kind === 'false-chain') {
       const { target, claimedBy } = notice;
       const lies = claimedBy.map((address) => `${target.height}:${target.hash} ${addressKey(address)}`);
@@ -137,6 +138,10 @@ export class NodeWatch {
         if (message.height !== this.hashes.length || (message.hash ?? undefined) !== this.tip) {
           this.violate('told', `it says ${message.height} blocks, the store has ${this.hashes.length}`);
         }
+        break;
+      case 'GET_BLOCK':
+        // It asks for blocks once it has chosen a chain.
+        this.ballot.close();
         break;
       case 'GET_BLOCK_REPLY':
         if (message.block !== null) this.mustHave(message.block, 'told', 'it serves');
@@ -189,7 +194,7 @@ export class NodeWatch {
       hashes[at] = hash;
       if (this.met.has(hash)) continue;
       this.met.add(hash);
-      this.onBlock(hash);
+      this.hooks.onBlock(hash);
     }
     hashes.length = height;
     if (!this.isBetter(old)) {
@@ -208,10 +213,10 @@ export class NodeWatch {
     if (old.tip === undefined || height > old.height) return true;
     if (height < old.height) return false;
     if (tip === old.tip) return true;
-    // The majority wins, ourselves counted, then the lower hash. Not every claim that was heard was also counted, so
-    // the other chain is given all of its claims and ours none but our own.
-    const votes = this.claims.get(tip ?? '')?.size ?? 0;
-    return votes > 1 || (votes === 1 && (tip ?? '') < old.tip);
+    // The majority wins, ourselves counted, then the lower hash.
+    const theirs = this.ballot.most({ height, hash: tip ?? '' });
+    const ours = this.ballot.least(old.tip);
+    return theirs > ours || (theirs === ours && (tip ?? '') < old.tip);
   }
 
   private mustHave({ height, hash }: Block, checker: keyof typeof CHECKERS, what: string): void {

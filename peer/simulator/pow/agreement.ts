@@ -1,0 +1,76 @@
+/** How long nodes go apart: every time that their chains have different tips, until they all have the same again. */
+import type { SimulatedNode, World } from '../subject.ts';
+import type { PowTypes } from './types.ts';
+
+/**
+ * How often it is looked at who is down while nodes are apart, in milliseconds: nobody tells, and one that stood alone
+ * and crashed leaves the others agreed.
+ */
+const LOOK_INTERVAL = 1_000;
+
+/** The tips of the honest nodes that are up, and the times in which they were not all the same. */
+export class Agreement {
+  /** How long each of those times was that are over, in milliseconds. */
+  readonly spans: number[] = [];
+  private readonly world: World<PowTypes>;
+  /** By node; undefined for one that does not count. */
+  private readonly tips: (string | undefined)[] = [];
+  /** How many nodes have each tip. */
+  private readonly holders = new Map<string, number>();
+  /** Since when they are apart; undefined while they are not. */
+  private since: number | undefined;
+  /** Whether a look at who is down is to come. */
+  private looking = false;
+
+  constructor(world: World<PowTypes>) {
+    this.world = world;
+  }
+
+  /** An honest node has started, or stored something: its chain ends in that tip, undefined if it has none. */
+  hold({ index }: SimulatedNode, tip = ''): void {
+    if (this.tips[index] === tip) return;
+    // Who went down before this happened is not to be compared with.
+    this.leaveOut();
+    this.set(index, tip);
+    this.reckon();
+  }
+
+  /** Nodes may have gone down: those that have are left out. */
+  leaveOut(): void {
+    for (const node of this.world.nodes) if (!node.up) this.set(node.index, undefined);
+    this.reckon();
+  }
+
+  private set(index: number, tip: string | undefined): void {
+    const { tips, holders } = this;
+    const before = tips[index];
+    if (before !== undefined) {
+      const left = (holders.get(before) ?? 0) - 1;
+      if (left > 0) holders.set(before, left);
+      else holders.delete(before);
+    }
+    if (tip !== undefined) holders.set(tip, (holders.get(tip) ?? 0) + 1);
+    tips[index] = tip;
+  }
+
+  private reckon(): void {
+    const now = this.world.now();
+    if (this.holders.size > 1) {
+      this.since ??= now;
+      this.lookOn();
+    } else if (this.since !== undefined) {
+      this.spans.push(Math.round((now - this.since) * 1000) / 1000);
+      this.since = undefined;
+    }
+  }
+
+  /** Looks who is down, again and again, while nodes are apart. */
+  private lookOn(): void {
+    if (this.looking) return;
+    this.looking = true;
+    this.world.after(LOOK_INTERVAL, () => {
+      this.looking = false;
+      if (this.since !== undefined) this.leaveOut();
+    });
+  }
+}
