@@ -255,6 +255,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.digest.number(7);
     this.trace(own, 'request', { request });
     const id = ++own.requests;
+    own.asked.set(id, request);
     this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
     return own.answerTo(id);
   }
@@ -560,7 +561,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         if (node.honest) this.run.onStore(node);
         break;
       case 'reply':
-        node.onAnswer(effect.id, effect.result);
+        this.reply(node, effect.id, effect.result);
         break;
       case 'notify':
         this.trace(node, 'notice', { notice: effect.notice });
@@ -572,6 +573,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.queue.push(this.queue.time + CONTINUE_DELAY, { kind: 'continue', node, life: node.life });
         break;
     }
+  }
+
+  private reply(node: SimNode<T>, id: number, result: T['result']): void {
+    if (!node.asked.has(id)) return;
+    const request = node.asked.get(id);
+    node.asked.delete(id);
+    node.onAnswer(id, result);
+    if (node.honest) this.run.onReply(node, request, result);
   }
 
   /** The effect over which a crash that is due comes; undefined if it is not to come in this step. */

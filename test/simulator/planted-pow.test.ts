@@ -114,6 +114,15 @@ describe('a planted fault is found', () => {
     expect(found(fault)).toBe(CHECKERS.kept);
   });
 
+  it('when a block is acknowledged before it is stored, with crashes and without', () => {
+    const fault: Fault = (effects) => [
+      ...effects.filter(({ type }) => type === 'reply'),
+      ...effects.filter(({ type }) => type !== 'reply'),
+    ];
+    expect(found(fault)).toBe(CHECKERS.kept);
+    expect(found(fault, { crashes: 2_000, down: 1 })).toBe(CHECKERS.kept);
+  });
+
   it('when a stored block is changed', () => {
     const fault = writing((key, value) => (key.startsWith('b/') ? value.replace('"idle"', '"idly"') : value));
     expect(found(fault)).toBe(CHECKERS.valid);
