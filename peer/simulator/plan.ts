@@ -56,9 +56,11 @@ export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
   return plan;
 }
 
-/** A command that runs the simulation of such a wording. */
+/** A command that runs the simulation of such a wording. White space, which means nothing in any, would split it. */
 export function commandLine(engine: string, wording: Wording, more: Wording = {}): string {
-  const options = Object.entries({ ...wording, ...more }).map(([name, text]) => ` --${name} ${text}`);
+  const options = Object.entries({ ...wording, ...more }).map(
+    ([name, text]) => ` --${name} ${text.replace(/\s/g, '')}`,
+  );
   return `node peer simulate ${engine}${options.join('')}`;
 }
 

@@ -1,4 +1,5 @@
 /** What a simulation tells at its end: plain data, fit for JSON, the same for the same seed. */
+import { messageOf } from '../../shared/errors.ts';
 import type { DropReason } from './network.ts';
 import type { Drawn } from './settings.ts';
 
@@ -42,6 +43,17 @@ export interface Violation {
   /** Index of the node; null if it is nobody's in particular. */
   readonly node: number | null;
   readonly detail: string;
+}
+
+/** The checker that codecs, checkers, users, miners and Byzantine nodes are under: the engine has one of its own. */
+export const NOTHING_THROWS = 'nothing around the engine throws';
+/** Lines of a stack that say enough: the message, and the innermost calls. */
+const STACK_LINES = 4;
+
+/** What was thrown, as the detail of a violation: in one line, with the head of its stack. */
+export function thrownDetail(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+  return stack.split('\n').slice(0, STACK_LINES).join(' ');
 }
 
 /** One checker and what it found. `reached` is when a goal was reached, in simulated seconds after healing. */

@@ -5,7 +5,6 @@
  * First comes a phase with faults, in which what must never happen is watched for; then everything heals and what must
  * happen in the end is waited for. Time is counted in whole microseconds.
  */
-import { messageOf } from '../../shared/errors.ts';
 import type { Effect, EngineEvent } from '../engines/engine.ts';
 import type { StoreWrite } from '../storage/store.ts';
 import { Chance } from './chance.ts';
@@ -14,7 +13,14 @@ import { healed, Network, type DropReason } from './network.ts';
 import { NodeClock, SimNode, type Doom, type Occurrence } from './node.ts';
 import { EventQueue } from './queue.ts';
 import type { PeerTable } from './peers.ts';
-import { type FaultSpan, type RunReport, type Verdict, type Violation } from './report.ts';
+import {
+  NOTHING_THROWS,
+  thrownDetail,
+  type FaultSpan,
+  type RunReport,
+  type Verdict,
+  type Violation,
+} from './report.ts';
 import type { Drawn } from './settings.ts';
 import type {
   Body,
@@ -50,6 +56,7 @@ const SAMPLES = 400;
 /** The checkers that every engine is under. */
 export const COMMON_CHECKERS = [
   'no step throws',
+  NOTHING_THROWS,
   'engine time never goes back',
   'every table within its bound',
   'time goes on',
@@ -238,7 +245,15 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.violate('time goes on', undefined, `${MAX_SIMULTANEOUS} events at the same moment`);
       }
       this.events++;
-      this.occur(next);
+      try {
+        this.occur(next);
+      } catch (error) {
+        this.violate(
+          NOTHING_THROWS,
+          'node' in next ? next.node : undefined,
+          `${next.kind}: ${thrownDetail(error)}`,
+        );
+      }
     }
     return this.finished;
   }
@@ -283,7 +298,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     try {
       node.engine = this.run.engine(node, { view: node.store, entropy });
     } catch (error) {
-      this.violate('no step throws', node, `starting: ${messageOf(error)}`);
+      this.violate('no step throws', node, `starting: ${thrownDetail(error)}`);
       return;
     }
     if (node.kind !== undefined) node.corruption = this.run.corrupt(node.kind, this.body(node));
@@ -308,7 +323,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** What is told at the end. */
   report(): RunReport {
     const { run, network } = this;
-    const { figures, distributions } = run.figures();
+    const { figures, distributions } = this.told(() => run.figures(), { figures: [], distributions: [] });
+    const described = this.nodes.map((node) => this.told(() => run.describe(node), {}));
     return {
       engine: this.subject.name,
       progressName: this.subject.progressName,
@@ -346,7 +362,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         sent: node.sent,
         received: node.received,
         crashes: node.crashes,
-        ...run.describe(node),
+        ...described[node.index],
       })),
       timeline:
         this.hooks.timeline === true
@@ -358,6 +374,16 @@ export class Simulation<T extends EngineTypes> implements World<T> {
           : null,
       digest: this.digest.hex,
     };
+  }
+
+  /** What the subject tells: after an error it may not be able to, and the others of a campaign are not to suffer. */
+  private told<R>(tell: () => R, otherwise: R): R {
+    try {
+      return tell();
+    } catch (error) {
+      this.violate(NOTHING_THROWS, undefined, `report: ${thrownDetail(error)}`);
+      return otherwise;
+    }
   }
 
   private spans(): FaultSpan[] {
@@ -506,8 +532,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       effects = engine.step(event);
       if (++node.steps % GAUGE_INTERVAL === 0) this.checkGauges(node);
     } catch (error) {
-      const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-      this.violate('no step throws', node, `${event.type}: ${stack.split('\n').slice(0, 4).join(' ')}`);
+      this.violate('no step throws', node, `${event.type}: ${thrownDetail(error)}`);
       return;
     }
     if (effects.length === 0) return;

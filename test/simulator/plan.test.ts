@@ -77,6 +77,10 @@ describe('a plan in words', () => {
     expect(commandLine('pow', { loss: '0..30' }, { seed: '7' })).toBe(
       'node peer simulate pow --loss 0..30 --seed 7',
     );
+    // As one word for a shell.
+    expect(commandLine('pow', { byzantine: 'goose, eclipse' })).toBe(
+      'node peer simulate pow --byzantine goose,eclipse',
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';
-import type { EngineOf, EngineTypes, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
+import type { EngineTypes, SimulatedNode, Subject, SubjectRun } from '../../peer/simulator/subject.ts';
 
 export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
 export type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
@@ -21,24 +21,34 @@ export function faulty<T extends EngineTypes>(
   fault: Fault<T>,
   measure?: (tell: Gauge) => void,
 ): Subject<T> {
-  return {
-    ...subject,
-    begin(world) {
-      const run = subject.begin(world);
-      const wrap = (engine: EngineOf<T>, node: SimulatedNode): EngineOf<T> => ({
+  return changed(subject, (run) => ({
+    engine: (node, modules) => {
+      const engine = run.engine(node, modules);
+      return {
         step: (event) => fault(engine.step(event), event, node),
         measure:
           measure ??
           ((tell) => {
             engine.measure(tell);
           }),
-      });
+      };
+    },
+  }));
+}
+
+/** A subject with something of its runs changed. */
+export function changed<T extends EngineTypes>(
+  subject: Subject<T>,
+  change: (run: SubjectRun<T>) => Partial<SubjectRun<T>>,
+): Subject<T> {
+  return {
+    ...subject,
+    begin(world) {
+      const run = subject.begin(world);
+      const own = change(run);
       return new Proxy(run, {
         get(target, name) {
-          if (name === 'engine') {
-            return (...args: Parameters<typeof run.engine>) => wrap(target.engine(...args), args[0]);
-          }
-          const value: unknown = Reflect.get(target, name, target);
+          const value: unknown = Reflect.get(name in own ? own : target, name, target);
           return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
         },
       });
