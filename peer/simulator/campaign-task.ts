@@ -75,7 +75,9 @@ function sumsOf(report: RunReport): Sums {
     messageFaults: messageFaults(report),
     ...faults,
     byzantine: settings.byzantine.length,
-    figures: Object.fromEntries(figures.map(({ title, value }) => [title, value])),
+    figures: Object.fromEntries(
+      figures.filter(({ additive }) => additive !== false).map(({ title, value }) => [title, value]),
+    ),
   };
 }
 

@@ -8,6 +8,8 @@ export interface Figure {
   readonly title: string;
   readonly value: number;
   readonly unit: string;
+  /** False for what means nothing when it is added up over runs, such as a height. */
+  readonly additive?: boolean;
 }
 
 /** How many of the values are at least `from` and less than `to`. */
@@ -82,6 +84,8 @@ export interface Timeline {
   /** How many different tips the honest nodes that were up had at each of them: more than one is a fork. */
   readonly tips: readonly number[];
   readonly faults: readonly FaultSpan[];
+  /** Faults that came after those, and are left out. */
+  readonly furtherFaults: number;
   /** When everything healed, in simulated seconds. */
   readonly healedAt: number;
 }

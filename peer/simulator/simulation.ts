@@ -223,6 +223,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node: node?.index ?? null,
       detail,
     });
+    this.trace(node, 'violated', { checker, detail });
     this.finished = true;
   }
 
@@ -273,6 +274,15 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     own.asked.set(id, request);
     this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
     return own.answerTo(id);
+  }
+
+  /** Tells the trace, if there is one, of something that happened to a node, or to none in particular. */
+  trace(
+    node: Pick<SimulatedNode, 'index'> | undefined,
+    what: string,
+    details: Record<string, unknown> = {},
+  ): void {
+    this.hooks.trace?.({ t: this.queue.time / SECOND, node: node?.index ?? null, what, ...details });
   }
 
   /** Stops a node at once, as a power cut would; it starts again when the fault schedule says so. */
@@ -369,6 +379,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
           ? {
               ...this.samples,
               faults: this.spans(),
+              furtherFaults: this.faults.furtherSpans,
               healedAt: Math.min(this.healedAt, this.queue.time) / SECOND,
             }
           : null,
@@ -427,10 +438,6 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return node;
   }
 
-  private trace(node: SimNode<T>, what: string, details: Record<string, unknown> = {}): void {
-    this.hooks.trace?.({ t: this.queue.time / SECOND, node: node.index, what, ...details });
-  }
-
   private occur(next: Occurrence<T>): void {
     switch (next.kind) {
       case 'call':
@@ -453,7 +460,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node.busyUntil = this.queue.time + Math.round(node.service);
       this.handle(next);
     } else if (next.kind === 'delivery' && node.inbox.length >= MAX_INBOX) {
-      this.drop('inbox full');
+      this.drop('inbox full', node, 'from', next.from);
     } else {
       node.inbox.push(next);
       if (node.inbox.length === 1) this.queue.push(node.busyUntil, { kind: 'wake', node, life: node.life });
@@ -489,11 +496,12 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   private deliver(node: SimNode<T>, from: T['peer'], payload: Payload<T>): void {
     if (!node.up) {
-      this.drop('node down');
+      this.drop('node down', node, 'from', from);
       return;
     }
     let message: T['message'];
     if (payload instanceof Uint8Array) {
+      this.digest.sample(payload);
       const decoded = this.subject.codec.decode(payload);
       if (decoded.fault !== undefined) {
         this.malformed++;
@@ -581,7 +589,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       case 'store':
         node.store.write(effect.writes);
         this.digest.number(effect.writes.length);
-        for (const { key } of effect.writes) this.digest.text(key);
+        for (const write of effect.writes) {
+          this.digest.text(write.key);
+          if (write.type === 'put') this.digest.text(write.value);
+          else this.digest.number(-1);
+        }
         this.trace(node, 'stored', { keys: effect.writes.length });
         if (node.honest) this.run.onStore(node);
         break;
@@ -622,6 +634,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       const fate = node.store.crashDuring(effect.writes, chance);
       this.fates[fate]++;
       this.digest.text(fate);
+      this.trace(node, `write ${fate}`, { keys: effect.writes.length });
     } else if (effect.type === 'broadcast') {
       this.broadcast(node, effect.to.slice(0, chance.below(effect.to.length + 1)), effect.message);
     }
@@ -669,18 +682,26 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.counter(type).sent++;
     const target = this.find(to);
     if (target === undefined) {
-      this.drop('nobody there');
+      this.drop('nobody there', node, 'to', to, type);
       return;
     }
     const size = network.settings.bandwidth > 0 || payload instanceof Uint8Array ? this.sizeOf(payload) : 0;
     if (size > this.subject.maxMessage) {
-      this.drop('oversize');
+      this.drop('oversize', node, 'to', to, type);
       return;
     }
     const reason = network.send(node.index, target.index, size, queue.time + delay);
     if (reason !== undefined) {
-      this.drop(reason);
+      this.drop(reason, node, 'to', to, type);
       return;
+    }
+    if (this.hooks.trace !== undefined) {
+      this.trace(node, 'sent', {
+        to: this.peers.label(to),
+        ...(from !== node.peer && { as: this.peers.label(from) }),
+        type,
+        arrives: network.arrivals.map((at) => at / SECOND),
+      });
     }
     for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
   }
@@ -712,6 +733,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       [high, low],
     ] as const;
     this.disconnected.add(pair);
+    this.trace(node, 'disconnected', { from: this.peers.label(peer) });
     this.network.wall(ways, true);
     this.call(this.queue.time + RECONNECT_DELAY, () => {
       this.disconnected.delete(pair);
@@ -727,8 +749,17 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return counter;
   }
 
-  private drop(reason: DropReason): void {
+  /** A datagram to, or from, a peer is lost on its way out of, or into, a node. */
+  private drop(
+    reason: DropReason,
+    node: SimNode<T>,
+    way: 'to' | 'from',
+    peer: T['peer'],
+    type?: string,
+  ): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+    if (this.hooks.trace === undefined) return;
+    this.trace(node, 'dropped', { reason, [way]: this.peers.label(peer), type });
   }
 
   private body(node: SimNode<T>): Body<T> {
@@ -771,6 +802,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Faults stop, whoever is down starts again, and the first goal is set. */
   private heal(): void {
     this.healedAt = this.queue.time;
+    this.trace(undefined, 'healed');
     this.network.settings = healed(this.network.settings);
     this.faults.end();
     for (const node of this.nodes) {
@@ -795,6 +827,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private lookAtGoal(goal: LivenessGoal): void {
     const missing = goal.missing();
     if (missing === undefined) {
+      this.trace(undefined, 'goal reached', { checker: goal.checker });
       this.reached.set(goal.checker, (this.queue.time - this.healedAt) / SECOND);
       this.nextGoal();
     } else if (this.queue.time >= this.goalDue) {

@@ -162,7 +162,7 @@ describe('peer simulate', () => {
     [['nope'], 'there is no engine "nope" to simulate; there is: pow'],
     [
       ['--loss', '101'],
-      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..100',
+      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..30',
     ],
     [['--byzantine', 'fox'], '--byzantine: there is no kind "fox"; there is: silent, goose,'],
     [['--seed', 'x'], "argument 'x' is invalid. It must be a whole number"],

@@ -286,7 +286,7 @@ class PowRun implements SubjectRun<PowTypes> {
     const figure = (title: string, value: number, unit = ''): Figure => ({ title, value, unit });
     return {
       figures: [
-        figure('height', height),
+        { ...figure('height', height), additive: false },
         figure('blocks mined', mined),
         figure('blocks not in the longest chain', this.orphans()),
         figure('found too late', tally.stale),
