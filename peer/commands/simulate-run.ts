@@ -13,7 +13,7 @@ import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
 import type { RunningSimulation, SimulatedEngine } from '../simulator/registry.ts';
-import { campaignText, formatTime, runText } from '../simulator/report-text.ts';
+import { campaignText, failureLine, formatTime, runText } from '../simulator/report-text.ts';
 import { passed } from '../simulator/report.ts';
 import type { Plan } from '../simulator/settings.ts';
 import type { TraceLine } from '../simulator/trace.ts';
@@ -28,8 +28,10 @@ const SLICE_EVENTS = 1_000;
 const PROGRESS_INTERVAL = 200;
 /** How wide a terminal is that does not know it. */
 const DEFAULT_COLUMNS = 80;
-/** The exit code of a program that Ctrl-C has ended. */
-const INTERRUPTED = 130;
+/** The exit code where a checker was violated: 1 is for what could not be run at all. */
+const VIOLATED = 2;
+/** The exit codes of a program that was told to end. */
+const STOPPED = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** What is to be simulated: the plan, and the words that it was made of. */
 export interface Order {
@@ -86,7 +88,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
     const output = options.trace === '-' ? process.stderr : process.stdout;
     output.write(runText(report, { engine, command, wallSeconds, colour: wantsColour(output) }));
   }
-  if (!passed(report)) process.exitCode = 1;
+  if (!passed(report)) process.exitCode = VIOLATED;
 }
 
 /** Runs a simulation, in slices between which Ctrl-C is heard. */
@@ -104,7 +106,7 @@ async function runToEnd(
   const onInterrupt = (): void => {
     clear();
     console.error(`peer: stopped by Ctrl-C; ${where()}`);
-    process.exit(INTERRUPTED);
+    process.exit(STOPPED.SIGINT);
   };
   process.once('SIGINT', onInterrupt);
   try {
@@ -140,57 +142,107 @@ export async function runCampaign(
   { keepGoing = false, workers = availableParallelism(), json = false }: CampaignOptions,
 ): Promise<void> {
   const { from, to } = readSeeds(seeds);
-  const campaign = new Campaign({ engine: engine.name, plan, seeds: { from, to }, keepGoing, workers });
+  const replay = (seed: number): string => commandLine(engine.name, wording, { seed: String(seed) });
+  const campaign = new Campaign({
+    engine: engine.name,
+    plan,
+    seeds: { from, to },
+    keepGoing,
+    workers,
+    onFailure: (failure) => {
+      display.say(failureLine(failure, replay));
+    },
+  });
   const started = performance.now();
-  const stopShowing = showCampaign(campaign, to - from + 1);
-  const onInterrupt = (): void => {
+  const display = new CampaignDisplay(campaign, to - from + 1);
+  let exitCode: number | undefined;
+  const stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
+    exitCode = STOPPED[signal];
     campaign.stop();
-    stopShowing();
+    // A second one ends the program whatever the workers do. The terminal must be as it was by then.
+    display.end();
+    leave();
   };
-  // Once: a second Ctrl-C ends the program whatever the workers do. The terminal must be as it was by then.
-  process.once('SIGINT', onInterrupt);
+  const leave = (): void => {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
   const result = await campaign.run().finally(() => {
-    stopShowing();
-    process.off('SIGINT', onInterrupt);
+    display.end();
+    leave();
   });
   const wallSeconds = (performance.now() - started) / 1000;
-  const replay = (seed: number): string => commandLine(engine.name, wording, { seed: String(seed) });
   const command = commandLine(engine.name, wording, { seeds }) + (keepGoing ? ' --keep-going' : '');
   if (json) {
     const failures = result.failures.map((failure) => ({ ...failure, replay: replay(failure.seed) }));
-    console.log(JSON.stringify({ engine: engine.name, command, from, to, ...result, failures }));
+    const furtherFailures = result.furtherFailures.map((seed) => ({ seed, replay: replay(seed) }));
+    const deaths = result.deaths.map((death) => ({ ...death, replay: replay(death.seed) }));
+    const all = { engine: engine.name, command, from, to, ...result, failures, furtherFailures, deaths };
+    console.log(JSON.stringify(all));
   } else {
     const colour = wantsColour(process.stdout);
     process.stdout.write(campaignText(result, { engine, command, replay, wallSeconds, colour }));
   }
-  if (!result.complete) process.exitCode = INTERRUPTED;
-  else if (result.failed > 0) process.exitCode = 1;
+  if (exitCode !== undefined) process.exitCode = exitCode;
+  else if (result.deaths.length > 0) process.exitCode = 1;
+  else if (result.failed > 0) process.exitCode = VIOLATED;
 }
 
-/** Shows on a terminal how far a campaign is; returns what ends that. */
-function showCampaign(campaign: Campaign, seeds: number): () => void {
-  if (!process.stderr.isTTY) return () => undefined;
-  const bar = new SingleBar({
-    format: '{bar} {value} of {total} seeds · {failed} failed · {rate} events/s · {left} left',
-    clearOnComplete: true,
-    // Ctrl-C is for the campaign.
-    gracefulExit: false,
-  });
-  const started = performance.now();
-  bar.start(seeds, 0, { failed: 0, rate: 0, left: 'unknown time' });
-  const timer = setInterval(() => {
-    const { seeds: done, failed, events } = campaign.progress();
-    const seconds = (performance.now() - started) / 1000;
-    bar.update(done, {
+/** Shows on a terminal how far a campaign is. */
+class CampaignDisplay {
+  readonly #campaign: Campaign;
+  readonly #seeds: number;
+  readonly #started = performance.now();
+  readonly #bar: SingleBar | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(campaign: Campaign, seeds: number) {
+    this.#campaign = campaign;
+    this.#seeds = seeds;
+    if (!process.stderr.isTTY) return;
+    this.#bar = new SingleBar({
+      format: '{bar} {value} of {total} seeds · {failed} failed · {rate} events/s · {left} left',
+      clearOnComplete: true,
+      // Ctrl-C is for the campaign.
+      gracefulExit: false,
+    });
+    this.#start();
+    this.#timer = setInterval(() => {
+      const { done, ...figures } = this.#state();
+      this.#bar?.update(done, figures);
+    }, PROGRESS_INTERVAL);
+  }
+
+  /** Writes a line that stays, to standard error: it is no part of the report. */
+  say(line: string): void {
+    if (!this.#ended) this.#bar?.stop();
+    console.error(line);
+    if (!this.#ended) this.#start();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#timer);
+    this.#bar?.stop();
+  }
+
+  #start(): void {
+    const { done, ...figures } = this.#state();
+    this.#bar?.start(this.#seeds, done, figures);
+  }
+
+  #state(): { done: number; failed: number; rate: string; left: string } {
+    const { seeds: done, failed, events } = this.#campaign.progress();
+    const seconds = Math.max(0.001, (performance.now() - this.#started) / 1000);
+    return {
+      done,
       failed,
       rate: formatNumber(Math.round(events / seconds)),
-      left: done === 0 ? 'unknown time' : formatTime((seconds / done) * (seeds - done)),
-    });
-  }, PROGRESS_INTERVAL);
-  return () => {
-    clearInterval(timer);
-    bar.stop();
-  };
+      left: done === 0 ? 'unknown time' : formatTime((seconds / done) * (this.#seeds - done)),
+    };
+  }
 }
 
 function unwritable(file: string, error: unknown): UserError {

@@ -20,7 +20,7 @@ interface Options extends RunOptions, CampaignOptions {
   readonly seeds?: string;
 }
 
-/** `peer simulate`: runs a network of engines in one process; exit code 1 if something does not hold. */
+/** `peer simulate`: runs a network of engines in one process; exit code 2 if something does not hold. */
 export function simulateCommand(): Command {
   const command = new Command('simulate')
     .description('run a whole network of one engine in one process, with every fault there is, and check it')
@@ -122,7 +122,8 @@ function helpText(command: Command): string {
   return [
     '',
     'Every <n> is a number, or a range from which each seed draws its own: --loss 5,',
-    '--loss 0..30. The exit code is 0 if everything held, 1 if not.',
+    '--loss 0..30. The exit code is 0 if everything held, 2 if a checker was violated,',
+    'and 1 if the simulation could not be run.',
     ...kinds,
     '',
     'Examples:',

@@ -1,8 +1,7 @@
 /** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
-import { messageOf } from '../../shared/errors.ts';
 import { findEngine } from './plan.ts';
 import type { SimulatedEngine } from './registry.ts';
-import { messageFaults, passed, type RunReport, type Violation } from './report.ts';
+import { messageFaults, NOTHING_THROWS, thrownDetail, type RunReport, type Violation } from './report.ts';
 import type { Plan } from './settings.ts';
 
 /** Places of the numbers that all workers and the campaign share. */
@@ -18,12 +17,11 @@ export interface CampaignSetup {
   readonly shared: SharedArrayBuffer;
 }
 
-/** A few seeds for one worker. */
-export interface SeedBatch {
+/** A seed for one worker. */
+export interface SeedTask {
   readonly engine: string;
   readonly plan: Plan;
-  readonly from: number;
-  readonly to: number;
+  readonly seed: number;
   /** Whether seeds above one that failed are still wanted. */
   readonly keepGoing: boolean;
 }
@@ -77,7 +75,9 @@ function sumsOf(report: RunReport): Sums {
     messageFaults: messageFaults(report),
     ...faults,
     byzantine: settings.byzantine.length,
-    figures: Object.fromEntries(figures.map(({ title, value }) => [title, value])),
+    figures: Object.fromEntries(
+      figures.filter(({ additive }) => additive !== false).map(({ title, value }) => [title, value]),
+    ),
   };
 }
 
@@ -92,44 +92,50 @@ export function addSums({ figures, ...one }: Sums, { figures: more, ...other }: 
   return { ...addRecords(one, other), figures: addRecords(figures, more) };
 }
 
-/** What a worker does with a batch: the outcomes of its seeds, without those that are not wanted any more. */
-export type SeedRunner = (batch: SeedBatch) => SeedOutcome[];
+/** What a worker does with a seed: its outcome, undefined if it is not wanted any more. */
+export type SeedRunner = (task: SeedTask) => SeedOutcome | undefined;
 
 /** A worker's part of a campaign with these engines. */
 export function seedRunner(engines: readonly SimulatedEngine[], { shared }: CampaignSetup): SeedRunner {
   const numbers = new BigInt64Array(shared);
   const wanted = (seed: number): boolean => seed <= Atomics.load(numbers, LIMIT);
-  const run = (engine: SimulatedEngine, seed: number, plan: Plan): RunReport | undefined => {
+  const run = (engine: SimulatedEngine, seed: number, plan: Plan): SeedOutcome | undefined => {
     const simulation = engine.simulate(seed, plan);
     let counted = 0;
     for (;;) {
       const over = simulation.advance(SLICE);
       Atomics.add(numbers, EVENTS, BigInt(simulation.events - counted));
       counted = simulation.events;
-      if (over) return simulation.report();
+      if (over) break;
       if (!wanted(seed)) return undefined;
     }
+    const report = simulation.report();
+    const { digest, violations } = report;
+    return { seed, digest, violations, sums: sumsOf(report) };
   };
-  return ({ engine: name, plan, from, to, keepGoing }) => {
+  return ({ engine: name, plan, seed, keepGoing }) => {
     const engine = findEngine(name, engines);
-    const outcomes: SeedOutcome[] = [];
-    for (let seed = from; seed <= to && wanted(seed); seed++) {
-      let report: RunReport | undefined;
-      try {
-        report = run(engine, seed, plan);
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${messageOf(error)}`, { cause: error });
-      }
-      if (report === undefined) break;
-      const { digest, violations } = report;
-      outcomes.push({ seed, digest, violations, sums: sumsOf(report) });
-      Atomics.add(numbers, DONE, 1n);
-      if (passed(report)) continue;
+    if (!wanted(seed)) return undefined;
+    let outcome: SeedOutcome | undefined;
+    try {
+      outcome = run(engine, seed, plan);
+    } catch (error) {
+      outcome = broken(seed, error);
+    }
+    if (outcome === undefined) return undefined;
+    Atomics.add(numbers, DONE, 1n);
+    if (outcome.violations.length > 0) {
       Atomics.add(numbers, FAILED, 1n);
       if (!keepGoing) lower(numbers, seed);
     }
-    return outcomes;
+    return outcome;
   };
+}
+
+/** A seed that has no report, since the simulation could not even be set up. */
+function broken(seed: number, error: unknown): SeedOutcome {
+  const violation = { checker: NOTHING_THROWS, kind: 'safety', at: 0, node: null } as const;
+  return { seed, digest: '', violations: [{ ...violation, detail: thrownDetail(error) }], sums: NO_SUMS };
 }
 
 /** Lowers the limit to a seed, unless it is lower already. */

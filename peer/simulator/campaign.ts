@@ -14,19 +14,15 @@ import {
   NO_SUMS,
   SHARED_NUMBERS,
   type CampaignSetup,
-  type SeedBatch,
   type SeedOutcome,
+  type SeedTask,
   type Sums,
 } from './campaign-task.ts';
 import type { Violation } from './report.ts';
 import type { Plan } from './settings.ts';
 import { Digest } from './trace.ts';
 
-/** Seeds that a worker is given at a time, at most: so few that the last ones don't keep the others waiting. */
-const MAX_BATCH = 16;
-/** Batches for each worker, at the least, where there are seeds enough. */
-const MIN_BATCHES = 8;
-/** Failures told one by one; more are only counted. */
+/** Failures told with all their details; of more only the seeds are. */
 const MAX_FAILURES = 100;
 /** Below every seed. */
 const NONE = -1n;
@@ -38,6 +34,8 @@ export interface CampaignOptions {
   readonly seeds: { readonly from: number; readonly to: number };
   /** Whether to go on after a seed that failed; otherwise only the seeds below it count. */
   readonly keepGoing: boolean;
+  /** Told of every failure of a campaign that goes on, as soon as it is found. */
+  readonly onFailure?: (failure: Failure) => void;
   /** How many threads, from 1. */
   readonly workers: number;
   /** The file that they run. */
@@ -50,9 +48,15 @@ export interface Failure {
   readonly violations: readonly Violation[];
 }
 
+/** A seed over which a worker died. */
+export interface Death {
+  readonly seed: number;
+  readonly reason: string;
+}
+
 /** What a campaign tells at its end: plain data, the same for the same seeds and plan. */
 export interface CampaignResult {
-  /** False if it was stopped before its end; a failure that it was to stop at is an end. */
+  /** False if it was stopped, or a worker died, before its end; a failure that it was to stop at is an end. */
   readonly complete: boolean;
   /** Seeds that were run and count. */
   readonly seeds: number;
@@ -60,12 +64,16 @@ export interface CampaignResult {
   readonly failed: number;
   /** The first of them. */
   readonly failures: readonly Failure[];
+  /** The seeds of the others. */
+  readonly furtherFailures: readonly number[];
+  /** Seeds that ended it because a worker died over them; they don't count. */
+  readonly deaths: readonly Death[];
   readonly sums: Sums;
   /** Digest of all digests; null if it is not complete. */
   readonly digest: string | null;
 }
 
-type Pool = Piscina<SeedBatch, SeedOutcome[]>;
+type Pool = Piscina<SeedTask, SeedOutcome | undefined>;
 
 function workerFile(): URL {
   const file = import.meta.url.endsWith('.ts') ? './campaign-worker.ts' : './campaign-worker.js';
@@ -76,17 +84,17 @@ export class Campaign {
   readonly #options: CampaignOptions;
   readonly #setup: CampaignSetup;
   readonly #numbers: BigInt64Array;
-  readonly #batchSize: number;
-  /** First seeds of batches that are done, with their outcomes, and wait for the seeds before them. */
-  readonly #waiting = new Map<number, readonly SeedOutcome[]>();
+  /** Outcomes that wait for those of the seeds before them. */
+  readonly #waiting = new Map<number, SeedOutcome>();
   readonly #digest = new Digest();
   readonly #failures: Failure[] = [];
-  /** The first seed that no worker was given yet, and the first whose batch was not counted yet. */
+  readonly #furtherFailures: number[] = [];
+  readonly #deaths: Death[] = [];
+  /** The first seed that no worker was given yet, and the first that was not counted yet. */
   #given: number;
   #counted: number;
   #sums = NO_SUMS;
   #seeds = 0;
-  #failed = 0;
   /** A failure has ended it. */
   #ended = false;
   #stopped = false;
@@ -94,8 +102,6 @@ export class Campaign {
   constructor(options: CampaignOptions) {
     this.#options = options;
     const { from, to } = options.seeds;
-    const share = Math.floor((to - from + 1) / (options.workers * MIN_BATCHES));
-    this.#batchSize = Math.max(1, Math.min(MAX_BATCH, share));
     this.#setup = { shared: new SharedArrayBuffer(SHARED_NUMBERS * BigInt64Array.BYTES_PER_ELEMENT) };
     this.#numbers = new BigInt64Array(this.#setup.shared);
     this.#numbers[LIMIT] = BigInt(to);
@@ -114,44 +120,38 @@ export class Campaign {
     Atomics.store(this.#numbers, LIMIT, NONE);
   }
 
-  /**
-   * Runs it; to be called once.
-   *
-   * @throws Error that names the seeds if a worker dies over them
-   */
+  /** Runs it; to be called once. */
   async run(): Promise<CampaignResult> {
-    const workers = Array.from({ length: this.#options.workers }, () => this.#work());
-    const ends = await Promise.allSettled(workers);
-    const broken = ends.find((end) => end.status === 'rejected');
-    if (broken !== undefined) throw broken.reason;
+    await Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
     // Only a campaign that was stopped has gaps.
-    for (const [, outcomes] of [...this.#waiting].sort(([one], [other]) => one - other)) this.#add(outcomes);
+    for (const [, outcome] of [...this.#waiting].sort(([one], [other]) => one - other)) this.#add(outcome);
     return {
       complete: !this.#stopped,
       seeds: this.#seeds,
-      failed: this.#failed,
+      failed: this.#failures.length + this.#furtherFailures.length,
       failures: this.#failures,
+      furtherFailures: this.#furtherFailures,
+      deaths: this.#deaths.sort((one, other) => one.seed - other.seed),
       sums: this.#sums,
       digest: this.#stopped ? null : this.#digest.hex,
     };
   }
 
-  /** The next seeds for a worker, undefined if there are no more. */
-  #next(): { readonly from: number; readonly to: number } | undefined {
-    const from = this.#given;
-    const { to } = this.#options.seeds;
-    if (from > to || from > Number(Atomics.load(this.#numbers, LIMIT))) return undefined;
-    this.#given += this.#batchSize;
-    return { from, to: Math.min(to, this.#given - 1) };
+  /** The next seed for a worker, undefined if there are no more. */
+  #next(): number | undefined {
+    const seed = this.#given;
+    if (seed > this.#options.seeds.to || seed > Number(Atomics.load(this.#numbers, LIMIT))) return undefined;
+    this.#given++;
+    return seed;
   }
 
-  /** One worker, from its first batch to its last. */
+  /** One worker, from its first seed to its last. */
   async #work(): Promise<void> {
-    let batch = this.#next();
-    if (batch === undefined) return;
+    const first = this.#next();
+    if (first === undefined) return;
     const { engine, plan, keepGoing } = this.#options;
-    // A pool for each worker, so that we know whose seeds it died over. It starts no thread but for a batch: one that
-    // is stopped while it loads its code makes Node 20 abort the process.
+    // A pool for each worker, so that we know which seed it died over. It starts no thread but for a seed: one that is
+    // stopped while it loads its code makes Node 20 abort the process.
     const pool: Pool = new Piscina({
       filename: (this.#options.worker ?? workerFile()).href,
       minThreads: 0,
@@ -162,46 +162,46 @@ export class Campaign {
     });
     const death = new Promise<never>((_, reject) => {
       pool.once('error', reject);
-      // One that ends while it loads its code fails no batch. Where there is a reason, it comes first.
+      // One that ends while it loads its code fails no seed. Where there is a reason, it comes first.
       pool.once('workerDestroy', () => setImmediate(reject, new Error('it ended')));
     });
     death.catch(() => undefined);
-    try {
-      for (; batch !== undefined; batch = this.#next()) {
-        const outcomes = pool.run({ engine, plan, ...batch, keepGoing });
-        this.#take(batch.from, await Promise.race([outcomes, death]));
+    for (let seed: number | undefined = first; seed !== undefined; seed = this.#next()) {
+      try {
+        this.#take(await Promise.race([pool.run({ engine, plan, seed, keepGoing }), death]));
+      } catch (error) {
+        // Whatever killed this one may kill them all, as a worker does that can't be loaded.
+        this.stop();
+        this.#deaths.push({ seed, reason: messageOf(error) });
       }
-    } catch (error) {
-      this.stop();
-      const seeds = `${batch?.from}..${batch?.to}`;
-      throw new Error(`a worker failed over seeds ${seeds}: ${messageOf(error)}`, { cause: error });
-    } finally {
-      await pool.destroy();
     }
+    await pool.destroy();
   }
 
-  /** Counts the outcomes of a batch when all before it are counted. */
-  #take(from: number, outcomes: readonly SeedOutcome[]): void {
-    this.#waiting.set(from, outcomes);
+  /** Counts an outcome when all before it are counted. */
+  #take(outcome: SeedOutcome | undefined): void {
+    // Seeds that are not wanted any more lie above all that count.
+    if (outcome === undefined) return;
+    const { seed, violations } = outcome;
+    if (this.#options.keepGoing && violations.length > 0) this.#options.onFailure?.({ seed, violations });
+    this.#waiting.set(seed, outcome);
     for (;;) {
       const next = this.#waiting.get(this.#counted);
       if (next === undefined || this.#stopped) return;
       this.#waiting.delete(this.#counted);
-      this.#counted += this.#batchSize;
+      this.#counted++;
       this.#add(next);
     }
   }
 
-  #add(outcomes: readonly SeedOutcome[]): void {
-    for (const { seed, digest, violations, sums } of outcomes) {
-      if (this.#ended) return;
-      this.#seeds++;
-      this.#sums = addSums(this.#sums, sums);
-      this.#digest.text(`${seed} ${digest}`);
-      if (violations.length === 0) continue;
-      this.#failed++;
-      if (this.#failures.length < MAX_FAILURES) this.#failures.push({ seed, violations });
-      this.#ended = !this.#options.keepGoing;
-    }
+  #add({ seed, digest, violations, sums }: SeedOutcome): void {
+    if (this.#ended) return;
+    this.#seeds++;
+    this.#sums = addSums(this.#sums, sums);
+    this.#digest.text(`${seed} ${digest}`);
+    if (violations.length === 0) return;
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push({ seed, violations });
+    else this.#furtherFailures.push(seed);
+    this.#ended = !this.#options.keepGoing;
   }
 }

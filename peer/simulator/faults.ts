@@ -36,12 +36,15 @@ interface Victim<T extends EngineTypes> {
   crash(node: SimNode<T>): void;
   doom(node: SimNode<T>, doom: Doom): void;
   replace(node: SimNode<T>, after: number): void;
+  trace(node: Pick<SimNode<T>, 'index'> | undefined, what: string, details: Record<string, unknown>): void;
 }
 
 export class FaultSchedule<T extends EngineTypes> {
   partitions = 0;
   crashes = 0;
   readonly spans: Span[] = [];
+  /** Spans that came after those. */
+  furtherSpans = 0;
   private readonly victim: Victim<T>;
   private readonly network: Network;
   private readonly lasting: readonly SimNode<T>[];
@@ -49,6 +52,8 @@ export class FaultSchedule<T extends EngineTypes> {
   private readonly walls = new Set<() => void>();
   private readonly downSpans = new Map<SimNode<T>, Span>();
   private over = false;
+  /** When it is to be over, in microseconds. */
+  private limit = Infinity;
   private readonly downTimes: Chance;
 
   /** @param lasting nodes that never leave for good */
@@ -62,6 +67,7 @@ export class FaultSchedule<T extends EngineTypes> {
   /** Lets faults come until `end`, in microseconds since the start. */
   begin(end: number): void {
     const { victim } = this;
+    this.limit = end;
     const slow = victim.nodes.filter(({ service }) => service > 0).map(({ index }) => index);
     if (slow.length > 0) this.spans.push({ kind: 'slow', from: 0, to: end, nodes: slow });
     this.often('partitions', (chance) => {
@@ -77,7 +83,9 @@ export class FaultSchedule<T extends EngineTypes> {
     });
     this.often('clock-jumps', (chance) => {
       const node = chance.pick(victim.nodes);
-      node.clock.jump(chance.between(-MAX_JUMP, MAX_JUMP));
+      const by = chance.between(-MAX_JUMP, MAX_JUMP);
+      node.clock.jump(by);
+      victim.trace(node, 'clock set', { by });
       this.span('clock set', [node.index], this.now);
     });
     this.often('churn', (chance) => {
@@ -104,11 +112,10 @@ export class FaultSchedule<T extends EngineTypes> {
     });
   }
 
-  /** No more faults: walls fall, and nothing is held back. Who is down is the simulation's to start. */
+  /** No more faults: walls fall, and what was held back has just been let go. Who is down is the simulation's to start. */
   end(): void {
     this.over = true;
     for (const fall of [...this.walls]) fall();
-    this.network.unclogAll();
     for (const span of this.downSpans.values()) span.to = Math.min(span.to, this.now);
     for (const node of this.victim.nodes) node.service = 0;
   }
@@ -121,6 +128,7 @@ export class FaultSchedule<T extends EngineTypes> {
   private span(kind: string, nodes: readonly number[], to = Infinity): Span {
     const span = { kind, from: this.now, to, nodes };
     if (this.spans.length < MAX_SPANS) this.spans.push(span);
+    else this.furtherSpans++;
     return span;
   }
 
@@ -167,10 +175,12 @@ export class FaultSchedule<T extends EngineTypes> {
         ),
     );
     this.network.wall(pairs, true);
+    victim.trace(undefined, 'partition begins', { kind, nodes: inside });
     const fall = (): void => {
       if (!this.walls.delete(fall)) return;
       this.network.wall(pairs, false);
       span.to = this.now;
+      victim.trace(undefined, 'partition ends', { kind, nodes: inside });
     };
     this.walls.add(fall);
     victim.after(length, fall);
@@ -183,8 +193,9 @@ export class FaultSchedule<T extends EngineTypes> {
       const to = chance.between(length / 2, length);
       this.victim.after(from, () => {
         if (this.over) return;
-        const end = this.now + (to - from) * 1000;
+        const end = Math.min(this.limit, this.now + (to - from) * 1000);
         this.network.clog(site, end);
+        this.victim.trace({ index: site }, 'clogged', { until: end / 1_000_000 });
         this.span('clogged', [site], end);
       });
     }

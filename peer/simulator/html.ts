@@ -193,12 +193,20 @@ ${
           'Faults, and the nodes that they hit',
           kinds.map((kind, place) => ({ label: kind, color: faultColor(kind, place), shape: 'block' })),
         ),
+        leftOut(report.timeline),
         faultsTable(faults),
       ]
 }`,
     undefined,
     'plots',
   );
+}
+
+/** What is not in the plot of the faults, lest it look as if there had been none. */
+function leftOut(timeline: Timeline | null): Markup | undefined {
+  const last = timeline?.faults.at(-1);
+  if (timeline === null || last === undefined || timeline.furtherFaults === 0) return undefined;
+  return markup`<p class="muted small">Only the first ${number(timeline.faults.length)} faults are drawn, those that began by ${duration(last.from)}; ${number(timeline.furtherFaults)} that came later are not.</p>`;
 }
 
 function faultsTable(faults: readonly FaultSpan[]): Markup {

@@ -116,11 +116,6 @@ export class Network {
     this.cloggedCount[site] = 0;
   }
 
-  /** Lets what comes from now on pass at once. */
-  unclogAll(): void {
-    this.cloggedUntil.fill(0);
-  }
-
   private schedule(to: number, start: number, now: number): DropReason | undefined {
     const { settings, chance } = this;
     let delay = this.latency();

@@ -80,6 +80,8 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   told = 0;
   steps = 0;
   requests = 0;
+  /** What its engine was asked for and has not answered yet, by the id. */
+  readonly asked = new Map<number, T['request']>();
   private answer: { readonly id: number; readonly result: T['result'] } | undefined;
   sent = 0;
   received = 0;
@@ -128,6 +130,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
     this.inbox.length = 0;
     this.continuing = false;
     this.doomed = undefined;
+    this.asked.clear();
     this.answer = undefined;
   }
 }

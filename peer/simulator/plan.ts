@@ -56,9 +56,11 @@ export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
   return plan;
 }
 
-/** A command that runs the simulation of such a wording. */
+/** A command that runs the simulation of such a wording. White space, which means nothing in any, would split it. */
 export function commandLine(engine: string, wording: Wording, more: Wording = {}): string {
-  const options = Object.entries({ ...wording, ...more }).map(([name, text]) => ` --${name} ${text}`);
+  const options = Object.entries({ ...wording, ...more }).map(
+    ([name, text]) => ` --${name} ${text.replace(/\s/g, '')}`,
+  );
   return `node peer simulate ${engine}${options.join('')}`;
 }
 
@@ -80,13 +82,13 @@ export function readSeeds(text: string): { readonly from: number; readonly to: n
 
 /** A number, or two with `..` between them. */
 function splitRange(text: string): Range | undefined {
-  const match = /^(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?$/.exec(text);
+  const match = /^(\d+(?:\.\d+)?|\.\d+)(?:\.\.(\d+(?:\.\d+)?|\.\d+))?$/.exec(text);
   if (match === null) return undefined;
   const least = Number(match[1]);
   return { least, most: Number(match[2] ?? least) };
 }
 
-function readRange(name: string, text: string, { bounds, whole }: SettingSpec): Range {
+function readRange(name: string, text: string, { bounds, whole, initial, mixed }: SettingSpec): Range {
   const range = splitRange(text);
   const fits =
     range !== undefined &&
@@ -95,10 +97,11 @@ function readRange(name: string, text: string, { bounds, whole }: SettingSpec): 
     range.most <= bounds.most &&
     (!whole || (Number.isInteger(range.least) && Number.isInteger(range.most)));
   if (fits) return range;
+  const example = mixed === undefined ? `${initial}` : `${mixed.least}..${mixed.most}`;
   const number = whole ? 'whole number' : 'number';
   throw new UserError(
     `--${name} ${text}: it must be a ${number} from ${bounds.least} to ${bounds.most}, or a range of such, ` +
-      `for example ${bounds.least}..${bounds.most}`,
+      `for example ${example}`,
   );
 }
 
@@ -117,7 +120,8 @@ function readByzantine(
   if (/^[\d.]/.test(text)) {
     const { least, most } = SETTINGS.nodes.bounds;
     const bounds = { least: 0, most: most - least };
-    return { byzantine: readRange('byzantine', text, { ...SETTINGS.nodes, bounds }), byzantineKinds: [] };
+    const spec = { ...SETTINGS.nodes, bounds, mixed: { least: 0, most: 2 } };
+    return { byzantine: readRange('byzantine', text, spec), byzantineKinds: [] };
   }
   const byzantineKinds = text.split(',').map((kind) => kind.trim());
   const unknown = byzantineKinds.find((kind) => !kinds.includes(kind));

@@ -1,7 +1,7 @@
 /** Reports as text for people. */
 import { escapeControls } from '../../shared/log.ts';
 import { formatNumber, painter, section, table, type Painter, type Style } from '../../shared/text-table.ts';
-import type { CampaignResult } from './campaign.ts';
+import type { CampaignResult, Failure } from './campaign.ts';
 import { settingsOf } from './settings.ts';
 import type { SimulatedEngine } from './registry.ts';
 import { messageFaults, passed, type RunReport, type Verdict, type Violation } from './report.ts';
@@ -72,6 +72,12 @@ function verdictLine({ checker, kind, result, reached }: Verdict, paint: Painter
 function violationLine({ checker, kind, at, node, detail }: Violation): string {
   const place = node === null ? '' : `, node ${node}`;
   return escapeControls(`${kind}, at ${formatTime(at)}${place}: ${checker}: ${detail}`);
+}
+
+/** A failure in one line, told while a campaign goes on; the details come at its end. */
+export function failureLine({ seed, violations }: Failure, replay: (seed: number) => string): string {
+  const checkers = [...new Set(violations.map(({ checker }) => checker))];
+  return `seed ${seed}: ${escapeControls(checkers.join('; '))}: ${replay(seed)}`;
 }
 
 /** How fast it was: the only lines that are not the same each time. */
@@ -198,7 +204,7 @@ export function campaignText(
   { engine, command, replay, wallSeconds, colour }: CampaignSurroundings,
 ): string {
   const paint = painter(colour);
-  const { sums, seeds, failed, failures } = result;
+  const { sums, seeds, failed, failures, furtherFailures, deaths } = result;
   const verdict =
     failed > 0
       ? paint(['bold', 'red'], `${formatNumber(failed)} of them VIOLATED`)
@@ -206,7 +212,7 @@ export function campaignText(
         seeds > 0
         ? paint(['bold', 'green'], 'everything held')
         : paint('yellow', 'nothing was checked');
-  const told = failed > failures.length ? `Violations of the first ${failures.length}` : 'Violations';
+  const told = furtherFailures.length > 0 ? `Violations of the first ${failures.length}` : 'Violations';
   return [
     `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,
     ...(result.complete ? [] : [paint('yellow', '  stopped before the end')]),
@@ -235,6 +241,19 @@ export function campaignText(
       told,
       failures.flatMap(({ seed, violations }) => [
         ...violations.map((violation) => `  seed ${seed}: ${paint('red', violationLine(violation))}`),
+        `    ${paint('cyan', replay(seed))}`,
+      ]),
+      paint,
+    ),
+    ...section(
+      'Further seeds that failed',
+      furtherFailures.map((seed) => `  ${paint('cyan', replay(seed))}`),
+      paint,
+    ),
+    ...section(
+      'Seeds over which a worker died',
+      deaths.flatMap(({ seed, reason }) => [
+        `  seed ${seed}: ${paint('red', escapeControls(reason))}`,
         `    ${paint('cyan', replay(seed))}`,
       ]),
       paint,

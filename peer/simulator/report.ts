@@ -1,4 +1,5 @@
 /** What a simulation tells at its end: plain data, fit for JSON, the same for the same seed. */
+import { messageOf } from '../../shared/errors.ts';
 import type { DropReason } from './network.ts';
 import type { Drawn } from './settings.ts';
 
@@ -7,6 +8,8 @@ export interface Figure {
   readonly title: string;
   readonly value: number;
   readonly unit: string;
+  /** False for what means nothing when it is added up over runs, such as a height. */
+  readonly additive?: boolean;
 }
 
 /** How many of the values are at least `from` and less than `to`. */
@@ -44,6 +47,17 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** The checker that codecs, checkers, users, miners and Byzantine nodes are under: the engine has one of its own. */
+export const NOTHING_THROWS = 'nothing around the engine throws';
+/** Lines of a stack that say enough: the message, and the innermost calls. */
+const STACK_LINES = 4;
+
+/** What was thrown, as the detail of a violation: in one line, with the head of its stack. */
+export function thrownDetail(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+  return stack.split('\n').slice(0, STACK_LINES).join(' ');
+}
+
 /** One checker and what it found. `reached` is when a goal was reached, in simulated seconds after healing. */
 export interface Verdict {
   readonly checker: string;
@@ -70,6 +84,8 @@ export interface Timeline {
   /** How many different tips the honest nodes that were up had at each of them: more than one is a fork. */
   readonly tips: readonly number[];
   readonly faults: readonly FaultSpan[];
+  /** Faults that came after those, and are left out. */
+  readonly furtherFaults: number;
   /** When everything healed, in simulated seconds. */
   readonly healedAt: number;
 }

@@ -5,7 +5,6 @@
  * First comes a phase with faults, in which what must never happen is watched for; then everything heals and what must
  * happen in the end is waited for. Time is counted in whole microseconds.
  */
-import { messageOf } from '../../shared/errors.ts';
 import type { Effect, EngineEvent } from '../engines/engine.ts';
 import type { StoreWrite } from '../storage/store.ts';
 import { Chance } from './chance.ts';
@@ -14,7 +13,14 @@ import { healed, Network, type DropReason } from './network.ts';
 import { NodeClock, SimNode, type Doom, type Occurrence } from './node.ts';
 import { EventQueue } from './queue.ts';
 import type { PeerTable } from './peers.ts';
-import { type FaultSpan, type RunReport, type Verdict, type Violation } from './report.ts';
+import {
+  NOTHING_THROWS,
+  thrownDetail,
+  type FaultSpan,
+  type RunReport,
+  type Verdict,
+  type Violation,
+} from './report.ts';
 import type { Drawn } from './settings.ts';
 import type {
   Body,
@@ -50,6 +56,7 @@ const SAMPLES = 400;
 /** The checkers that every engine is under. */
 export const COMMON_CHECKERS = [
   'no step throws',
+  NOTHING_THROWS,
   'engine time never goes back',
   'every table within its bound',
   'time goes on',
@@ -216,6 +223,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node: node?.index ?? null,
       detail,
     });
+    this.trace(node, 'violated', { checker, detail });
     this.finished = true;
   }
 
@@ -238,7 +246,15 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.violate('time goes on', undefined, `${MAX_SIMULTANEOUS} events at the same moment`);
       }
       this.events++;
-      this.occur(next);
+      try {
+        this.occur(next);
+      } catch (error) {
+        this.violate(
+          NOTHING_THROWS,
+          'node' in next ? next.node : undefined,
+          `${next.kind}: ${thrownDetail(error)}`,
+        );
+      }
     }
     return this.finished;
   }
@@ -255,8 +271,18 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.digest.number(7);
     this.trace(own, 'request', { request });
     const id = ++own.requests;
+    own.asked.set(id, request);
     this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
     return own.answerTo(id);
+  }
+
+  /** Tells the trace, if there is one, of something that happened to a node, or to none in particular. */
+  trace(
+    node: Pick<SimulatedNode, 'index'> | undefined,
+    what: string,
+    details: Record<string, unknown> = {},
+  ): void {
+    this.hooks.trace?.({ t: this.queue.time / SECOND, node: node?.index ?? null, what, ...details });
   }
 
   /** Stops a node at once, as a power cut would; it starts again when the fault schedule says so. */
@@ -282,7 +308,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     try {
       node.engine = this.run.engine(node, { view: node.store, entropy });
     } catch (error) {
-      this.violate('no step throws', node, `starting: ${messageOf(error)}`);
+      this.violate('no step throws', node, `starting: ${thrownDetail(error)}`);
       return;
     }
     if (node.kind !== undefined) node.corruption = this.run.corrupt(node.kind, this.body(node));
@@ -307,7 +333,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** What is told at the end. */
   report(): RunReport {
     const { run, network } = this;
-    const { figures, distributions } = run.figures();
+    const { figures, distributions } = this.told(() => run.figures(), { figures: [], distributions: [] });
+    const described = this.nodes.map((node) => this.told(() => run.describe(node), {}));
     return {
       engine: this.subject.name,
       progressName: this.subject.progressName,
@@ -345,18 +372,29 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         sent: node.sent,
         received: node.received,
         crashes: node.crashes,
-        ...run.describe(node),
+        ...described[node.index],
       })),
       timeline:
         this.hooks.timeline === true
           ? {
               ...this.samples,
               faults: this.spans(),
+              furtherFaults: this.faults.furtherSpans,
               healedAt: Math.min(this.healedAt, this.queue.time) / SECOND,
             }
           : null,
       digest: this.digest.hex,
     };
+  }
+
+  /** What the subject tells: after an error it may not be able to, and the others of a campaign are not to suffer. */
+  private told<R>(tell: () => R, otherwise: R): R {
+    try {
+      return tell();
+    } catch (error) {
+      this.violate(NOTHING_THROWS, undefined, `report: ${thrownDetail(error)}`);
+      return otherwise;
+    }
   }
 
   private spans(): FaultSpan[] {
@@ -400,10 +438,6 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return node;
   }
 
-  private trace(node: SimNode<T>, what: string, details: Record<string, unknown> = {}): void {
-    this.hooks.trace?.({ t: this.queue.time / SECOND, node: node.index, what, ...details });
-  }
-
   private occur(next: Occurrence<T>): void {
     switch (next.kind) {
       case 'call':
@@ -426,7 +460,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node.busyUntil = this.queue.time + Math.round(node.service);
       this.handle(next);
     } else if (next.kind === 'delivery' && node.inbox.length >= MAX_INBOX) {
-      this.drop('inbox full');
+      this.drop('inbox full', node, 'from', next.from);
     } else {
       node.inbox.push(next);
       if (node.inbox.length === 1) this.queue.push(node.busyUntil, { kind: 'wake', node, life: node.life });
@@ -462,11 +496,12 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   private deliver(node: SimNode<T>, from: T['peer'], payload: Payload<T>): void {
     if (!node.up) {
-      this.drop('node down');
+      this.drop('node down', node, 'from', from);
       return;
     }
     let message: T['message'];
     if (payload instanceof Uint8Array) {
+      this.digest.sample(payload);
       const decoded = this.subject.codec.decode(payload);
       if (decoded.fault !== undefined) {
         this.malformed++;
@@ -505,8 +540,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       effects = engine.step(event);
       if (++node.steps % GAUGE_INTERVAL === 0) this.checkGauges(node);
     } catch (error) {
-      const stack = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-      this.violate('no step throws', node, `${event.type}: ${stack.split('\n').slice(0, 4).join(' ')}`);
+      this.violate('no step throws', node, `${event.type}: ${thrownDetail(error)}`);
       return;
     }
     if (effects.length === 0) return;
@@ -555,12 +589,16 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       case 'store':
         node.store.write(effect.writes);
         this.digest.number(effect.writes.length);
-        for (const { key } of effect.writes) this.digest.text(key);
+        for (const write of effect.writes) {
+          this.digest.text(write.key);
+          if (write.type === 'put') this.digest.text(write.value);
+          else this.digest.number(-1);
+        }
         this.trace(node, 'stored', { keys: effect.writes.length });
         if (node.honest) this.run.onStore(node);
         break;
       case 'reply':
-        node.onAnswer(effect.id, effect.result);
+        this.reply(node, effect.id, effect.result);
         break;
       case 'notify':
         this.trace(node, 'notice', { notice: effect.notice });
@@ -572,6 +610,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.queue.push(this.queue.time + CONTINUE_DELAY, { kind: 'continue', node, life: node.life });
         break;
     }
+  }
+
+  private reply(node: SimNode<T>, id: number, result: T['result']): void {
+    if (!node.asked.has(id)) return;
+    const request = node.asked.get(id);
+    node.asked.delete(id);
+    node.onAnswer(id, result);
+    if (node.honest) this.run.onReply(node, request, result);
   }
 
   /** The effect over which a crash that is due comes; undefined if it is not to come in this step. */
@@ -588,6 +634,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       const fate = node.store.crashDuring(effect.writes, chance);
       this.fates[fate]++;
       this.digest.text(fate);
+      this.trace(node, `write ${fate}`, { keys: effect.writes.length });
     } else if (effect.type === 'broadcast') {
       this.broadcast(node, effect.to.slice(0, chance.below(effect.to.length + 1)), effect.message);
     }
@@ -635,18 +682,26 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.counter(type).sent++;
     const target = this.find(to);
     if (target === undefined) {
-      this.drop('nobody there');
+      this.drop('nobody there', node, 'to', to, type);
       return;
     }
     const size = network.settings.bandwidth > 0 || payload instanceof Uint8Array ? this.sizeOf(payload) : 0;
     if (size > this.subject.maxMessage) {
-      this.drop('oversize');
+      this.drop('oversize', node, 'to', to, type);
       return;
     }
     const reason = network.send(node.index, target.index, size, queue.time + delay);
     if (reason !== undefined) {
-      this.drop(reason);
+      this.drop(reason, node, 'to', to, type);
       return;
+    }
+    if (this.hooks.trace !== undefined) {
+      this.trace(node, 'sent', {
+        to: this.peers.label(to),
+        ...(from !== node.peer && { as: this.peers.label(from) }),
+        type,
+        arrives: network.arrivals.map((at) => at / SECOND),
+      });
     }
     for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
   }
@@ -678,6 +733,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       [high, low],
     ] as const;
     this.disconnected.add(pair);
+    this.trace(node, 'disconnected', { from: this.peers.label(peer) });
     this.network.wall(ways, true);
     this.call(this.queue.time + RECONNECT_DELAY, () => {
       this.disconnected.delete(pair);
@@ -693,8 +749,17 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return counter;
   }
 
-  private drop(reason: DropReason): void {
+  /** A datagram to, or from, a peer is lost on its way out of, or into, a node. */
+  private drop(
+    reason: DropReason,
+    node: SimNode<T>,
+    way: 'to' | 'from',
+    peer: T['peer'],
+    type?: string,
+  ): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+    if (this.hooks.trace === undefined) return;
+    this.trace(node, 'dropped', { reason, [way]: this.peers.label(peer), type });
   }
 
   private body(node: SimNode<T>): Body<T> {
@@ -737,6 +802,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Faults stop, whoever is down starts again, and the first goal is set. */
   private heal(): void {
     this.healedAt = this.queue.time;
+    this.trace(undefined, 'healed');
     this.network.settings = healed(this.network.settings);
     this.faults.end();
     for (const node of this.nodes) {
@@ -761,6 +827,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private lookAtGoal(goal: LivenessGoal): void {
     const missing = goal.missing();
     if (missing === undefined) {
+      this.trace(undefined, 'goal reached', { checker: goal.checker });
       this.reached.set(goal.checker, (this.queue.time - this.healedAt) / SECOND);
       this.nextGoal();
     } else if (this.queue.time >= this.goalDue) {

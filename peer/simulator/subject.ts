@@ -133,6 +133,8 @@ export interface SubjectRun<T extends EngineTypes> {
   onSend(node: SimulatedNode, message: T['message']): void;
   /** An honest node has carried out a store effect. */
   onStore(node: SimulatedNode): void;
+  /** An honest node answers a request: what it promises must be in its store by now, as a crash may come next. */
+  onReply(node: SimulatedNode, request: T['request'], result: T['result']): void;
   /** Faults have stopped: what comes now are the goals. */
   onHealed(): void;
   /** What must come true after that, in order. */

@@ -34,6 +34,18 @@ function simulate(...args: string[]): Promise<Run> {
   return runPeer(['simulate', ...args]);
 }
 
+/** Datagrams take ten times as long as the nodes have to agree after healing: they can't. */
+const HOPELESS = [
+  ...['pow', '--nodes', '3', '--hours', '0.02', '--latency', '10000', '--latency-shape', 'fixed'],
+  ...['--block-interval', '1', '--consensus-interval', '1'],
+];
+
+/** What follows `simulate` in the command that a text names last. */
+function replayOf(text: string): string[] {
+  const [, args = ''] = /node peer simulate (.*)$/.exec(text.trimEnd().split('\n').at(-1) ?? '') ?? [];
+  return args.split(' ');
+}
+
 /** Runs it with a report as JSON. */
 async function reportOf(...args: string[]): Promise<RunReport & { passed: boolean; command: string }> {
   const { stdout } = await simulate(...args, '--json');
@@ -49,6 +61,26 @@ describe('peer simulate', () => {
     expect(stderr).toBe('');
     expect(stdout).not.toContain('\u001b');
     expect(code).toBe(0);
+  });
+
+  it('ends with 2 if a checker was violated, and so does the command that it names', async () => {
+    const [one, json] = await Promise.all([
+      simulate(...HOPELESS, '--seed', '3'),
+      simulate(...HOPELESS, '--seed', '3', '--json'),
+    ]);
+    expect([one.code, json.code]).toEqual([2, 2]);
+    expect(one.stdout).toMatch(/^proof of work, the class network, seed 3: VIOLATED\n/);
+    expect(JSON.parse(json.stdout)).toMatchObject({ passed: false });
+    const again = await simulate(...replayOf(one.stdout));
+    const digest = /^digest [0-9a-f]{16}$/m;
+    expect([again.code, digest.exec(again.stdout)?.[0]]).toEqual([2, digest.exec(one.stdout)?.[0]]);
+    expect(digest.exec(one.stdout)?.[0]).toContain((JSON.parse(json.stdout) as RunReport).digest);
+  });
+
+  it('names a command that can be run as it stands', async () => {
+    const { stdout } = await simulate('--hours', '0.02', '--seed', '3', '--byzantine', ' goose, eclipse');
+    expect(replayOf(stdout).join(' ')).toBe('pow --hours 0.02 --byzantine goose,eclipse --seed 3');
+    expect((await simulate(...replayOf(stdout))).code).toBe(0);
   });
 
   it('gives the same JSON and the same trace for the same seed', async () => {
@@ -130,7 +162,7 @@ describe('peer simulate', () => {
     [['nope'], 'there is no engine "nope" to simulate; there is: pow'],
     [
       ['--loss', '101'],
-      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..100',
+      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..30',
     ],
     [['--byzantine', 'fox'], '--byzantine: there is no kind "fox"; there is: silent, goose,'],
     [['--seed', 'x'], "argument 'x' is invalid. It must be a whole number"],
@@ -192,6 +224,50 @@ describe('a campaign', () => {
     expect(stdout).toMatch(/^proof of work, the class network, 2 seeds: everything held\n/);
     expect(stdout).toContain('\nreplay node peer simulate pow --hours 0.02 --seeds 1..2\n');
     expect(stderr).toBe('');
+  });
+});
+
+describe('a campaign with failures', () => {
+  const keepGoing = [...HOPELESS, '--keep-going', '--workers', '1', '--seeds'];
+
+  it('tells of each at once and at its end, with the command that replays it, and ends with 2', async () => {
+    const { stdout, stderr, code } = await simulate(...keepGoing, '3..4');
+    expect(code).toBe(2);
+    expect(stdout).toContain('2 seeds: 2 of them VIOLATED\n');
+    const replays = ['3', '4'].map((seed) => `node peer simulate ${HOPELESS.join(' ')} --seed ${seed}`);
+    for (const replay of replays) expect(stdout).toContain(`\n    ${replay}\n`);
+    const told = stderr.trimEnd().split('\n');
+    expect(told).toHaveLength(2);
+    for (const [at, line] of told.entries()) {
+      expect(line).toMatch(
+        /^seed [34]: two consensus periods after healing .* same tip: node peer simulate /,
+      );
+      expect(line.endsWith(replays[at] ?? '')).toBe(true);
+    }
+    const again = await simulate(...replayOf(stderr));
+    expect(again.code).toBe(2);
+    expect(again.stdout).toContain('seed 4: VIOLATED');
+  });
+
+  it('ends with 2 also where it ends with the first failure, of which only its end tells', async () => {
+    const { stdout, stderr, code } = await simulate(...HOPELESS, '--seeds', '3..4', '--json');
+    expect([stderr, code]).toEqual(['', 2]);
+    const replay = `node peer simulate ${HOPELESS.join(' ')} --seed 3`;
+    expect(JSON.parse(stdout)).toMatchObject({ complete: true, failed: 1, failures: [{ seed: 3, replay }] });
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('tells what it has found by then when it is stopped with %s', async (signal, exitCode) => {
+    const program = new Program(['peer', 'simulate', ...keepGoing, '1..1000000']);
+    programs.push(program);
+    await program.line(0);
+    process.kill(program.pid, signal);
+    expect((await program.ended).code).toBe(exitCode);
+    const text = program.lines.join('\n');
+    expect(text).toContain('VIOLATED\n  stopped before the end\n');
+    expect(text).toContain(`\n    node peer simulate ${HOPELESS.join(' ')} --seed 1\n`);
   });
 });
 

@@ -38,7 +38,7 @@ class Recording {
   readonly byActor: Heard[] = [];
 
   add({ t: at, node, from, message, fault }: TraceLine): void {
-    if (typeof from !== 'string') return;
+    if (typeof from !== 'string' || node === null) return;
     const heard = { at, node, from, message: message as PowMessage, fault: fault as string };
     (node === ACTOR ? this.byActor : this.byHonest).push(heard);
   }

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Campaign, type CampaignOptions, type CampaignResult } from '../../peer/simulator/campaign.ts';
 import { readPlan, type Wording } from '../../peer/simulator/plan.ts';
+import { NOTHING_THROWS } from '../../peer/simulator/report.ts';
 import { eventually } from '../support/asker.ts';
 import { plantedEngine, VIOLATION } from './planted.ts';
 
@@ -85,10 +86,27 @@ describe('a campaign', () => {
     expect(result.failures.map(({ seed }) => seed)).toEqual([33, 66, 99, 132, 165, 198]);
   });
 
-  it('keeps the first hundred failures and counts the others', async () => {
+  it('keeps the first hundred failures, and the seeds of all others', async () => {
     const result = await run({ 'fails-at': '1' }, { keepGoing: true });
     expect(result.failed).toBe(200);
     expect(result.failures.map(({ seed }) => seed)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(result.furtherFailures).toEqual(Array.from({ length: 100 }, (_, i) => i + 101));
+  });
+
+  it('tells of each failure as soon as it is found, if it goes on', async () => {
+    const told: number[] = [];
+    const options = { workers: 1, onFailure: ({ seed }: { seed: number }) => told.push(seed) };
+    // It never gets to its end.
+    const endless = campaign({ 'fails-at': '50', 'endless-from': '120' }, { ...options, keepGoing: true });
+    const end = endless.run();
+    await eventually('it tells of two failures', () => Promise.resolve(told.length === 2));
+    expect(told).toEqual([50, 100]);
+    endless.stop();
+    const result = await end;
+    expect(result.failures.map(({ seed }) => seed)).toEqual([50, 100]);
+    // Of one that ends with it, the end tells.
+    expect(await run({ 'fails-at': '50' }, options)).toMatchObject({ failed: 1 });
+    expect(told).toHaveLength(2);
   });
 
   it('has no more workers than seeds', async () => {
@@ -110,29 +128,43 @@ describe('a campaign', () => {
     expect(await stopped.run()).toMatchObject({ complete: false, seeds: 0 });
   });
 
-  it('fails with the seeds that a worker died over, and does not wait for it', async () => {
-    await expect(run({ 'dies-at': '150' })).rejects.toThrow(
-      /^a worker failed over seeds 145\.\.156: worker exited with code: 7$/,
-    );
+  it('ends with a seed that a worker died over, and tells of those that were done', async () => {
+    const result = await run({ 'dies-at': '150', 'fails-at': '60' }, { workers: 1, keepGoing: true });
+    expect(result).toMatchObject({ complete: false, seeds: 149, failed: 2, digest: null });
+    expect(result.failures.map(({ seed }) => seed)).toEqual([60, 120]);
+    expect(result.deaths).toEqual([{ seed: 150, reason: 'worker exited with code: 7' }]);
   });
 
-  it('names the seed over which the simulator itself fails', async () => {
-    await expect(run({ 'throws-at': '150' })).rejects.toThrow(/ seed 150: oops$/);
+  it('does not wait for a dead worker, and stops the others', async () => {
+    const result = await run({ 'dies-at': '5', 'endless-from': '6' });
+    expect(result).toMatchObject({ complete: false, deaths: [{ seed: 5 }] });
   });
 
-  it('fails where its workers can not be loaded', async () => {
+  it('counts a seed over which the simulator itself fails as one that failed, and goes on', async () => {
+    const result = await run({ 'throws-at': '150' }, { keepGoing: true });
+    expect(result).toMatchObject({ complete: true, seeds: 200, failed: 1 });
+    const [{ seed, violations } = { seed: 0, violations: [] }] = result.failures;
+    expect(seed).toBe(150);
+    expect(violations).toMatchObject([{ checker: NOTHING_THROWS, kind: 'safety', node: null }]);
+    // What was thrown, and where.
+    expect(violations[0]?.detail).toMatch(/^Error: oops +at /);
+    expect(await run({ 'throws-at': '150' })).toMatchObject({ complete: true, seeds: 150, failed: 1 });
+  });
+
+  it('ends where its workers can not be loaded', async () => {
     const worker = new URL('./no-such-worker.js', WORKER);
-    await expect(run({}, { worker })).rejects.toThrow(
-      /^a worker failed over seeds 1\.\.12: .*no-such-worker/,
-    );
+    const { deaths } = await run({}, { worker });
+    expect(deaths[0]?.seed).toBe(1);
+    expect(deaths[0]?.reason).toContain('no-such-worker');
   });
 
-  it('fails where they end while they are loaded', async () => {
+  it('ends where they end while they are loaded', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gossip-campaign-'));
     try {
       writeFileSync(join(folder, 'worker.mjs'), 'process.exit(3);');
       const worker = pathToFileURL(join(folder, 'worker.mjs'));
-      await expect(run({}, { worker })).rejects.toThrow(/^a worker failed over seeds 1\.\.12: it ended$/);
+      const { deaths } = await run({}, { worker });
+      expect(deaths[0]).toEqual({ seed: 1, reason: 'it ended' });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

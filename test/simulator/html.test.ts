@@ -202,6 +202,18 @@ describe('the page of a report', () => {
     expect(renderHtml({ ...report, timeline: null }).includes('>Over time<')).toBe(false);
   });
 
+  it('says how many faults the plot leaves out', () => {
+    expect(html.includes('are drawn')).toBe(false);
+    const faults = [
+      { kind: 'down', from: 1, to: 100, nodes: [0] },
+      { kind: 'down', from: 62, to: 63, nodes: [1] },
+    ];
+    const timeline = report.timeline && { ...report.timeline, faults, furtherFaults: 1_234 };
+    expect(renderHtml({ ...report, timeline })).toContain(
+      'Only the first 2 faults are drawn, those that began by 1 min 2 s; 1,234 that came later are not.',
+    );
+  });
+
   it('has violations first, and says when and where', () => {
     const page = renderHtml({
       ...report,

@@ -14,6 +14,10 @@ describe('a plan in words', () => {
   });
 
   it('has numbers and ranges, of every simulation and of the engine', () => {
+    expect(plan({ loss: '.5', hours: '0.5...75' }).ranges).toEqual({
+      loss: { least: 0.5, most: 0.5 },
+      hours: { least: 0.5, most: 0.75 },
+    });
     expect(plan({ loss: '2.5', nodes: '3..10', 'fails-at': '7' }).ranges).toEqual({
       loss: { least: 2.5, most: 2.5 },
       nodes: { least: 3, most: 10 },
@@ -39,10 +43,10 @@ describe('a plan in words', () => {
   });
 
   it.each<[Wording, string]>([
-    [
-      { loss: '101' },
-      '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..100',
-    ],
+    [{ loss: '101' }, '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..30'],
+    [{ hours: '0' }, '--hours 0: it must be a number from 0.01 to 8760, or a range of such, for example 1'],
+    [{ loss: '5.' }, '--loss 5.: it must be a number'],
+    [{ loss: '.' }, '--loss .: it must be a number'],
     [{ loss: '-1' }, '--loss -1: it must be a number'],
     [{ loss: '5..1' }, '--loss 5..1: it must be a number'],
     [{ loss: '1e1' }, '--loss 1e1: it must be a number'],
@@ -54,7 +58,10 @@ describe('a plan in words', () => {
     [{ 'latency-shape': 'round' }, '--latency-shape round: it must be one of fixed, uniform'],
     [{ byzantine: 'fox,cow' }, '--byzantine: there is no kind "cow"; there is: fox, hen'],
     [{ byzantine: '' }, '--byzantine: there is no kind ""'],
-    [{ byzantine: '1.5' }, '--byzantine 1.5: it must be a whole number from 0 to 199'],
+    [
+      { byzantine: '1.5' },
+      '--byzantine 1.5: it must be a whole number from 0 to 199, or a range of such, for example 0..2',
+    ],
     [
       { byzantine: '7' },
       '--byzantine: planted can bear 6 Byzantine nodes of 7, not 7; --nodes must be at least 8',
@@ -76,6 +83,10 @@ describe('a plan in words', () => {
   it('can be written as a command', () => {
     expect(commandLine('pow', { loss: '0..30' }, { seed: '7' })).toBe(
       'node peer simulate pow --loss 0..30 --seed 7',
+    );
+    // As one word for a shell.
+    expect(commandLine('pow', { byzantine: 'goose, eclipse' })).toBe(
+      'node peer simulate pow --byzantine goose,eclipse',
     );
   });
 });

@@ -3,7 +3,13 @@ import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation, type SimulationHooks } from '../../peer/simulator/simulation.ts';
-import type { EngineOf, EngineTypes, SimulatedNode, Subject } from '../../peer/simulator/subject.ts';
+import type {
+  EngineOf,
+  EngineTypes,
+  SimulatedNode,
+  Subject,
+  SubjectRun,
+} from '../../peer/simulator/subject.ts';
 
 export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
 export type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
@@ -15,26 +21,32 @@ export type Fault<T extends EngineTypes> = (
   node: SimulatedNode,
 ) => readonly EffectOf<T>[];
 
-/** A subject with something around every engine. */
-export function wrapped<T extends EngineTypes>(
+/** A subject with something of its runs changed. */
+export function changed<T extends EngineTypes>(
   subject: Subject<T>,
-  wrap: (engine: EngineOf<T>, node: SimulatedNode) => EngineOf<T>,
+  change: (run: SubjectRun<T>) => Partial<SubjectRun<T>>,
 ): Subject<T> {
   return {
     ...subject,
     begin(world) {
       const run = subject.begin(world);
+      const own = change(run);
       return new Proxy(run, {
         get(target, name) {
-          if (name === 'engine') {
-            return (...args: Parameters<typeof run.engine>) => wrap(target.engine(...args), args[0]);
-          }
-          const value: unknown = Reflect.get(target, name, target);
+          const value: unknown = Reflect.get(name in own ? own : target, name, target);
           return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
         },
       });
     },
   };
+}
+
+/** A subject with something around every engine. */
+export function wrapped<T extends EngineTypes>(
+  subject: Subject<T>,
+  wrap: (engine: EngineOf<T>, node: SimulatedNode) => EngineOf<T>,
+): Subject<T> {
+  return changed(subject, (run) => ({ engine: (node, modules) => wrap(run.engine(node, modules), node) }));
 }
 
 /** A subject with a fault in every engine. */

@@ -213,6 +213,15 @@ describe('a planted fault is found', () => {
     },
   );
 
+  it('when an operation is acknowledged before its timestamp is set aside', () => {
+    const fault: PbftFault = (effects) => [
+      ...effects.filter(({ type }) => type === 'reply'),
+      ...effects.filter(({ type }) => type !== 'reply'),
+    ];
+    expect(found(fault)).toBe(CHECKERS.told);
+    expect(found(fault, { crashes: 2_000, down: 1 })).toBe(CHECKERS.told);
+  });
+
   it('when an honest node is accused', () => {
     const notice = { kind: 'offence', member: 3, rule: 'planted' } as const;
     const fault: PbftFault = (effects, event) =>

@@ -6,7 +6,7 @@ import type { PowStatus } from '../../peer/engines/pow/interface.ts';
 import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import type { PowTypes } from '../../peer/simulator/pow/types.ts';
 import { CHECKERS } from '../../peer/simulator/pow/watch.ts';
-import type { Violation } from '../../peer/simulator/report.ts';
+import { NOTHING_THROWS, type Violation } from '../../peer/simulator/report.ts';
 import type { Simulation } from '../../peer/simulator/simulation.ts';
 import type { EngineOf, Subject } from '../../peer/simulator/subject.ts';
 import * as plant from './plant.ts';
@@ -91,6 +91,30 @@ describe('a planted fault is found', () => {
     expect(found(fault)).toBe('no step throws');
   });
 
+  it('when something around the engine throws', () => {
+    const oops = (): never => {
+      throw new Error('oops');
+    };
+    const { codec } = powSubject;
+    const broken: [Subject<PowTypes>, string, number | null][] = [
+      [{ ...powSubject, codec: { ...codec, encode: oops } }, 'call', null],
+      [{ ...powSubject, codec: { ...codec, decode: oops } }, 'delivery', expect.any(Number) as number],
+      [plant.changed(powSubject, () => ({ onStore: oops })), 'call', null],
+      [plant.changed(powSubject, () => ({ onMessage: oops })), 'delivery', expect.any(Number) as number],
+      [plant.changed(powSubject, () => ({ figures: oops })), 'report', null],
+      [plant.changed(powSubject, () => ({ describe: oops })), 'report', null],
+    ];
+    for (const [subject, place, node] of broken) {
+      const report = simulation(subject, { codec: 1 }).finish();
+      const [first] = report.violations;
+      expect(first).toMatchObject({ checker: NOTHING_THROWS, kind: 'safety', node });
+      // With the head of the stack.
+      expect(first?.detail).toMatch(new RegExp(`^${place}: Error: oops +at .*oops`));
+      expect(report.verdicts).toContainEqual({ checker: NOTHING_THROWS, kind: 'safety', result: 'violated' });
+      expect(report.nodes).toHaveLength(RANGES.nodes);
+    }
+  });
+
   it('when a host tells a time before an earlier one', () => {
     const run = simulation(powSubject);
     const [node] = run.nodes;
@@ -127,6 +151,15 @@ describe('a planted fault is found', () => {
         ? effects.filter(({ type }) => type === 'reply')
         : effects;
     expect(found(fault)).toBe(CHECKERS.kept);
+  });
+
+  it('when a block is acknowledged before it is stored, with crashes and without', () => {
+    const fault: Fault = (effects) => [
+      ...effects.filter(({ type }) => type === 'reply'),
+      ...effects.filter(({ type }) => type !== 'reply'),
+    ];
+    expect(found(fault)).toBe(CHECKERS.kept);
+    expect(found(fault, { crashes: 2_000, down: 1 })).toBe(CHECKERS.kept);
   });
 
   it('when a stored block is changed', () => {

@@ -54,7 +54,10 @@ export function plantedReport(given: Partial<RunReport> = {}): RunReport {
       byType: { HELLO: { sent: 100, delivered: 90 } },
     },
     faults: { partitions: 1, crashes: 2, crashesMidStep: 1, lostWrites: 1, tornWrites: 0, replaced: 0 },
-    figures: [{ title: 'blocks', value: 5, unit: '' }],
+    figures: [
+      { title: 'blocks', value: 5, unit: '' },
+      { title: 'summit', value: 7, unit: '', additive: false },
+    ],
     distributions: [],
     nodes: [],
     timeline: null,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { CampaignResult } from '../../peer/simulator/campaign.ts';
 import { formatNumber } from '../../shared/text-table.ts';
-import { campaignText, formatTime, runText } from '../../peer/simulator/report-text.ts';
+import { campaignText, failureLine, formatTime, runText } from '../../peer/simulator/report-text.ts';
 import type { RunReport } from '../../peer/simulator/report.ts';
 import { plantedEngine, plantedReport, VIOLATION } from './planted.ts';
 
@@ -128,7 +128,16 @@ describe('the report of a campaign', () => {
     byzantine: 7,
     figures: { blocks: 8 },
   };
-  const result: CampaignResult = { complete: true, seeds: 20, failed: 0, failures: [], sums, digest: 'abc' };
+  const result: CampaignResult = {
+    complete: true,
+    seeds: 20,
+    failed: 0,
+    failures: [],
+    furtherFailures: [],
+    deaths: [],
+    sums,
+    digest: 'abc',
+  };
   const write = (given: Partial<CampaignResult>): string =>
     campaignText({ ...result, ...given }, { ...SURROUNDINGS, replay: (seed) => `REPLAY ${seed}` });
 
@@ -143,11 +152,30 @@ describe('the report of a campaign', () => {
   });
 
   it('tells each failure with the command that runs its seed again', () => {
-    const text = write({ failed: 300, failures: [{ seed: 17, violations: [VIOLATION] }] });
-    expect(text).toContain('plants, 20 seeds: 300 of them VIOLATED\n');
+    const failures = [{ seed: 17, violations: [VIOLATION] }];
+    const text = write({ failed: 3, failures, furtherFailures: [18, 19] });
+    expect(text).toContain('plants, 20 seeds: 3 of them VIOLATED\n');
     expect(text).toContain('Violations of the first 1\n');
     expect(text).toContain(
       '  seed 17: safety, at 12.5 s, node 3: nothing is planted: a plant\n    REPLAY 17\n',
+    );
+    expect(text).toContain('\nFurther seeds that failed\n  REPLAY 18\n  REPLAY 19\n');
+    expect(write({ failed: 1, failures })).not.toContain('first 1');
+  });
+
+  it('names the seeds over which workers died, with the commands that run them', () => {
+    const deaths = [{ seed: 17, reason: 'out of \u0007memory' }];
+    const text = write({ complete: false, digest: null, deaths });
+    expect(text).toContain(
+      '\nSeeds over which a worker died\n  seed 17: out of \\u0007memory\n    REPLAY 17\n',
+    );
+  });
+
+  it('tells of a failure in one line as soon as it is found', () => {
+    const other = { ...VIOLATION, checker: 'a\nb' };
+    const failure = { seed: 17, violations: [VIOLATION, VIOLATION, other] };
+    expect(failureLine(failure, (seed) => `REPLAY ${seed}`)).toBe(
+      'seed 17: nothing is planted; a\\u000ab: REPLAY 17',
     );
   });
 

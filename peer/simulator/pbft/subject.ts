@@ -7,6 +7,8 @@ import {
   type PbftConfig,
   type PbftMembership,
   type PbftNotice,
+  type PbftRequest,
+  type PbftResult,
   type PbftStatus,
   type Signatures,
 } from '../../engines/pbft/interface.ts';
@@ -226,6 +228,10 @@ class PbftRun implements SubjectRun<PbftTypes> {
 
   onStore(): void {
     // It is looked at when something is told.
+  }
+
+  onReply(node: SimulatedNode, _: PbftRequest, result: PbftResult): void {
+    if (result.status === 'accepted') this.watches[node.index]?.onAccepted(result.timestamp);
   }
 
   onHealed(): void {

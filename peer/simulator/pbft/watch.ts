@@ -96,6 +96,11 @@ export class NodeWatch {
     }
   }
 
+  /** A user is being told that its operation goes by that timestamp, which must never go to another one. */
+  onAccepted(timestamp: number): void {
+    if (timestamp > readStored(this.node.store).timestamp) this.violate('told', `timestamp ${timestamp}`);
+  }
+
   onSend(message: PbftMessage): void {
     switch (message.type) {
       case 'PRE_PREPARE':

@@ -4,7 +4,7 @@ import { blockToJson, type Block } from '../../../shared/block.ts';
 import type { WorkTemplate } from '../../../shared/work.ts';
 import { Chain, type ChainTuning } from '../../engines/pow/chain.ts';
 import { powCodec } from '../../engines/pow/codec.ts';
-import type { PowConfig, PowNotice } from '../../engines/pow/interface.ts';
+import type { PowConfig, PowNotice, PowRequest, PowResult } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { PowEngine } from '../../engines/pow/pow.ts';
 import { MemoryStore } from '../../storage/memory.ts';
@@ -275,6 +275,11 @@ class PowRun implements SubjectRun<PowTypes> {
     this.agreement.hold(node, this.watches[node.index]?.tip);
   }
 
+  onReply(node: SimulatedNode, request: PowRequest, { status }: PowResult): void {
+    if (request.kind !== 'submit-block' || status !== 'accepted') return;
+    this.watches[node.index]?.onAccepted(request.block);
+  }
+
   onHealed(): void {
     this.mode = 'resting';
   }
@@ -295,7 +300,7 @@ class PowRun implements SubjectRun<PowTypes> {
     const figure = (title: string, value: number, unit = ''): Figure => ({ title, value, unit });
     return {
       figures: [
-        figure('height', height),
+        { ...figure('height', height), additive: false },
         figure('blocks mined', mined),
         figure('blocks not in the longest chain', this.orphans()),
         figure('found too late', tally.stale),
@@ -425,9 +430,7 @@ class PowRun implements SubjectRun<PowTypes> {
     this.world.after(this.chance.exponential(MINER_LATENCY), () => {
       if (this.lives[node.index] !== life) return;
       const result = this.world.request(node, { kind: 'submit-block', block });
-      if (result === undefined) return;
-      this.tally[result.status]++;
-      if (result.status === 'accepted' && node.honest) this.watches[node.index]?.onAccepted(block);
+      if (result !== undefined) this.tally[result.status]++;
     });
   }
 

@@ -159,7 +159,7 @@ export class NodeWatch {
     }
   }
 
-  /** A miner was told that its block is in the chain. */
+  /** A miner is being told that its block is in the chain: so it must be in the store, whatever comes next. */
   onAccepted(block: Block): void {
     this.mustHave(block, 'kept', 'it accepted');
   }
