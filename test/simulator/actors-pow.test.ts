@@ -37,8 +37,8 @@ class Recording {
   readonly byHonest: Heard[] = [];
   readonly byActor: Heard[] = [];
 
-  add({ t: at, node, from, message, fault }: TraceLine): void {
-    if (typeof from !== 'string' || node === null) return;
+  add({ t: at, node, what, from, message, fault }: TraceLine): void {
+    if (typeof from !== 'string' || node === null || what === 'dropped') return;
     const heard = { at, node, from, message: message as PowMessage, fault: fault as string };
     (node === ACTOR ? this.byActor : this.byHonest).push(heard);
   }
