@@ -37,6 +37,8 @@ const HOUR = 3_600_000;
 const MINER_LATENCY = 2;
 /** What is mined, at the least, before words are given up: so many times the mean time that each of them takes. */
 const WORD_PATIENCE = 60;
+/** Share of the words that a user hands to two nodes, to be on the safe side. */
+const DOUBLE_SHARE = 0.25;
 /** When the first blocks of the network were mined, in seconds since 1970: before the simulation began. */
 const FIRST_TIMESTAMP = 1_699_000_000;
 /** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
@@ -130,12 +132,11 @@ const settings = {
   },
 } as const satisfies Record<string, SettingSpec>;
 
-/** A word that a node has taken. */
+/** A word, and the nodes that have taken it, at least one. */
 interface Submission {
   readonly word: string;
-  readonly node: SimulatedNode;
   /** A word waits in memory: it goes with the life in which it was taken. */
-  readonly life: number;
+  readonly takers: readonly { readonly node: SimulatedNode; readonly life: number }[];
 }
 
 class PowRun implements SubjectRun<PowTypes> {
@@ -443,18 +444,21 @@ class PowRun implements SubjectRun<PowTypes> {
       world.after(chance.exponential(HOUR / perHour), () => {
         if (this.mode !== 'mining') return;
         const able = this.miners.filter((node) => node.honest && node.up);
-        if (able.length > 0) this.submitWord(chance.pick(able));
+        this.submitWord(chance.sample(able, chance.happens(DOUBLE_SHARE) ? 2 : 1));
         next();
       });
     };
     next();
   }
 
-  private submitWord(node: SimulatedNode): void {
+  private submitWord(nodes: readonly SimulatedNode[]): void {
     const word = `word ${this.submissions.length}`;
-    const life = this.lives[node.index] ?? 0;
-    const result = this.world.request(node, { kind: 'submit-word', word });
-    if (result?.status === 'accepted') this.submissions.push({ word, node, life });
+    const takers = nodes.flatMap((node) => {
+      const life = this.lives[node.index] ?? 0;
+      const result = this.world.request(node, { kind: 'submit-word', word });
+      return result?.status === 'accepted' ? [{ node, life }] : [];
+    });
+    if (takers.length > 0) this.submissions.push({ word, takers });
   }
 
   private onArrival({ index }: SimulatedNode, hash: string): void {
@@ -485,17 +489,21 @@ class PowRun implements SubjectRun<PowTypes> {
     if (disagreement !== undefined) return disagreement;
     const [first] = this.honest;
     const counts = this.wordsOf((first && this.watches[first.index])?.hashes ?? []);
-    const doubled = this.submissions.find(({ word }) => (counts.get(word) ?? 0) > 1);
-    if (doubled !== undefined) {
-      this.world.violate(CHECKERS.words, doubled.node, `"${doubled.word}" is in the chain twice`);
+    for (const { word, takers } of this.submissions) {
+      const count = counts.get(word) ?? 0;
+      if (count <= takers.length) continue;
+      this.world.violate(CHECKERS.words, takers[0]?.node, `"${word}" is in the chain ${count} times`);
+      break;
     }
+    // One of two takers may have mined it, and be the only one to do so again if that block is orphaned.
     const missing = this.submissions.filter(
-      ({ word, node, life }) => this.lives[node.index] === life && !counts.has(word),
+      ({ word, takers }) =>
+        takers.every(({ node, life }) => this.lives[node.index] === life) && !counts.has(word),
     );
     if (missing.length === 0) return undefined;
     return `${missing.length} words are missing: ${missing
       .slice(0, 5)
-      .map(({ word, node }) => `"${word}" of node ${node.index}`)
+      .map(({ word, takers }) => `"${word}" of node ${takers.map(({ node }) => node.index).join(' and ')}`)
       .join(', ')}`;
   }
 
