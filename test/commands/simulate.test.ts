@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { RunReport } from '../../peer/simulator/report.ts';
+import type { TraceLine } from '../../peer/simulator/trace.ts';
 import { eventually } from '../support/asker.ts';
 import { Program } from '../support/processes.ts';
 import { runPeer, type Run } from './run.ts';
@@ -93,13 +94,14 @@ describe('peer simulate', () => {
     expect(trace).toBe(again);
     const lines = (trace ?? '').trimEnd().split('\n');
     expect(lines.length).toBeGreaterThan(100);
+    const nodes = new Set<string>();
     for (const line of lines) {
-      expect(JSON.parse(line)).toMatchObject({
-        t: expect.any(Number) as number,
-        node: expect.any(Number) as number,
-        what: expect.any(String) as string,
-      });
+      const { t, node, what } = JSON.parse(line) as TraceLine;
+      expect([typeof t, typeof what]).toEqual(['number', 'string']);
+      nodes.add(node === null ? 'null' : typeof node);
     }
+    // What happens to no node in particular is there as well.
+    expect([...nodes].sort()).toEqual(['null', 'number']);
     // Whether somebody watches makes no difference.
     expect((await reportOf('pow', ...SHORT)).digest).toBe(
       (JSON.parse(one?.stdout ?? '') as RunReport).digest,
@@ -153,6 +155,7 @@ describe('peer simulate', () => {
       '--block-interval <n>',
       'goose  ',
       'Examples:',
+      'The exit code is 0 if everything held, 2 if a checker was violated',
     ]) {
       expect(stdout).toContain(part);
     }
@@ -341,6 +344,17 @@ describe.runIf(HAS_SCRIPT)('on a terminal', () => {
     ];
     expect(off).toBeGreaterThanOrEqual(0);
     expect(on).toBeGreaterThan(off);
+  });
+
+  it('a campaign leaves a whole line for each failure above its bar', async () => {
+    const args = [...HOPELESS, '--keep-going', '--workers', '1', '--seeds', '1..1000000'].join(' ');
+    const line = `same tip: node peer simulate ${HOPELESS.join(' ')} --seed 2\r\n`;
+    const { screen, code } = await interrupt(args, line);
+    const before = screen.slice(0, screen.indexOf(line));
+    // Lines are wrapped again, as the bar had ended that.
+    expect(before.lastIndexOf('\u001b[?7h')).toBeGreaterThan(before.lastIndexOf('\u001b[?7l'));
+    expect(screen.slice(screen.indexOf(line))).toContain(' 2 of 1000000 seeds · 2 failed · ');
+    expect(code).toBe(130);
   });
 
   it('a campaign shows how far it is, and ends in order with Ctrl-C', async () => {
