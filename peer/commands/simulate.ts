@@ -122,8 +122,8 @@ function helpText(command: Command): string {
   return [
     '',
     'Every <n> is a number, or a range from which each seed draws its own: --loss 5,',
-    '--loss 0..30. The exit code is 0 if everything held, 2 if a checker was violated,',
-    'and 1 if the simulation could not be run.',
+    '--loss 0..30. The exit code is 0 if everything held, 2 if a checker was',
+    'violated, and 1 if the simulation could not be run.',
     ...kinds,
     '',
     'Examples:',

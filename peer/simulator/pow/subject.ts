@@ -413,14 +413,18 @@ class PowRun implements SubjectRun<PowTypes> {
     const { mode } = this;
     world.after(chance.exponential(world.setting('block-interval') * SECOND), () => {
       if (this.mode !== mode) return;
-      // While words are only waited for, those who have some mine.
-      const willing =
-        mode === 'mining'
-          ? this.miners
-          : this.miners.filter((node) => (this.engines[node.index]?.status().words.length ?? 0) > 0);
+      const willing = mode === 'mining' ? this.miners : this.finishers();
       if (willing.length > 0) this.mine(chance.pick(willing));
       this.mineOn();
     });
+  }
+
+  /** While words are only waited for, those who have some mine; before there is a chain, those who may found one. */
+  private finishers(): readonly SimulatedNode[] {
+    if (this.watches.every(({ hashes }) => hashes.length === 0)) {
+      return this.world.nodes.filter(({ index }) => (this.templates[index] ?? null) !== null);
+    }
+    return this.miners.filter((node) => (this.engines[node.index]?.status().words.length ?? 0) > 0);
   }
 
   private mine(node: SimulatedNode): void {
