@@ -52,6 +52,16 @@ describe('nodes that may do anything', () => {
   });
 });
 
+describe('a member that misbehaves as a client only', () => {
+  it('has no primary given up, though it tells each member something else', () => {
+    const settings = { nodes: 4, hours: 0.05, 'message-buffer': 40, 'view-change-timeout': 6 };
+    const report = simulation(pbftSubject, settings, ['framer']).finish();
+    expect(report.violations).toEqual([]);
+    expect(report.figures.find(({ title }) => title === 'view changes')).toMatchObject({ value: 0 });
+    expect(report.network.byType['REQUEST']?.sent).toBeGreaterThan(100);
+  });
+});
+
 describe('the first primary', () => {
   // The same node is Byzantine whatever its kind.
   const seeds = Array.from({ length: 100 }, (_, seed) => seed).filter((seed) => {

@@ -15,6 +15,7 @@ import type {
   Vote,
 } from '../../engines/pbft/messages.ts';
 import { nameOf } from '../../engines/pbft/new-view.ts';
+import { clientWindowOf, MAX_REQUESTS } from '../../engines/pbft/limits.ts';
 import { primaryOf } from '../../engines/pbft/quorum.ts';
 import type { Signing } from '../../engines/pbft/signing.ts';
 import type { MemoryStore } from '../../storage/memory.ts';
@@ -54,6 +55,8 @@ const SELDOM = 2_000;
 const REMEMBERED = 500;
 /** How much of the timeout a slow primary takes for itself. */
 const SLOWNESS = 0.8;
+/** Requests that a framer asks for at once: its share of the pool, where that is not too much to simulate. */
+const FRAMED = 40;
 /** How far ahead a liar claims to be. */
 const FAR = 1_000_000;
 
@@ -420,6 +423,41 @@ export const ACTORS = {
         ];
         const to = anybody(body);
         for (let copies = chance.integer(1, 20); copies > 0; copies--) body.send(to, chance.pick(floods));
+      });
+      return {};
+    },
+  },
+
+  framer: {
+    description:
+      'as a client asks the primary for all it may, and each backup for something else, so that the primary seems to leave it out',
+    corrupt(body, means) {
+      const { signing, self, config, replicas } = means;
+      const share = Math.min(clientWindowOf(config.messageBuffer, replicas), FRAMED);
+      let last = Math.floor(means.localNow());
+      const ask = (to: number, timestamps: readonly number[], value: string): void => {
+        for (let from = 0; from < timestamps.length; from += MAX_REQUESTS) {
+          const requests = timestamps.slice(from, from + MAX_REQUESTS).map((timestamp) => {
+            const operation = JSON.stringify(['put', 'framed', value]);
+            return signing.request({ client: self, timestamp, operation });
+          });
+          body.send(to, { type: 'REQUEST', requests });
+        }
+      };
+      body.every(SELDOM, () => {
+        const first = last + 1;
+        last += share;
+        const primary = primaryOf(means.status()?.view ?? 0, replicas);
+        for (const to of body.others()) {
+          if (to === primary)
+            ask(
+              to,
+              Array.from({ length: share }, (_, at) => first + at),
+              'a',
+            );
+          // Under the same timestamps, before all of them, perhaps too late, and after all of them.
+          else ask(to, [first + to, first - share + to, Math.max(1, first - FAR) + to, last + FAR + to], 'b');
+        }
       });
       return {};
     },
