@@ -212,6 +212,16 @@ describe('a planted fault is found', () => {
     },
   );
 
+  it('when a node shows a new view and does not keep what it names', () => {
+    const fault: PbftFault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'store'
+          ? { ...effect, writes: effect.writes.filter(({ key }) => !key.startsWith('pbft/named/')) }
+          : effect,
+      );
+    expect(found(both(fault, silentAfter(40)))).toBe(CHECKERS.told);
+  });
+
   it('when an honest node is accused', () => {
     const notice = { kind: 'offence', member: 3, rule: 'planted' } as const;
     const fault: PbftFault = (effects, event) =>
