@@ -451,6 +451,13 @@ function samples(): object[] {
       { kind: 'submit', to: index % REPLICAS, operation: `o${index}` },
       { kind: 'settle', rounds: 1 },
     ]).flat(),
+    // Two lose their patience, and begin another view.
+    ...[1, 2].flatMap((at): Happening[] => [
+      { kind: 'submit', to: at, operation: 'late' },
+      { kind: 'timer', at, which: 1 },
+    ]),
+    // One message at a time, out of order: somebody hears of the new view before all that it names.
+    ...Array.from({ length: 80 }, (): Happening => ({ kind: 'deliver', count: 1, place: 3 })),
   ];
   for (const happening of plan) {
     cluster.happen(happening);
