@@ -155,7 +155,7 @@ describe('peer simulate', () => {
       '--block-interval <n>',
       'goose  ',
       'Examples:',
-      'The exit code is 0 if everything held, 2 if a checker was violated',
+      'The exit code is 0 if everything held, 2 if a checker was',
     ]) {
       expect(stdout).toContain(part);
     }

@@ -213,7 +213,6 @@ describe('a planted fault is found', () => {
     },
   );
 
-<<<<<<< HEAD
   it('when an operation is acknowledged before its timestamp is set aside', () => {
     const fault: PbftFault = (effects) => [
       ...effects.filter(({ type }) => type === 'reply'),
@@ -221,7 +220,8 @@ describe('a planted fault is found', () => {
     ];
     expect(found(fault)).toBe(CHECKERS.told);
     expect(found(fault, { crashes: 2_000, down: 1 })).toBe(CHECKERS.told);
-=======
+  });
+
   it('when a node shows a new view and does not keep what it names', () => {
     const fault: PbftFault = (effects) =>
       effects.map((effect) =>
@@ -230,7 +230,6 @@ describe('a planted fault is found', () => {
           : effect,
       );
     expect(found(both(fault, silentAfter(40)))).toBe(CHECKERS.told);
->>>>>>> newview
   });
 
   it('when an honest node is accused', () => {
