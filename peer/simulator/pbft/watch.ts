@@ -182,7 +182,10 @@ export class NodeWatch {
 
   private changeView(change: ViewChange): void {
     const { view, stable, prepared, replica, signature } = change;
-    if (replica !== this.node.index || !this.sign('view change', view, signature)) return;
+    if (replica !== this.node.index) return;
+    // What a new view names is shown to others, also by one that has lost its store and signed it in an earlier life.
+    if (isNamedStored(this.node.store, replica, signature)) return;
+    if (!this.sign('view change', view, signature)) return;
     this.reach(view);
     this.wanted = Math.max(this.wanted, view);
     this.mustBeStored('viewChange', signature, `view change ${view}`);
