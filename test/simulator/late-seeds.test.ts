@@ -19,7 +19,7 @@ it.each([
     'one that had lost its store showed a view change that it had signed before, and was accused',
   ],
   ['pbft', 2510, 'the same, with no other one in its store'],
-] as const)('%s: seed %i holds, in which %s', (name, seed) => {
+] as const)('%s: seed %i holds, in which %s', (name, seed, _) => {
   const engine = findEngine(name);
   const simulation = engine.simulate(seed, readPlan(engine, CAMPAIGNS[name]));
   while (!simulation.advance(100_000));
