@@ -3,23 +3,15 @@
 // the miner is only slower. Without the development dependencies there is no TypeScript compiler; that must not fail an
 // install, so it only says so.
 import { spawn, spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** @returns {string | undefined} the path of the TypeScript compiler, if it is installed */
-function findCompiler() {
-  try {
-    return createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  } catch {
-    return undefined;
-  }
-}
-
-const compiler = findCompiler();
-if (compiler === undefined) {
+// Not one that happens to be installed in a folder above: its version is anybody's.
+const compiler = join(root, 'node_modules/typescript/bin/tsc');
+if (!existsSync(compiler)) {
   console.error(
     'gossip-peer: the TypeScript compiler is not installed (npm ci --omit=dev?), so nothing was compiled.\n' +
       'Node 22.18 or newer runs the sources as they are; on Node 20 run "npm ci" once with the development dependencies.',

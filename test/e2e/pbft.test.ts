@@ -24,16 +24,18 @@ function newLab(): Lab {
   return lab;
 }
 
-/** Waits until all of these have executed the same batches up to that of the furthest, and none another one. */
+/**
+ * Waits until all of these are as far as the furthest, and none has executed another batch than the others. The last
+ * ones may have come to one of them as a state.
+ */
 async function agree(replicas: readonly ReplicaProcess[]): Promise<void> {
-  const logs = (): Map<number, string>[] => replicas.map((replica) => replica.executed());
-  await replicas[0]?.until('all have executed the same', () => {
-    const highest = logs().map((log) => Math.max(0, ...log.keys()));
-    return highest.every((one) => one === highest[0]);
+  await replicas[0]?.until('all are equally far', () => {
+    const reached = replicas.map((replica) => replica.reached());
+    return reached.every((one) => one === reached[0]);
   });
   const all = new Map<number, string>();
-  for (const log of logs()) {
-    for (const [sequence, digest] of log) {
+  for (const replica of replicas) {
+    for (const [sequence, digest] of replica.executed()) {
       expect({ sequence, digest: all.get(sequence) ?? digest }).toEqual({ sequence, digest });
       all.set(sequence, digest);
     }

@@ -88,6 +88,14 @@ export class ReplicaProcess {
     return new Map(executed.map(({ sequence, digest }) => [Number(sequence), String(digest)]));
   }
 
+  /** The highest sequence number whose state it has, be it executed or fetched from others. */
+  reached(): number {
+    const reached = this.records.filter(
+      ({ message }) => message === 'executed' || message === 'the state is fetched',
+    );
+    return Math.max(0, ...reached.map(({ sequence }) => Number(sequence)));
+  }
+
   async until<T>(
     what: string,
     look: () => T | undefined | false | Promise<T | undefined | false>,
