@@ -4,8 +4,9 @@ import type { Gauge } from './engine.ts';
 
 /**
  * Remembers the keys that were added last: never more than `limit`, and never fewer than half as many once there were
- * as many. There are two generations; a full one takes the place of the one before, so that nothing is ever deleted
- * key by key, and the memory that is looked through stays small.
+ * as many, unless they were added longer ago than their lifetime. There are two generations; a full one, or one whose
+ * time is over, takes the place of the one before, so that nothing is ever deleted key by key, and the memory that is
+ * looked through stays small.
  */
 export class RecentSet {
   private young = new Set<string>();
@@ -13,11 +14,18 @@ export class RecentSet {
   private readonly limit: number;
   /** Keys of a generation. */
   private readonly room: number;
+  private readonly lifetime: number;
+  /** When the young generation gives way to the next one. */
+  private due = -Infinity;
 
-  /** @param limit at least 2 */
-  constructor(limit: number) {
+  /**
+   * @param limit at least 2
+   * @param lifetime milliseconds for which a key is remembered at least; then it goes with its generation
+   */
+  constructor(limit: number, lifetime = Infinity) {
     this.limit = limit;
     this.room = Math.floor(limit / 2);
+    this.lifetime = lifetime;
   }
 
   /** Keys held: one that was added again may count twice. */
@@ -36,18 +44,23 @@ export class RecentSet {
   /**
    * Adds a key, or remembers it for longer.
    *
+   * @param now in milliseconds, where keys have a lifetime
    * @returns whether the key is new
    */
-  add(key: string): boolean {
+  add(key: string, now = 0): boolean {
+    if (now >= this.due) this.age(now);
     const { young, old } = this;
     const before = young.size;
     // Most keys are new or have just been added, so nothing is looked up before.
     if (young.add(key).size === before) return false;
-    if (young.size === this.room) {
-      this.old = young;
-      this.young = new Set();
-    }
+    if (young.size === this.room) this.age(now);
     return !old.has(key);
+  }
+
+  private age(now: number): void {
+    this.old = this.young;
+    this.young = new Set();
+    this.due = now + this.lifetime;
   }
 }
 

@@ -4,6 +4,15 @@ import { SimulatedStore } from './store.ts';
 /** What the clocks of all nodes show at the start, in milliseconds since 1970: a moment in November 2023. */
 const EPOCH = 1_700_000_000_000;
 
+/** How many messages of a type were sent and arrived. */
+export interface TypeCounter {
+  readonly type: string;
+  /** Stands for the type in a digest. */
+  readonly code: number;
+  sent: number;
+  delivered: number;
+}
+
 /** Something that is to happen at some time. */
 export type Occurrence<T extends EngineTypes> =
   /** A datagram arrives. */
@@ -12,6 +21,8 @@ export type Occurrence<T extends EngineTypes> =
       readonly node: SimNode<T>;
       readonly from: T['peer'];
       readonly payload: T['message'] | Uint8Array;
+      /** What counts messages of the type as which it was sent. */
+      readonly sent: TypeCounter;
     }
   | NodeTimer<T>
   | { readonly kind: 'continue'; readonly node: SimNode<T>; readonly life: number }

@@ -10,7 +10,7 @@ import type { StoreWrite } from '../storage/store.ts';
 import { Chance } from './chance.ts';
 import { FaultSchedule } from './faults.ts';
 import { healed, Network, type DropReason } from './network.ts';
-import { NodeClock, SimNode, type Doom, type Occurrence } from './node.ts';
+import { NodeClock, SimNode, type Doom, type Occurrence, type TypeCounter } from './node.ts';
 import { EventQueue } from './queue.ts';
 import type { PeerTable } from './peers.ts';
 import {
@@ -46,7 +46,7 @@ const MAX_INBOX = 1_000;
 /** How long it takes until two nodes are connected again of which one has ended the connection. */
 const RECONNECT_DELAY = 1_000 * MS;
 /** Every so many steps of a node its tables are looked at: they do not shrink by themselves. */
-const GAUGE_INTERVAL = 16;
+const GAUGE_INTERVAL = 64;
 /** Events at one and the same microsecond after which a run is called stuck. */
 const MAX_SIMULTANEOUS = 2_000_000;
 /** How often goals are looked at, and how many samples a timeline has. */
@@ -70,15 +70,10 @@ export interface SimulationHooks {
   readonly timeline?: boolean;
 }
 
-interface TypeCounter {
-  readonly code: number;
-  sent: number;
-  delivered: number;
-}
-
 type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
 type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
 type Payload<T extends EngineTypes> = T['message'] | Uint8Array;
+type Delivery<T extends EngineTypes> = Occurrence<T> & { kind: 'delivery' };
 
 export class Simulation<T extends EngineTypes> implements World<T> {
   readonly seed: number;
@@ -478,7 +473,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private handle(next: Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' }): void {
     const { node } = next;
     if (next.kind === 'delivery') {
-      this.deliver(node, next.from, next.payload);
+      this.deliver(node, next);
     } else if (next.kind === 'continue') {
       if (next.life !== node.life) return;
       node.continuing = false;
@@ -494,7 +489,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     }
   }
 
-  private deliver(node: SimNode<T>, from: T['peer'], payload: Payload<T>): void {
+  private deliver(node: SimNode<T>, { from, payload, sent }: Delivery<T>): void {
     if (!node.up) {
       this.drop('node down', node, 'from', from);
       return;
@@ -517,7 +512,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     }
     this.delivered++;
     node.received++;
-    const counter = this.counter(message.type);
+    const counter = sent.type === message.type ? sent : this.counter(message.type);
     counter.delivered++;
     this.digest.number(1);
     this.digest.number(counter.code);
@@ -571,11 +566,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     switch (effect.type) {
       case 'send':
         if (node.honest) this.run.onSend(node, effect.message);
-        this.sendFrom(node, effect.to, effect.message, this.codec);
+        this.sendTo([effect.to], node, effect.message);
         break;
       case 'broadcast':
         if (node.honest) this.run.onSend(node, effect.message);
-        this.broadcast(node, effect.to, effect.message);
+        this.sendTo(effect.to, node, effect.message);
         break;
       case 'disconnect':
         this.disconnect(node, effect.peer);
@@ -636,7 +631,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       this.digest.text(fate);
       this.trace(node, `write ${fate}`, { keys: effect.writes.length });
     } else if (effect.type === 'broadcast') {
-      this.broadcast(node, effect.to.slice(0, chance.below(effect.to.length + 1)), effect.message);
+      this.sendTo(effect.to.slice(0, chance.below(effect.to.length + 1)), node, effect.message);
     }
     this.crash(node);
   }
@@ -649,23 +644,16 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.queue.push(at, timer);
   }
 
-  private broadcast(node: SimNode<T>, to: readonly T['peer'][], message: T['message']): void {
-    if (!this.codec || node.corruption?.onSend !== undefined) {
-      for (const peer of to) this.sendFrom(node, peer, message, this.codec);
+  /** Sends what an engine wants sent, through the hands of a Byzantine node where it is one. */
+  private sendTo(to: readonly T['peer'][], node: SimNode<T>, message: T['message']): void {
+    const { corruption } = node;
+    if (corruption?.onSend !== undefined) {
+      for (const peer of to) corruption.onSend(peer, message);
       return;
     }
-    const bytes = this.subject.codec.encode(message);
-    for (const peer of to) this.transmit(node, node.peer, peer, bytes, message.type, 0);
-  }
-
-  /** Sends what an engine wants sent, through the hands of a Byzantine node where it is one. */
-  private sendFrom(node: SimNode<T>, to: T['peer'], message: T['message'], codec: boolean): void {
-    const { corruption } = node;
-    if (corruption?.onSend !== undefined) corruption.onSend(to, message);
-    else {
-      const payload = codec ? this.subject.codec.encode(message) : message;
-      this.transmit(node, node.peer, to, payload, message.type, 0);
-    }
+    const payload = this.codec ? this.subject.codec.encode(message) : message;
+    const counter = this.counter(message.type);
+    for (const peer of to) this.transmit(node, node.peer, peer, payload, counter, 0);
   }
 
   private transmit(
@@ -673,13 +661,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     from: T['peer'],
     to: T['peer'],
     payload: Payload<T>,
-    type: string,
+    counter: TypeCounter,
     delay: number,
   ): void {
     const { network, queue } = this;
+    const { type } = counter;
     this.sent++;
     node.sent++;
-    this.counter(type).sent++;
+    counter.sent++;
     const target = this.find(to);
     if (target === undefined) {
       this.drop('nobody there', node, 'to', to, type);
@@ -703,7 +692,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         arrives: network.arrivals.map((at) => at / SECOND),
       });
     }
-    for (const at of network.arrivals) queue.push(at, { kind: 'delivery', node: target, from, payload });
+    for (const at of network.arrivals)
+      queue.push(at, { kind: 'delivery', node: target, from, payload, sent: counter });
   }
 
   /** In bytes. What goes to several nodes, one after the other, is measured once. */
@@ -744,7 +734,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private counter(type: string): TypeCounter {
     let counter = this.types.get(type);
     if (counter === undefined) {
-      this.types.set(type, (counter = { code: this.types.size, sent: 0, delivered: 0 }));
+      this.types.set(type, (counter = { type, code: this.types.size, sent: 0, delivered: 0 }));
     }
     return counter;
   }
@@ -780,7 +770,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         const bytes = payload instanceof Uint8Array;
         const encoded = bytes || !this.codec ? payload : this.subject.codec.encode(payload);
         const sender = this.peers.sender(node.index, from);
-        this.transmit(node, sender, to, encoded, bytes ? 'bytes' : payload.type, Math.round(delay * MS));
+        const counter = this.counter(bytes ? 'bytes' : payload.type);
+        this.transmit(node, sender, to, encoded, counter, Math.round(delay * MS));
       },
       claim: (peer) => {
         this.peers.claim(node.index, peer);

@@ -36,6 +36,22 @@ describe('RecentSet', () => {
       }),
     );
   });
+
+  it('forgets a key when its lifetime is over, with those that were added about the same time', () => {
+    const set = new RecentSet(100, 1_000);
+    const news = [
+      [1_000, 'a'],
+      [1_999, 'b'],
+      [2_000, 'c'],
+      [2_999, 'a'],
+      [3_000, 'd'],
+      [3_000, 'b'],
+      [3_000, 'a'],
+    ] as const;
+    // At 2,000 and 3,000 a generation gives way; what was added again in between is younger.
+    expect(news.map(([now, key]) => set.add(key, now))).toEqual([true, true, true, false, true, true, false]);
+    expect(set.size).toBe(5);
+  });
 });
 
 describe('RecentMap', () => {

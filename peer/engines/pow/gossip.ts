@@ -15,6 +15,7 @@ import {
   MAX_SEEN_IDS,
   REPLY_BURST,
   REPLY_INTERVAL,
+  SEEN_ID_LIFETIME,
   UNVERIFIED_SENDS_BURST,
   UNVERIFIED_SENDS_PER_SECOND,
 } from './limits.ts';
@@ -27,7 +28,7 @@ export const GOSSIP_TIMER = 'gossip';
 export class GossipProtocol {
   private readonly context: Context;
   private readonly onPeer: () => void;
-  private readonly seen = new RecentSet(MAX_SEEN_IDS);
+  private readonly seen = new RecentSet(MAX_SEEN_IDS, SEEN_ID_LIFETIME);
   private readonly replies = new RateLimit({
     perSecond: 1000 / REPLY_INTERVAL,
     burst: REPLY_BURST,
@@ -83,7 +84,7 @@ export class GossipProtocol {
       context.count('gossip.unreachable-host');
       return;
     }
-    const repeated = message.id !== undefined && !this.seen.add(message.id);
+    const repeated = message.id !== undefined && !this.seen.add(message.id, now);
     const known = peers.hear(address, from, message.name, now);
     if (known === undefined && peers.self(address)) {
       context.count('gossip.own');
@@ -136,9 +137,9 @@ export class GossipProtocol {
   }
 
   private ownGossip(): Gossip {
-    const { config, random } = this.context;
+    const { config, random, now } = this.context;
     const id = random.uuid();
-    this.seen.add(id);
+    this.seen.add(id, now);
     return { type: 'GOSSIP', host: config.self.host, port: config.self.port, id, name: config.name };
   }
 

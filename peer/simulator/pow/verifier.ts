@@ -2,7 +2,7 @@
  * A second opinion on blocks and on what a node has stored, written from the rule and the layout alone: it shares no
  * code with the engine, so that a fault of the one is not also a fault of the other.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 
 import type { StoreView } from '../../storage/store.ts';
 
@@ -31,11 +31,14 @@ export function verifier(difficulty: number): Verify {
     if (codePoints(block.nonce) >= 40) return 'a nonce is too long';
     const time = Buffer.alloc(8);
     time.writeBigUInt64BE(block.timestamp);
-    const parts = [height === 0 ? '' : previousHash, block.minedBy, ...block.messages, time, block.nonce];
-    const hash = createHash('sha256');
-    for (const part of parts) hash.update(part);
-    return hash.digest('hex') === block.hash ? undefined : 'a hash is wrong';
+    const before = [height === 0 ? '' : previousHash, block.minedBy, ...block.messages].map(utf8);
+    const preimage = Buffer.concat([...before, time, utf8(block.nonce)]);
+    return digest('sha256', preimage, 'hex') === block.hash ? undefined : 'a hash is wrong';
   };
+}
+
+function utf8(text: string): Buffer {
+  return Buffer.from(text);
 }
 
 function codePoints(text: string): number {
@@ -82,10 +85,22 @@ export class LayoutReader {
   }
 }
 
-/** The JSON of a block of that chain, undefined if it is missing. */
-export function readStored(store: StoreView, { segments }: Layout, height: number): string | undefined {
-  const holder = segments.findLast(({ from }) => from <= height);
-  if (holder === undefined) return undefined;
-  const branch = holder.branch.toString(36).padStart(4, '0');
-  return store.get(`b/${branch}/${height.toString(36).padStart(6, '0')}`);
+/** Reads blocks of stored chains. Their keys are remembered: one node after the other stores the same heights. */
+export class BlockReader {
+  /** By branch and height. */
+  private readonly keys: string[][] = [];
+
+  /** The JSON of a block of a chain that is laid out so, undefined if it is missing. */
+  read(store: StoreView, { segments }: Layout, height: number): string | undefined {
+    let place = segments.length - 1;
+    while (place >= 0 && (segments[place]?.from ?? 0) > height) place--;
+    const holder = segments[place];
+    return holder && store.get(this.key(holder.branch, height));
+  }
+
+  private key(branch: number, height: number): string {
+    const keys = (this.keys[branch] ??= []);
+    return (keys[height] ??=
+      `b/${branch.toString(36).padStart(4, '0')}/${height.toString(36).padStart(6, '0')}`);
+  }
 }

@@ -3,11 +3,12 @@ import { addressKey, type Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
 import { RecentMap } from '../../engines/bounded.ts';
 import type { PowNotice } from '../../engines/pow/interface.ts';
+import { SEEN_ID_LIFETIME } from '../../engines/pow/limits.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import type { SimulatedNode, World } from '../subject.ts';
 import { Ballot } from './ballot.ts';
 import type { PowTypes } from './types.ts';
-import { LayoutReader, readStored, storedHash, type Layout, type Verify } from './verifier.ts';
+import { BlockReader, LayoutReader, storedHash, type Layout, type Verify } from './verifier.ts';
 
 /** The checkers, each by the sentence that it holds the node to. */
 export const CHECKERS = {
@@ -22,38 +23,58 @@ export const CHECKERS = {
 
 /** Ids and hashes remembered as passed on: those of a minute or two. */
 const MAX_PASSED_ON = 1_000;
+/** For how long a node must remember an id, in milliseconds: half as long as its own, maybe wrong, clock would have it. */
+const ID_MEMORY = SEEN_ID_LIFETIME / 2;
 
-/** Blocks that were verified before, with the hash they stand on. */
+/** A stored block that was found valid on top of the one with `previousHash`. */
+interface VerifiedBlock {
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** Blocks that were verified before, by their JSON. All nodes store the same, so most are looked up. */
 class VerifiedBlocks {
-  private readonly previous = new Map<string, string>();
+  private readonly blocks = new Map<string, VerifiedBlock>();
   private readonly verify: Verify;
 
   constructor(verify: Verify) {
     this.verify = verify;
   }
 
-  /** What is wrong with a stored block, undefined if nothing is. */
-  fault(json: string, previousHash: string, height: number): string | undefined {
-    if (this.previous.get(json) === previousHash) return undefined;
+  /** The hash of a stored block, or what is wrong with it. */
+  look(json: string, previousHash: string, height: number): { hash: string } | { fault: string } {
+    const known = this.blocks.get(json);
+    if (known?.previousHash === previousHash) return known;
     const fault = this.verify(json, previousHash, height);
-    if (fault === undefined) this.previous.set(json, previousHash);
-    return fault;
+    if (fault !== undefined) return { fault };
+    const block = { previousHash, hash: storedHash(json) };
+    this.blocks.set(json, block);
+    return block;
+  }
+
+  /** The hash of a stored block, whatever it stands on. */
+  hashOf(json: string): string {
+    return this.blocks.get(json)?.hash ?? storedHash(json);
   }
 }
 
-/** Who has passed on what lately. */
+/** Who has passed on what lately, and when. */
 class PassedOn {
-  private readonly senders = new RecentMap<Set<object>>(MAX_PASSED_ON);
+  private readonly senders = new RecentMap<Map<object, number>>(MAX_PASSED_ON);
 
-  /** @returns whether that sender passes it on for the first time */
-  add(id: string, sender: object): boolean {
+  /**
+   * @param now in milliseconds
+   * @returns how long ago that sender passed it on before; Infinity if it did not
+   */
+  add(id: string, sender: object, now: number): number {
     let senders = this.senders.get(id);
     if (senders === undefined) {
-      senders = new Set();
+      senders = new Map();
       this.senders.set(id, senders);
     }
-    const before = senders.size;
-    return senders.add(sender).size > before;
+    const before = senders.get(sender);
+    senders.set(sender, now);
+    return before === undefined ? Infinity : now - before;
   }
 }
 
@@ -62,6 +83,7 @@ export class CommonKnowledge {
   readonly blocks: VerifiedBlocks;
   readonly passedOn = new PassedOn();
   readonly layouts = new LayoutReader();
+  readonly stored = new BlockReader();
 
   constructor(verify: Verify) {
     this.blocks = new VerifiedBlocks(verify);
@@ -152,7 +174,7 @@ export class NodeWatch {
         break;
       case 'GOSSIP':
         // To newcomers and in each round a node sends GOSSIPs of its own, each with a new id.
-        if (message.id !== undefined) this.mustBeFirst(message.id);
+        if (message.id !== undefined) this.mustBeFirst(message.id, ID_MEMORY);
         break;
       default:
         break;
@@ -182,14 +204,16 @@ export class NodeWatch {
     }
     this.segments = layout.text;
     for (let at = from; at < height; at++) {
-      const json = readStored(node.store, layout, at);
-      const fault =
-        json === undefined ? 'a block is missing' : common.blocks.fault(json, hashes[at - 1] ?? '', at);
-      if (fault !== undefined || json === undefined) {
-        this.violate('valid', `${fault} at height ${at} of ${height}`);
+      const json = common.stored.read(node.store, layout, at);
+      const seen =
+        json === undefined
+          ? { fault: 'a block is missing' }
+          : common.blocks.look(json, hashes[at - 1] ?? '', at);
+      if ('fault' in seen) {
+        this.violate('valid', `${seen.fault} at height ${at} of ${height}`);
         return;
       }
-      const hash = storedHash(json);
+      const { hash } = seen;
       if (at < old.height && hashes[at] === hash) continue;
       hashes[at] = hash;
       if (this.met.has(hash)) continue;
@@ -203,8 +227,9 @@ export class NodeWatch {
   }
 
   private hashOf(layout: Layout, height: number): string | undefined {
-    const json = readStored(this.node.store, layout, height);
-    return json === undefined ? undefined : storedHash(json);
+    const { stored, blocks } = this.common;
+    const json = stored.read(this.node.store, layout, height);
+    return json === undefined ? undefined : blocks.hashOf(json);
   }
 
   /** Whether what is there now may take the place of what was there. */
@@ -223,8 +248,9 @@ export class NodeWatch {
     if (this.hashes[height] !== hash) this.violate(checker, `${what} ${hash} at height ${height}`);
   }
 
-  private mustBeFirst(id: string): void {
-    if (!this.common.passedOn.add(id, this.life)) this.violate('once', id);
+  /** @param memory for how long, in milliseconds, the node has to remember it */
+  private mustBeFirst(id: string, memory = Infinity): void {
+    if (this.common.passedOn.add(id, this.life, this.world.now()) < memory) this.violate('once', id);
   }
 
   private violate(checker: keyof typeof CHECKERS, detail: string): void {

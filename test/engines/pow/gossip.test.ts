@@ -14,6 +14,7 @@ import {
   MAX_UNVERIFIED_PEERS,
   MAX_UNVERIFIED_PER_HOST,
   REPLY_BURST,
+  SEEN_ID_LIFETIME,
   UNVERIFIED_SENDS_BURST,
 } from '../../../peer/engines/pow/limits.ts';
 import { buildChain, mineBlock } from '../../support/chains.ts';
@@ -104,6 +105,16 @@ describe('passing on', () => {
     expect(ofType(rig.gossip(at(1), 'once', at(2)), 'GOSSIP')).toEqual([]);
     rig.now += 20_000;
     expect(ofType(rig.gossip(at(1), 'once', at(3)), 'GOSSIP')).toEqual([]);
+  });
+
+  it('forgets an id long after the last copy of it has come', () => {
+    const rig = rigWith(6);
+    rig.gossip(at(1), 'once');
+    for (let other = 0; other < 2; other++) {
+      rig.now += SEEN_ID_LIFETIME;
+      rig.gossip(at(2), `other ${other}`);
+    }
+    expect(ofType(rig.gossip(at(1), 'once'), 'GOSSIP')).toHaveLength(3);
   });
 
   it('does not pass on a new id for the same peer again and again', () => {
