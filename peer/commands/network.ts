@@ -86,7 +86,7 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
     starting: (_, nodes) => plural(nodes, 'replica'),
     title: ({ application }, nodes) => {
       const faulty = Math.floor((nodes - 1) / 3);
-      return `A cluster of ${plural(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail.`;
+      return `A cluster of ${plural(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail. Member 0 is node-1, and so on.`;
     },
   },
 };
