@@ -37,6 +37,11 @@ export const MAX_EARLY_VOTES = 64;
 export const MAX_VERIFIED = 8_192;
 /** Texts that are longer are remembered by their digest. */
 export const MAX_VERIFIED_TEXT = 256;
+/** Signatures verified in one step, which take some milliseconds, and looked at, most of which are remembered. */
+export const VERIFIED_PER_STEP = 64;
+export const LOOKED_AT_PER_STEP = 1_024;
+/** Messages of one replica that wait to be verified to the end: the batches of a pipeline. */
+export const MAX_INSPECTED = 16;
 /** Batches executed in one step. */
 export const EXECUTED_PER_STEP = 16;
 

@@ -1,5 +1,6 @@
 /** What follows from the view changes of a quorum, and whether they are what they claim. Pure. */
 import type { Context } from './context.ts';
+import type { Check } from './inspection.ts';
 import { WINDOW } from './limits.ts';
 import type { Certificate, NewView, PreparedProof, Signed, ViewChange, Vote } from './messages.ts';
 
@@ -38,8 +39,8 @@ export function foundationOf(viewChanges: readonly ViewChange[], nothing: string
   return { stable, certificate, digests };
 }
 
-/** The rule that a view change breaks, undefined if it is valid. */
-export function viewChangeFault(context: Context, change: ViewChange): string | undefined {
+/** Which rule a view change breaks, if any. */
+export function* checkViewChange(context: Context, change: ViewChange): Check {
   const { signing, config } = context;
   const { stable, certificate, prepared, view } = change;
   if (change.replica >= context.replicas) return 'view-change-from-nobody';
@@ -48,6 +49,7 @@ export function viewChangeFault(context: Context, change: ViewChange): string | 
     return 'view-change-checkpoint';
   }
   if (stable > 0 && !isCertificate(context, certificate)) return 'view-change-checkpoint';
+  yield;
   const seen = new Set<number>();
   for (const { header, prepares } of prepared) {
     const { sequence } = header;
@@ -56,16 +58,18 @@ export function viewChangeFault(context: Context, change: ViewChange): string | 
     }
     seen.add(sequence);
     if (header.view >= view) return 'view-change-later-view';
-    if (!signing.isHeader(header) || !isPrepared(context, { header, prepares })) return 'view-change-proof';
+    if (!signing.isHeader(header)) return 'view-change-proof';
+    yield;
+    if (!(yield* checkPrepared(context, { header, prepares }))) return 'view-change-proof';
   }
   return undefined;
 }
 
 /**
- * The rule that a new view breaks whatever its view changes say, undefined if there is none. One that its primary has not
- * signed is the fault of whoever sent it, everything else that of the primary.
+ * Which rule a new view breaks, if any, whatever its view changes say. One that its primary has not signed is the fault of
+ * whoever sent it, everything else that of the primary.
  */
-export function newViewFault(context: Context, newView: NewView): string | undefined {
+export function* checkNewView(context: Context, newView: NewView): Check {
   const { signing, quorum, config } = context;
   const { view, viewChanges, headers } = newView;
   if (!signing.isNewView(newView)) return 'new-view-signature';
@@ -76,6 +80,7 @@ export function newViewFault(context: Context, newView: NewView): string | undef
   for (const header of headers) {
     if (header.view !== view) return 'new-view-forged';
     if (!signing.isHeader(header)) return 'new-view-header-signature';
+    yield;
   }
   return undefined;
 }
@@ -130,17 +135,20 @@ export function isDecision(context: Context, commits: readonly Vote[]): boolean 
 }
 
 /** Whether q - 1 different backups of its view have prepared what a pre-prepare says. */
-function isPrepared(context: Context, { header, prepares }: PreparedProof): boolean {
+function* checkPrepared(
+  context: Context,
+  { header, prepares }: PreparedProof,
+): Generator<undefined, boolean, undefined> {
   const { view, sequence, digest } = header;
   const primary = context.primary(view);
-  return (
-    prepares.length >= context.quorum - 1 &&
-    areDistinct(prepares.map(([replica]) => replica)) &&
-    prepares.every(
-      ([replica, signature]) =>
-        replica !== primary && isSigned(context, 'prepare', { view, sequence, digest, replica, signature }),
-    )
-  );
+  if (prepares.length < context.quorum - 1 || !areDistinct(prepares.map(([replica]) => replica)))
+    return false;
+  for (const [replica, signature] of prepares) {
+    if (replica === primary) return false;
+    if (!isSigned(context, 'prepare', { view, sequence, digest, replica, signature })) return false;
+    yield;
+  }
+  return true;
 }
 
 /** What a vote is for. */

@@ -1,6 +1,7 @@
 /** The three phases of a view that is in force: pre-prepare, prepare, commit. Source: PBFT, section 4.2. */
 import type { Gauge } from '../engine.ts';
 import { MAX_BATCH, MAX_BATCH_LENGTH, MAX_EARLY_VOTES, TIME_TOLERANCE } from './limits.ts';
+import type { Check } from './inspection.ts';
 import type { Beginning } from './journal.ts';
 import type { Slot } from './log.ts';
 import type { Batch, ClientRequest, Header, Vote } from './messages.ts';
@@ -80,9 +81,16 @@ export class Ordering {
       else context.offend(from, 'pre-prepare-decided');
       return;
     }
-    const fault = this.batchFault(batch, digest);
-    if (fault !== undefined) {
-      context.offend(from, fault);
+    const verdict = this.replica.inspection.look({
+      ...{ subject: batch, from, name: header.signature },
+      begin: () => this.check(batch, digest),
+      again: () => {
+        this.onPrePrepare(from, header, batch);
+      },
+    });
+    if (verdict === undefined) return;
+    if (verdict.fault !== undefined) {
+      context.offend(from, verdict.fault);
       return;
     }
     const difference = Math.abs(batch.time - context.now);
@@ -260,7 +268,7 @@ export class Ordering {
   }
 
   /** The rule that a proposed batch breaks. */
-  private batchFault(batch: Batch, digest: string): string | undefined {
+  private *check(batch: Batch, digest: string): Check {
     const { context, pool } = this.replica;
     const { requests } = batch;
     if (context.signing.digestOf(batch) !== digest) return 'pre-prepare-digest';
@@ -272,6 +280,7 @@ export class Ordering {
     for (const request of requests) {
       if (request.client >= context.replicas) return 'pre-prepare-client';
       if (!pool.has(request) && !context.signing.isRequest(request)) return 'pre-prepare-request';
+      yield;
     }
     return undefined;
   }

@@ -14,6 +14,7 @@ import { Checkpoints } from './checkpoints.ts';
 import { Client } from './client.ts';
 import { Context, type PbftEffect } from './context.ts';
 import { Execution } from './execution.ts';
+import { Inspection } from './inspection.ts';
 import { Intake } from './intake.ts';
 import type {
   PbftConfig,
@@ -74,8 +75,9 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
   }
 
   step(event: PbftEvent): readonly PbftEffect[] {
-    const { context, changes } = this.replica;
+    const { context, changes, inspection } = this.replica;
     context.now = event.now;
+    inspection.beginStep();
     switch (event.type) {
       case 'started':
         this.start();
@@ -93,6 +95,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
         else changes.onTimer(event.timer);
         break;
       case 'continue':
+        inspection.onContinue();
         this.replica.execution.run();
         break;
       case 'request':
@@ -104,10 +107,21 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
   }
 
   measure(tell: Gauge): void {
-    const { log, pool, client, state, intake, ordering, checkpoints, changes, transfer, catchUp } =
-      this.replica;
+    const {
+      log,
+      pool,
+      client,
+      state,
+      intake,
+      ordering,
+      checkpoints,
+      changes,
+      transfer,
+      catchUp,
+      inspection,
+    } = this.replica;
     const parts = [log, pool, client, state, intake, ordering, checkpoints, changes, transfer, catchUp];
-    for (const part of [...parts, this.signing]) part.measure(tell);
+    for (const part of [...parts, inspection, this.signing]) part.measure(tell);
   }
 
   status(): PbftStatus {
@@ -217,6 +231,7 @@ class Assembly implements Replica {
   readonly pool: RequestPool;
   readonly journal: Journal;
   readonly client: Client;
+  readonly inspection: Inspection;
   readonly intake: Intake;
   readonly ordering: Ordering;
   readonly execution: Execution;
@@ -233,6 +248,7 @@ class Assembly implements Replica {
     this.pool = base.pool;
     this.journal = base.journal;
     this.client = base.client;
+    this.inspection = new Inspection(base.context);
     this.intake = new Intake(this);
     this.ordering = new Ordering(this);
     this.execution = new Execution(this);

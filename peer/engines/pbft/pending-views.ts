@@ -5,7 +5,7 @@
 import type { Gauge } from '../engine.ts';
 import { PATIENCE_ROUNDS, STALLED_ROUNDS, VIEW_CHANGES_AT_ONCE } from './limits.ts';
 import type { NewView, Signed, ViewChange } from './messages.ts';
-import { foundationFault, foundationOf, newViewFault, viewChangeFault, type Foundation } from './new-view.ts';
+import { checkNewView, foundationFault, foundationOf, type Foundation } from './new-view.ts';
 import type { Replica } from './replica.ts';
 
 interface Pending {
@@ -68,7 +68,15 @@ export class PendingViews {
       known.sources.add(from);
       return;
     }
-    const fault = newViewFault(context, newView);
+    const verdict = this.replica.inspection.look({
+      ...{ subject: newView, from, name: signature },
+      begin: () => checkNewView(context, newView),
+      again: () => {
+        this.replica.changes.onNewView(from, newView);
+      },
+    });
+    if (verdict === undefined) return;
+    const { fault } = verdict;
     if (fault !== undefined) {
       context.offend(fault === 'new-view-signature' ? from : primary, fault);
       return;
@@ -107,7 +115,9 @@ export class PendingViews {
       context.count('view-change.another');
       return false;
     }
-    const fault = viewChangeFault(context, change);
+    const verdict = this.replica.changes.inspect(from, change);
+    if (verdict === undefined) return false;
+    const { fault } = verdict;
     if (fault === 'view-change-signature') {
       // It goes by the name of the one that was asked for, and is not that one.
       context.offend(from, fault);

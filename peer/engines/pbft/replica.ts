@@ -3,6 +3,7 @@ import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Execution } from './execution.ts';
+import type { Inspection } from './inspection.ts';
 import type { Intake } from './intake.ts';
 import type { Journal, Position } from './journal.ts';
 import type { SlotLog } from './log.ts';
@@ -21,6 +22,7 @@ export interface Replica {
   readonly pool: RequestPool;
   readonly journal: Journal;
   readonly client: Client;
+  readonly inspection: Inspection;
   readonly intake: Intake;
   readonly ordering: Ordering;
   readonly execution: Execution;

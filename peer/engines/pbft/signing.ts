@@ -32,6 +32,8 @@ export class Signing {
   private readonly self: number;
   private readonly signatures: Signatures;
   private readonly verified = new RecentSet(MAX_VERIFIED);
+  /** Signatures verified so far: those remembered are not among them. */
+  verifications = 0;
 
   constructor({ cluster, replicas, self }: PbftMembership, signatures: Signatures) {
     this.cluster = cluster;
@@ -166,6 +168,7 @@ export class Signing {
   private check(member: number, text: string, signature: string): boolean {
     const memo = memoOf(member, text, signature);
     if (this.verified.has(memo)) return true;
+    this.verifications++;
     if (!this.signatures.verify(member, text, signature)) return false;
     this.verified.add(memo);
     return true;
