@@ -2,6 +2,21 @@
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { ChainClaim } from '../../engines/pow/interface.ts';
 import type { StatsReply } from '../../engines/pow/messages.ts';
+import { claimKey } from '../../engines/pow/sync.ts';
+
+/** A chain, and how many votes it has. */
+export interface Candidate extends ChainClaim {
+  readonly votes: number;
+}
+
+/**
+ * Whether one chain is better than another: the longer one, of two that are equally long the one with more votes, and
+ * where these are equal as well the one with the lower hash.
+ */
+export function beats(one: Candidate, other: Candidate): boolean {
+  if (one.height !== other.height) return one.height > other.height;
+  return one.votes === other.votes ? one.hash < other.hash : one.votes > other.votes;
+}
 
 /**
  * What a node was answered since its last consensus began, until it counted. Which answers it takes from others than
@@ -29,17 +44,35 @@ export class Ballot {
     this.open = false;
   }
 
-  /** How many votes another chain can have had at the most. */
-  most({ height, hash }: ChainClaim): number {
-    let votes = 0;
-    for (const claim of this.answers.values()) if (claim?.hash === hash && claim.height === height) votes++;
-    return votes;
+  /** The chains that were claimed by those who were asked, with the votes that each must have had at the least. */
+  get claimed(): readonly Candidate[] {
+    const claims = new Map<string, Candidate>();
+    for (const [from, claim] of this.answers) {
+      if (claim === undefined || !this.asked.has(from)) continue;
+      const key = claimKey(claim);
+      claims.set(key, { ...claim, votes: (claims.get(key)?.votes ?? 0) + 1 });
+    }
+    return [...claims.values()];
   }
 
-  /** How many votes the node's own chain must have had at the least, with its own. */
-  least(hash: string): number {
+  /** Another chain, with the votes that it can have had at the most. */
+  most({ height, hash }: ChainClaim): Candidate {
+    let votes = 0;
+    for (const claim of this.answers.values()) if (claim?.hash === hash && claim.height === height) votes++;
+    return { height, hash, votes };
+  }
+
+  /** The node's own chain, with the votes that it must have had at the least, its own among them. */
+  ownLeast({ height, hash }: ChainClaim): Candidate {
     let votes = 1;
     for (const [from, claim] of this.answers) if (claim?.hash === hash && this.asked.has(from)) votes++;
-    return votes;
+    return { height, hash, votes };
+  }
+
+  /** The same, with the votes that it can have had at the most. */
+  ownMost({ height, hash }: ChainClaim): Candidate {
+    let votes = 1;
+    for (const claim of this.answers.values()) if (claim?.hash === hash) votes++;
+    return { height, hash, votes };
   }
 }

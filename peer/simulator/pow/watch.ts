@@ -1,12 +1,13 @@
 /** What must hold of a proof-of-work node, whatever happens to it: one watch for each honest node. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import type { Block } from '../../../shared/block.ts';
+import { meetsDifficulty, type Block } from '../../../shared/block.ts';
 import { RecentMap } from '../../engines/bounded.ts';
-import type { PowNotice } from '../../engines/pow/interface.ts';
+import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
 import { SEEN_ID_LIFETIME } from '../../engines/pow/limits.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
+import { claimKey } from '../../engines/pow/sync.ts';
 import type { SimulatedNode, World } from '../subject.ts';
-import { Ballot } from './ballot.ts';
+import { Ballot, beats, type Candidate } from './ballot.ts';
 import type { PowTypes } from './types.ts';
 import { BlockReader, LayoutReader, storedHash, type Layout, type Verify } from './verifier.ts';
 
@@ -14,6 +15,7 @@ import { BlockReader, LayoutReader, storedHash, type Layout, type Verify } from 
 export const CHECKERS = {
   valid: 'every stored chain is valid, by a second verifier',
   better: 'a chain gives way only to a better one',
+  best: 'of the chains that were claimed none is better than the one that a consensus chooses',
   kept: 'no acknowledged block is lost',
   told: 'nothing is told before it is stored',
   once: 'nothing is passed on twice',
@@ -107,6 +109,12 @@ export class NodeWatch {
   private readonly hooks: WatchHooks;
   private segments = '';
   private readonly ballot = new Ballot();
+  /** Whether a consensus runs that has not been seen to choose yet. */
+  private choosing = false;
+  /** Whether any chain could not be had since the last start: whoever was slow is put off from then on. */
+  private putsOff = false;
+  /** Chains that were proved false since the last start: whose claims still count is the node's own affair. */
+  private disproved = new Set<string>();
   private readonly met = new Set<string>();
   /** Stands for the node since its last start: before it, it may have passed on the same. */
   private life = {};
@@ -123,10 +131,18 @@ export class NodeWatch {
     return this.hashes.at(-1);
   }
 
+  /** The chain as the node would claim it; without a hash where it has none. */
+  private get own(): ChainClaim {
+    return { height: this.hashes.length, hash: this.tip ?? '' };
+  }
+
   /** The node has started: its memory is empty, its store must not be. */
   onStart(): void {
     this.life = {};
     this.blamed = new Set();
+    this.disproved = new Set();
+    this.putsOff = false;
+    this.choosing = false;
     this.look(true);
   }
 
@@ -142,15 +158,31 @@ export class NodeWatch {
   }
 
   onNotice(notice: PowNotice): void {
-    if (notice.kind === 'consensus-started') {
-      this.ballot.begin(this.hooks.asked());
-    } else if (notice.kind === 'false-chain') {
-      const { target, claimedBy } = notice;
-      const lies = claimedBy.map((address) => `${target.height}:${target.hash} ${addressKey(address)}`);
-      if (lies.length > 0 && lies.every((lie) => this.blamed.has(lie))) {
-        this.violate('liars', `once more proved false: ${lies.join(', ')}`);
-      }
-      for (const lie of lies) this.blamed.add(lie);
+    switch (notice.kind) {
+      case 'consensus-started':
+        this.ballot.begin(this.hooks.asked());
+        this.choosing = true;
+        break;
+      case 'sync-started':
+        if (this.choosing && !this.putsOff) this.mustBeBest(this.ballot.most(notice.target), 'it goes for');
+        this.choosing = false;
+        break;
+      case 'chain-unavailable':
+        this.putsOff = true;
+        break;
+      case 'consensus-finished':
+        // Nothing was tried at all.
+        if (this.choosing && notice.outcome === 'current') {
+          this.mustBeBest(this.ballot.ownMost(this.own), 'it keeps');
+        }
+        this.choosing = false;
+        this.ballot.close();
+        break;
+      case 'false-chain':
+        this.onFalseChain(notice.target, notice.claimedBy);
+        break;
+      default:
+        break;
     }
   }
 
@@ -195,7 +227,7 @@ export class NodeWatch {
     const { hashes, node, common } = this;
     const layout = common.layouts.read(node.store);
     const { height } = layout;
-    const old = { height: hashes.length, tip: this.tip };
+    const old = this.own;
     let from = height;
     if (all || layout.text !== this.segments) {
       from = 0;
@@ -222,8 +254,18 @@ export class NodeWatch {
     }
     hashes.length = height;
     if (!this.isBetter(old)) {
-      this.violate('better', `${old.height} blocks, ${old.tip}, gave way to ${height}, ${this.tip}`);
+      this.violate('better', `${old.height} blocks, ${old.hash}, gave way to ${height}, ${this.own.hash}`);
     }
+  }
+
+  private onFalseChain(target: ChainClaim, claimedBy: readonly Address[]): void {
+    const chain = claimKey(target);
+    const lies = claimedBy.map((address) => `${chain} ${addressKey(address)}`);
+    if (lies.length > 0 && lies.every((lie) => this.blamed.has(lie))) {
+      this.violate('liars', `once more proved false: ${lies.join(', ')}`);
+    }
+    for (const lie of lies) this.blamed.add(lie);
+    this.disproved.add(chain);
   }
 
   private hashOf(layout: Layout, height: number): string | undefined {
@@ -233,15 +275,27 @@ export class NodeWatch {
   }
 
   /** Whether what is there now may take the place of what was there. */
-  private isBetter(old: { height: number; tip: string | undefined }): boolean {
-    const { height, tip } = { height: this.hashes.length, tip: this.tip };
-    if (old.tip === undefined || height > old.height) return true;
-    if (height < old.height) return false;
-    if (tip === old.tip) return true;
-    // The majority wins, ourselves counted, then the lower hash.
-    const theirs = this.ballot.most({ height, hash: tip ?? '' });
-    const ours = this.ballot.least(old.tip);
-    return theirs > ours || (theirs === ours && (tip ?? '') < old.tip);
+  private isBetter(old: ChainClaim): boolean {
+    const { own } = this;
+    if (old.height === 0 || own.hash === old.hash) return own.height >= old.height;
+    return beats(this.ballot.most(own), this.ballot.ownLeast(old));
+  }
+
+  /**
+   * Whoever chose must have known of no better chain, whatever he counted besides the answers of those he asked. Chains
+   * that his own one goes on from are none.
+   */
+  private mustBeBest(chosen: Candidate, what: string): void {
+    const difficulty = this.world.setting('difficulty');
+    const better = this.ballot.claimed.find(
+      (claim) =>
+        beats(claim, chosen) &&
+        meetsDifficulty(claim.hash, difficulty) &&
+        !this.disproved.has(claimKey(claim)) &&
+        !this.hashes.includes(claim.hash),
+    );
+    if (better === undefined) return;
+    this.violate('best', `${what} ${described(chosen)}, and was told of ${described(better)}`);
   }
 
   private mustHave({ height, hash }: Block, checker: keyof typeof CHECKERS, what: string): void {
@@ -256,4 +310,8 @@ export class NodeWatch {
   private violate(checker: keyof typeof CHECKERS, detail: string): void {
     this.world.violate(CHECKERS[checker], this.node, detail);
   }
+}
+
+function described({ height, hash, votes }: Candidate): string {
+  return `${height} blocks, ${hash}, with ${votes} votes`;
 }
