@@ -73,10 +73,11 @@ export class Network {
    *
    * @param size in bytes; only looked at if bandwidth is limited
    * @param now in microseconds
+   * @param chance what becomes of it, if that is not to change the luck of those that others send
    * @returns why no copy arrives, undefined if one does
    */
-  send(from: number, to: number, size: number, now: number): DropReason | undefined {
-    const { settings, chance } = this;
+  send(from: number, to: number, size: number, now: number, chance = this.chance): DropReason | undefined {
+    const { settings } = this;
     // One by one: to set the length takes longer than everything else here.
     while (this.arrivals.length > 0) this.arrivals.pop();
     if (this.blocked(from, to)) return 'partition';
@@ -88,10 +89,10 @@ export class Network {
       start = free + Math.ceil((size / settings.bandwidth) * MICROSECONDS);
       this.busyUntil[from] = start;
     }
-    const dropped = this.schedule(to, start, now);
+    const dropped = this.schedule(to, start, now, chance);
     if (dropped === undefined && chance.happens(settings.duplicate)) {
       this.faults.duplicated++;
-      this.schedule(to, start, now);
+      this.schedule(to, start, now, chance);
     }
     return dropped;
   }
@@ -116,9 +117,9 @@ export class Network {
     this.cloggedCount[site] = 0;
   }
 
-  private schedule(to: number, start: number, now: number): DropReason | undefined {
-    const { settings, chance } = this;
-    let delay = this.latency();
+  private schedule(to: number, start: number, now: number, chance: Chance): DropReason | undefined {
+    const { settings } = this;
+    let delay = this.latency(chance);
     if (chance.happens(settings.reorder)) {
       this.faults.reordered++;
       delay += chance.between(0, REORDER_DELAY * settings.latency);
@@ -136,8 +137,8 @@ export class Network {
     return undefined;
   }
 
-  private latency(): number {
-    const { chance, settings } = this;
+  private latency(chance: Chance): number {
+    const { settings } = this;
     switch (settings.shape) {
       case 'fixed':
         return settings.latency;

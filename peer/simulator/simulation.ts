@@ -95,6 +95,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private readonly digest = new Digest();
   private readonly run: SubjectRun<T>;
   private readonly crashChance: Chance;
+  /** What becomes of messages from outside: apart, so that they don't change the luck of those between nodes. */
+  private readonly outsideChance: Chance;
   private readonly codec: boolean;
   private readonly violations: Violation[] = [];
   private readonly reached = new Map<string, number>();
@@ -127,9 +129,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.codec = this.setting('codec') >= 1;
     this.faultEnd = Math.round(this.setting('hours') * HOUR);
     this.crashChance = this.chance('crashes in the midst of a step');
+    this.outsideChance = this.chance('network to the outside');
     const count = this.setting('nodes');
+    // The last site is everywhere outside.
     this.network = new Network(
-      count,
+      count + 1,
       {
         latency: this.setting('latency'),
         shape: drawn.shape,
@@ -269,6 +273,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     own.asked.set(id, request);
     this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
     return own.answerTo(id);
+  }
+
+  send(to: SimulatedNode, message: T['message'], from: T['peer']): void {
+    const payload = this.codec ? this.subject.codec.encode(message) : message;
+    this.transmit(undefined, from, this.peerOf(to), payload, this.counter(message.type), 0);
   }
 
   /** Tells the trace, if there is one, of something that happened to a node, or to none in particular. */
@@ -656,8 +665,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     for (const peer of to) this.transmit(node, node.peer, peer, payload, counter, 0);
   }
 
+  /** @param node who sends, undefined for somebody outside */
   private transmit(
-    node: SimNode<T>,
+    node: SimNode<T> | undefined,
     from: T['peer'],
     to: T['peer'],
     payload: Payload<T>,
@@ -667,7 +677,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     const { network, queue } = this;
     const { type } = counter;
     this.sent++;
-    node.sent++;
+    if (node !== undefined) node.sent++;
     counter.sent++;
     const target = this.find(to);
     if (target === undefined) {
@@ -679,7 +689,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       this.drop('oversize', node, 'to', to, type);
       return;
     }
-    const reason = network.send(node.index, target.index, size, queue.time + delay);
+    const start = queue.time + delay;
+    const reason =
+      node === undefined
+        ? network.send(this.nodes.length, target.index, size, start, this.outsideChance)
+        : network.send(node.index, target.index, size, start);
     if (reason !== undefined) {
       this.drop(reason, node, 'to', to, type);
       return;
@@ -687,7 +701,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     if (this.hooks.trace !== undefined) {
       this.trace(node, 'sent', {
         to: this.peers.label(to),
-        ...(from !== node.peer && { as: this.peers.label(from) }),
+        ...(from !== node?.peer && { as: this.peers.label(from) }),
         type,
         arrives: network.arrivals.map((at) => at / SECOND),
       });
@@ -739,10 +753,10 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return counter;
   }
 
-  /** A datagram to, or from, a peer is lost on its way out of, or into, a node. */
+  /** A datagram to, or from, a peer is lost on its way out of, or into, a node; undefined stands for the outside. */
   private drop(
     reason: DropReason,
-    node: SimNode<T>,
+    node: SimNode<T> | undefined,
     way: 'to' | 'from',
     peer: T['peer'],
     type?: string,

@@ -97,6 +97,8 @@ export interface World<T extends EngineTypes> {
   preload(node: SimulatedNode, writes: readonly StoreWrite[]): void;
   /** Asks an engine for something; undefined if its node is down, or crashes over it. Never from within a notice. */
   request(node: SimulatedNode, request: T['request']): T['result'] | undefined;
+  /** Sends a message over the network, with its faults, from somebody who is no node and hears no answer. */
+  send(to: SimulatedNode, message: T['message'], from: T['peer']): void;
   /** A checker says that something does not hold that must. The run ends with it. */
   violate(checker: string, node: SimulatedNode | undefined, detail: string): void;
 }

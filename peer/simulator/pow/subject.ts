@@ -39,6 +39,11 @@ const MINER_LATENCY = 2;
 const WORD_PATIENCE = 60;
 /** Share of the words that a user hands to two nodes, to be on the safe side. */
 const DOUBLE_SHARE = 0.25;
+/** Share of the words that come as NEW_WORDs, over the network, rather than as requests. */
+const DATAGRAM_SHARE = 0.25;
+/** Hosts of the users who send them, and their port: addresses that are nobody's (TEST-NET-1 of RFC 5737). */
+const USER_HOSTS = 254;
+const USER_PORT = 40_000;
 /** When the first blocks of the network were mined, in seconds since 1970: before the simulation began. */
 const FIRST_TIMESTAMP = 1_699_000_000;
 /** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
@@ -132,11 +137,18 @@ const settings = {
   },
 } as const satisfies Record<string, SettingSpec>;
 
-/** A word, and the nodes that have taken it, at least one. */
+/** A node that has taken a word: it waits in memory, so it goes with the life in which it was taken. */
+interface Taker {
+  readonly node: SimulatedNode;
+  readonly life: number;
+}
+
 interface Submission {
   readonly word: string;
-  /** A word waits in memory: it goes with the life in which it was taken. */
-  readonly takers: readonly { readonly node: SimulatedNode; readonly life: number }[];
+  /** As often as a copy came to a node where the word did not wait. */
+  readonly takers: Taker[];
+  /** Whether it must get to a node and be taken there: it was sent when everything had healed. */
+  readonly certain: boolean;
 }
 
 class PowRun implements SubjectRun<PowTypes> {
@@ -152,6 +164,8 @@ class PowRun implements SubjectRun<PowTypes> {
   private readonly lives: number[] = [];
   private readonly miners: readonly SimulatedNode[];
   private readonly submissions: Submission[] = [];
+  /** Which words come in datagrams. */
+  private readonly datagrams: Chance;
   private readonly minedAt = new Map<string, number>();
   private readonly arrivals: number[] = [];
   /** When each node, or the one that has its place now, started for the first time; undefined before. */
@@ -175,6 +189,7 @@ class PowRun implements SubjectRun<PowTypes> {
   constructor(world: World<PowTypes>) {
     this.world = world;
     this.chance = world.chance('mining');
+    this.datagrams = world.chance('words in datagrams');
     this.stub = world.setting('stub') >= 1;
     const batch = world.setting('batch');
     this.tuning = {
@@ -201,6 +216,7 @@ class PowRun implements SubjectRun<PowTypes> {
     this.foundChain();
     const period = world.setting('consensus-interval') * SECOND * (1 + world.setting('drift') * 1e-6);
     const interval = world.setting('block-interval') * SECOND;
+    const patience = 4 * period + WORD_PATIENCE * interval * this.miners.length;
     this.goals = [
       {
         checker: 'two consensus periods after healing all honest nodes have the same tip',
@@ -208,11 +224,19 @@ class PowRun implements SubjectRun<PowTypes> {
         missing: () => this.disagreement(),
       },
       {
-        checker: 'every word that was submitted and has not gone with a crash is in the chain of all',
-        limit: 4 * period + WORD_PATIENCE * interval * this.miners.length,
+        checker: 'every word that reached a node and has not gone with a crash is in the chain of all',
+        limit: patience,
         begin: () => {
           this.mode = 'finishing';
           this.mineOn();
+        },
+        missing: () => this.missingWords(),
+      },
+      {
+        checker: 'a word that is sent to a node after that is in the chain of all',
+        limit: patience,
+        begin: () => {
+          if (world.setting('words') > 0) this.sendWord(this.datagrams.sample(this.able, 1), true);
         },
         missing: () => this.missingWords(),
       },
@@ -264,6 +288,7 @@ class PowRun implements SubjectRun<PowTypes> {
   }
 
   onMessage(node: SimulatedNode, message: PowMessage, from: Address): void {
+    if (message.type === 'NEW_WORD') this.onNewWord(node, message.word);
     this.watches[node.index]?.onMessage(message, from);
   }
 
@@ -447,22 +472,64 @@ class PowRun implements SubjectRun<PowTypes> {
     const next = (): void => {
       world.after(chance.exponential(HOUR / perHour), () => {
         if (this.mode !== 'mining') return;
-        const able = this.miners.filter((node) => node.honest && node.up);
-        this.submitWord(chance.sample(able, chance.happens(DOUBLE_SHARE) ? 2 : 1));
+        const nodes = chance.sample(this.able, chance.happens(DOUBLE_SHARE) ? 2 : 1);
+        if (this.datagrams.happens(DATAGRAM_SHARE)) this.sendWord(nodes, false);
+        else this.submitWord(nodes);
         next();
       });
     };
     next();
   }
 
+  /** Whom users give words to. */
+  private get able(): readonly SimulatedNode[] {
+    return this.miners.filter((node) => node.honest && node.up);
+  }
+
   private submitWord(nodes: readonly SimulatedNode[]): void {
     const word = `word ${this.submissions.length}`;
     const takers = nodes.flatMap((node) => {
-      const life = this.lives[node.index] ?? 0;
+      const taker = this.takerIn(node);
       const result = this.world.request(node, { kind: 'submit-word', word });
-      return result?.status === 'accepted' ? [{ node, life }] : [];
+      return result?.status === 'accepted' ? [taker] : [];
     });
-    if (takers.length > 0) this.submissions.push({ word, takers });
+    if (takers.length > 0) this.submissions.push({ word, takers, certain: false });
+  }
+
+  /** A user sends a word to each of these nodes, whoever gets it. */
+  private sendWord(nodes: readonly SimulatedNode[], certain: boolean): void {
+    if (nodes.length === 0) return;
+    const number = this.submissions.length;
+    const word = `word ${number}`;
+    this.submissions.push({ word, takers: [], certain });
+    const from = { host: `192.0.2.${1 + (number % USER_HOSTS)}`, port: USER_PORT };
+    for (const node of nodes) this.world.send(node, { type: 'NEW_WORD', word }, from);
+  }
+
+  /**
+   * A word is about to reach a node, which tells nobody whether it takes it: it can be seen to wait there afterwards. A
+   * copy that comes when the word has been mined is taken once more, as the network knows no submission from another.
+   */
+  private onNewWord(node: SimulatedNode, word: string): void {
+    const submission = this.submissions.find((one) => one.word === word);
+    if (submission === undefined || this.isWaiting(word, node)) return;
+    const taker = this.takerIn(node);
+    this.world.after(0, () => {
+      if (this.isIn(taker) && this.isWaiting(word, node)) submission.takers.push(taker);
+    });
+  }
+
+  private isWaiting(word: string, { index }: SimulatedNode): boolean {
+    return this.engines[index]?.status().words.includes(word) === true;
+  }
+
+  private takerIn(node: SimulatedNode): Taker {
+    return { node, life: this.lives[node.index] ?? 0 };
+  }
+
+  /** Whether a node is still in the life in which it took a word. */
+  private isIn({ node, life }: Taker): boolean {
+    return this.lives[node.index] === life;
   }
 
   private onArrival({ index }: SimulatedNode, hash: string): void {
@@ -501,14 +568,15 @@ class PowRun implements SubjectRun<PowTypes> {
     }
     // One of two takers may have mined it, and be the only one to do so again if that block is orphaned.
     const missing = this.submissions.filter(
-      ({ word, takers }) =>
-        takers.every(({ node, life }) => this.lives[node.index] === life) && !counts.has(word),
+      ({ word, takers, certain }) =>
+        (certain || takers.length > 0) && takers.every((taker) => this.isIn(taker)) && !counts.has(word),
     );
     if (missing.length === 0) return undefined;
-    return `${missing.length} words are missing: ${missing
-      .slice(0, 5)
-      .map(({ word, takers }) => `"${word}" of node ${takers.map(({ node }) => node.index).join(' and ')}`)
-      .join(', ')}`;
+    const described = missing.slice(0, 5).map(({ word, takers }) => {
+      const holders = takers.map(({ node }) => node.index).join(' and ');
+      return `"${word}" ${holders === '' ? 'that nobody took' : `of node ${holders}`}`;
+    });
+    return `${missing.length} words are missing: ${described.join(', ')}`;
   }
 
   /** How often each word is in a chain; reckoned anew only when its tip is another one. */
