@@ -15,6 +15,7 @@ export interface Verdict {
 }
 
 interface Case {
+  readonly kind: keyof typeof MAX_INSPECTED;
   /** The message, or the part of it, that is looked at. */
   readonly subject: object;
   readonly from: number;
@@ -38,7 +39,8 @@ export class Inspection {
   }
 
   measure(tell: Gauge): void {
-    tell('messages that are being verified', this.cases.length, MAX_INSPECTED * this.context.replicas);
+    const most = Object.values(MAX_INSPECTED).reduce<number>((sum, limit) => sum + limit, 0);
+    tell('messages that are being verified', this.cases.length, most * this.context.replicas);
   }
 
   beginStep(): void {
@@ -48,13 +50,11 @@ export class Inspection {
   /**
    * What a check comes to, at once if it is short. If not it is undefined; then `again` is called in a later step, and
    * whoever asks for the same once more there is told.
-   *
-   * @param name of what is looked at, among what its sender has sent
    */
   look(opened: Omit<Case, 'check'> & { readonly begin: () => Check }): Verdict | undefined {
-    const { subject, from, name, begin, again } = opened;
+    const { kind, subject, from, name, begin, again } = opened;
     if (this.closed?.subject === subject) return this.closed;
-    const ofSender = this.cases.filter((one) => one.from === from);
+    const ofSender = this.cases.filter((one) => one.kind === kind && one.from === from);
     if (ofSender.some((one) => one.name === name)) {
       this.context.count('inspection.repeated');
       return undefined;
@@ -62,12 +62,12 @@ export class Inspection {
     const check = begin();
     const verdict = this.goOn(check);
     if (verdict !== undefined) return verdict;
-    if (ofSender.length >= MAX_INSPECTED) {
+    if (ofSender.length >= MAX_INSPECTED[kind]) {
       this.context.count('limit.inspections');
       return undefined;
     }
     this.context.count('inspection.sliced');
-    this.cases.push({ subject, from, name, check, again });
+    this.cases.push({ kind, subject, from, name, check, again });
     this.context.goOn();
     return undefined;
   }

@@ -40,8 +40,11 @@ export const MAX_VERIFIED_TEXT = 256;
 /** Signatures verified in one step, which take some milliseconds, and looked at, most of which are remembered. */
 export const VERIFIED_PER_STEP = 64;
 export const LOOKED_AT_PER_STEP = 1_024;
-/** Messages of one replica that wait to be verified to the end: the batches of a pipeline. */
-export const MAX_INSPECTED = 16;
+/**
+ * Messages of one replica that wait to be verified to the end, by kind: the batches of a pipeline, its own view change and
+ * those that it is asked for, the new view that it is in and one before it.
+ */
+export const MAX_INSPECTED = { batch: 16, 'view change': 5, 'new view': 2 } as const;
 /** Batches executed in one step. */
 export const EXECUTED_PER_STEP = 16;
 

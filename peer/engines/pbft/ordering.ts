@@ -82,7 +82,7 @@ export class Ordering {
       return;
     }
     const verdict = this.replica.inspection.look({
-      ...{ subject: batch, from, name: header.signature },
+      ...{ kind: 'batch', subject: batch, from, name: header.signature },
       begin: () => this.check(batch, digest),
       again: () => {
         this.onPrePrepare(from, header, batch);

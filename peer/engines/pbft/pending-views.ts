@@ -69,7 +69,7 @@ export class PendingViews {
       return;
     }
     const verdict = this.replica.inspection.look({
-      ...{ subject: newView, from, name: signature },
+      ...{ kind: 'new view', subject: newView, from, name: signature },
       begin: () => checkNewView(context, newView),
       again: () => {
         this.replica.changes.onNewView(from, newView);

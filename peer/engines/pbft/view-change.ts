@@ -150,7 +150,7 @@ export class ViewChanges {
   inspect(from: number, change: ViewChange): Verdict | undefined {
     const { context, inspection } = this.replica;
     return inspection.look({
-      ...{ subject: change, from, name: change.signature },
+      ...{ kind: 'view change', subject: change, from, name: change.signature },
       begin: () => checkViewChange(context, change),
       again: () => {
         this.onViewChange(from, change);

@@ -93,7 +93,7 @@ it('looks at what is long by turns', () => {
 
 it('verifies a message once that comes twice, and only so many of one replica at a time', () => {
   const backup = new Backup();
-  const proposals = Array.from({ length: MAX_INSPECTED + 2 }, (_, index) =>
+  const proposals = Array.from({ length: MAX_INSPECTED.batch + 2 }, (_, index) =>
     backup.network.prePrepare(0, index + 1, backup.batch(2 * VERIFIED_PER_STEP, 1 + index * 1_000)),
   );
   for (const proposal of proposals) backup.hearOnly(0, proposal);
@@ -101,10 +101,10 @@ it('verifies a message once that comes twice, and only so many of one replica at
   expect(backup.member.count('inspection.repeated')).toBe(3);
   expect(backup.member.count('limit.inspections')).toBe(2);
   backup.network.run(LATENCY);
-  expect(backup.voted).toHaveLength(MAX_INSPECTED);
+  expect(backup.voted).toHaveLength(MAX_INSPECTED.batch);
   // Those that were dropped are sent again by and by, and looked at then.
-  for (const proposal of proposals.slice(MAX_INSPECTED)) backup.hear(0, proposal);
-  expect(backup.voted).toHaveLength(MAX_INSPECTED + 2);
+  for (const proposal of proposals.slice(MAX_INSPECTED.batch)) backup.hear(0, proposal);
+  expect(backup.voted).toHaveLength(MAX_INSPECTED.batch + 2);
 });
 
 it('does not accept in the end what has become too late in the meantime', () => {
