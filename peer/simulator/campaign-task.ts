@@ -1,7 +1,14 @@
 /** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
 import { findEngine } from './plan.ts';
 import type { SimulatedEngine } from './registry.ts';
-import { messageFaults, NOTHING_THROWS, thrownDetail, type RunReport, type Violation } from './report.ts';
+import {
+  messageFaults,
+  NOTHING_THROWS,
+  thrownDetail,
+  type Figure,
+  type RunReport,
+  type Violation,
+} from './report.ts';
 import type { Plan } from './settings.ts';
 
 /** Places of the numbers that all workers and the campaign share. */
@@ -42,12 +49,16 @@ export interface Sums {
   readonly figures: Readonly<Record<string, number>>;
 }
 
+/** The greatest of what the engine counts and is not to be added up, by its title. */
+export type Peaks = Readonly<Record<string, number>>;
+
 /** What became of one seed. */
 export interface SeedOutcome {
   readonly seed: number;
   readonly digest: string;
   readonly violations: readonly Violation[];
   readonly sums: Sums;
+  readonly peaks: Peaks;
 }
 
 /** Events between two looks at the limit: some milliseconds. */
@@ -67,6 +78,14 @@ export const NO_SUMS: Sums = {
   figures: {},
 };
 
+function valuesOf(figures: readonly Figure[]): Record<string, number> {
+  return Object.fromEntries(figures.map(({ title, value }) => [title, value]));
+}
+
+function peaksOf({ figures }: RunReport): Peaks {
+  return valuesOf(figures.filter(({ additive }) => additive === false));
+}
+
 function sumsOf(report: RunReport): Sums {
   const { simulatedSeconds, events, faults, settings, figures } = report;
   return {
@@ -75,21 +94,31 @@ function sumsOf(report: RunReport): Sums {
     messageFaults: messageFaults(report),
     ...faults,
     byzantine: settings.byzantine.length,
-    figures: Object.fromEntries(
-      figures.filter(({ additive }) => additive !== false).map(({ title, value }) => [title, value]),
-    ),
+    figures: valuesOf(figures.filter(({ additive }) => additive !== false)),
   };
 }
 
-function addRecords<T extends Readonly<Record<string, number>>>(one: T, other: T): T {
-  const sum: Record<string, number> = { ...one };
-  for (const [name, value] of Object.entries(other)) sum[name] = (sum[name] ?? 0) + value;
+function joinRecords<T extends Readonly<Record<string, number>>>(
+  one: T,
+  other: T,
+  join: (one: number, other: number) => number,
+): T {
+  const joined: Record<string, number> = { ...one };
+  for (const [name, value] of Object.entries(other)) {
+    const known = joined[name];
+    joined[name] = known === undefined ? value : join(known, value);
+  }
   // It has the names of both.
-  return sum as T;
+  return joined as T;
 }
 
 export function addSums({ figures, ...one }: Sums, { figures: more, ...other }: Sums): Sums {
-  return { ...addRecords(one, other), figures: addRecords(figures, more) };
+  const add = (one: number, other: number): number => one + other;
+  return { ...joinRecords(one, other, add), figures: joinRecords(figures, more, add) };
+}
+
+export function higherPeaks(one: Peaks, other: Peaks): Peaks {
+  return joinRecords(one, other, Math.max);
 }
 
 /** What a worker does with a seed: its outcome, undefined if it is not wanted any more. */
@@ -111,7 +140,7 @@ export function seedRunner(engines: readonly SimulatedEngine[], { shared }: Camp
     }
     const report = simulation.report();
     const { digest, violations } = report;
-    return { seed, digest, violations, sums: sumsOf(report) };
+    return { seed, digest, violations, sums: sumsOf(report), peaks: peaksOf(report) };
   };
   return ({ engine: name, plan, seed, keepGoing }) => {
     const engine = findEngine(name, engines);
@@ -135,7 +164,8 @@ export function seedRunner(engines: readonly SimulatedEngine[], { shared }: Camp
 /** A seed that has no report, since the simulation could not even be set up. */
 function broken(seed: number, error: unknown): SeedOutcome {
   const violation = { checker: NOTHING_THROWS, kind: 'safety', at: 0, node: null } as const;
-  return { seed, digest: '', violations: [{ ...violation, detail: thrownDetail(error) }], sums: NO_SUMS };
+  const violations = [{ ...violation, detail: thrownDetail(error) }];
+  return { seed, digest: '', violations, sums: NO_SUMS, peaks: {} };
 }
 
 /** Lowers the limit to a seed, unless it is lower already. */

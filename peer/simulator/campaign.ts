@@ -10,10 +10,12 @@ import {
   DONE,
   EVENTS,
   FAILED,
+  higherPeaks,
   LIMIT,
   NO_SUMS,
   SHARED_NUMBERS,
   type CampaignSetup,
+  type Peaks,
   type SeedOutcome,
   type SeedTask,
   type Sums,
@@ -69,6 +71,7 @@ export interface CampaignResult {
   /** Seeds that ended it because a worker died over them; they don't count. */
   readonly deaths: readonly Death[];
   readonly sums: Sums;
+  readonly peaks: Peaks;
   /** Digest of all digests; null if it is not complete. */
   readonly digest: string | null;
 }
@@ -94,6 +97,7 @@ export class Campaign {
   #given: number;
   #counted: number;
   #sums = NO_SUMS;
+  #peaks: Peaks = {};
   #seeds = 0;
   /** A failure has ended it. */
   #ended = false;
@@ -133,6 +137,7 @@ export class Campaign {
       furtherFailures: this.#furtherFailures,
       deaths: this.#deaths.sort((one, other) => one.seed - other.seed),
       sums: this.#sums,
+      peaks: this.#peaks,
       digest: this.#stopped ? null : this.#digest.hex,
     };
   }
@@ -194,10 +199,11 @@ export class Campaign {
     }
   }
 
-  #add({ seed, digest, violations, sums }: SeedOutcome): void {
+  #add({ seed, digest, violations, sums, peaks }: SeedOutcome): void {
     if (this.#ended) return;
     this.#seeds++;
     this.#sums = addSums(this.#sums, sums);
+    this.#peaks = higherPeaks(this.#peaks, peaks);
     this.#digest.text(`${seed} ${digest}`);
     if (violations.length === 0) return;
     if (this.#failures.length < MAX_FAILURES) this.#failures.push({ seed, violations });

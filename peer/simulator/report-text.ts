@@ -204,7 +204,7 @@ export function campaignText(
   { engine, command, replay, wallSeconds, colour }: CampaignSurroundings,
 ): string {
   const paint = painter(colour);
-  const { sums, seeds, failed, failures, furtherFailures, deaths } = result;
+  const { sums, peaks, seeds, failed, failures, furtherFailures, deaths } = result;
   const verdict =
     failed > 0
       ? paint(['bold', 'red'], `${formatNumber(failed)} of them VIOLATED`)
@@ -232,6 +232,7 @@ export function campaignText(
           ['nodes replaced', sums.replaced],
           ['Byzantine nodes', sums.byzantine],
           ...Object.entries(sums.figures),
+          ...Object.entries(peaks).map(([title, value]) => [`${title}, at most`, value] as const),
         ],
         paint,
       ),

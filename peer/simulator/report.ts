@@ -8,7 +8,7 @@ export interface Figure {
   readonly title: string;
   readonly value: number;
   readonly unit: string;
-  /** False for what means nothing when it is added up over runs, such as a height. */
+  /** False for what means nothing when it is added up over runs, such as a height: of them the greatest is told. */
   readonly additive?: boolean;
 }
 

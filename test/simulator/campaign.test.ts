@@ -49,6 +49,7 @@ describe('a campaign', () => {
       byzantine: 0,
       figures: { blocks: 1_000 },
     });
+    expect(result.peaks).toEqual({ summit: 200 });
   });
 
   it('tells the same with one worker as with three', async () => {

@@ -1,12 +1,13 @@
 /** A checker that can't fail says nothing: engines with faults planted in them, each of which must be found: PBFT. */
 import { describe, expect, it } from 'vitest';
 
+import { ROUND_TIMER } from '../../peer/engines/pbft/catch-up.ts';
 import type { PbftNotice } from '../../peer/engines/pbft/interface.ts';
 import type { MessageOf, PbftMessage } from '../../peer/engines/pbft/messages.ts';
 import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
 import type { PbftTypes } from '../../peer/simulator/pbft/types.ts';
 import { CHECKERS } from '../../peer/simulator/pbft/watch.ts';
-import { faulty, violations, type EffectOf, type Fault } from './plant.ts';
+import { faulty, simulation, violations, type EffectOf, type Fault } from './plant.ts';
 
 type PbftFault = Fault<PbftTypes>;
 type PbftEffect = EffectOf<PbftTypes>;
@@ -242,6 +243,32 @@ describe('a planted fault is found', () => {
   it('when an operation is never answered', () => {
     const fault = telling((notice) => (notice.kind === 'answered' ? undefined : notice), 2);
     expect(found(fault)).toMatch(/every operation is answered/);
+  });
+
+  it('when honest primaries are given up over and over, though all get there in time', () => {
+    // Time-outs far shorter than they should be, and never doubled: with luck a view lasts long enough.
+    const fault: PbftFault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'timer' && effect.timer !== ROUND_TIMER ? { ...effect, after: 80 } : effect,
+      );
+    const settings = { hours: 0.01, latency: 100, 'view-change-timeout': 10, operations: 3_000 };
+    const subject = faulty(pbftSubject, fault);
+    const report = simulation(subject, { ...SETTINGS, ...settings }).finish();
+    expect(report.violations).toMatchObject([
+      { kind: 'liveness', checker: expect.stringMatching(/no more views/) as string },
+    ]);
+    expect(
+      report.verdicts.filter(({ kind, result }) => kind === 'liveness' && result === 'held'),
+    ).toHaveLength(2);
+    // The same is told of a run in which all is well.
+    const { figures, verdicts } = simulation(pbftSubject, { ...SETTINGS, ...settings }).finish();
+    expect(figures).toContainEqual({
+      title: 'views needed after healing',
+      value: 0,
+      unit: 'of 2 allowed',
+      additive: false,
+    });
+    expect(verdicts.every(({ result }) => result === 'held')).toBe(true);
   });
 
   it('when a node never gets anywhere', () => {

@@ -103,7 +103,10 @@ export const plantedEngine: SimulatedEngine = {
         const every = value('fails-at');
         const fails = every > 0 && seed % every === 0;
         const violations = fails ? [VIOLATION] : [];
-        return plantedReport({ seed, settings: drawn, violations, events, digest: digest.hex });
+        const [blocks] = plantedReport().figures;
+        const summit = { title: 'summit', value: seed, unit: '', additive: false };
+        const figures = [...(blocks ? [blocks] : []), summit];
+        return plantedReport({ seed, settings: drawn, violations, events, figures, digest: digest.hex });
       },
     };
   },

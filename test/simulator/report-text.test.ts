@@ -136,6 +136,7 @@ describe('the report of a campaign', () => {
     furtherFailures: [],
     deaths: [],
     sums,
+    peaks: { summit: 9 },
     digest: 'abc',
   };
   const write = (given: Partial<CampaignResult>): string =>
@@ -148,6 +149,7 @@ describe('the report of a campaign', () => {
     expect(lineWith(text, 'events  ')).toMatch(/ 123,456$/);
     expect(lineWith(text, 'Byzantine nodes')).toMatch(/ 7$/);
     expect(lineWith(text, 'blocks')).toMatch(/ 8$/);
+    expect(lineWith(text, 'summit, at most')).toMatch(/ 9$/);
     expect(text).toContain('\ndigest abc\nreplay COMMAND\n');
   });
 

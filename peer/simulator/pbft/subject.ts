@@ -33,6 +33,7 @@ import type {
   World,
 } from '../subject.ts';
 import { ACTORS, type ActorKind } from './actors.ts';
+import { mostHealingViews } from './healing-views.ts';
 import { realKeys, stubKeys } from './keys.ts';
 import { AgreedOrder } from './order.ts';
 import type { PbftTypes } from './types.ts';
@@ -145,6 +146,8 @@ class PbftRun implements SubjectRun<PbftTypes> {
   private readonly plot = new Map<string, string>();
   private readonly secondStores = new Map<number, MemoryStore>();
   private resting = false;
+  /** How far the nodes were when everything healed. */
+  private healed: { readonly view: number; readonly executed: number } | undefined;
 
   constructor(world: World<PbftTypes>) {
     this.world = world;
@@ -236,6 +239,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
 
   onHealed(): void {
     this.resting = true;
+    this.healed = { view: this.highestView(), executed: this.order.last };
   }
 
   progress(node: SimulatedNode): number {
@@ -248,6 +252,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
 
   figures(): { figures: Figure[]; distributions: Distribution[] } {
     const { tally, order } = this;
+    const healing = this.healingViews();
     const answered = this.waits.length;
     const figure = (title: string, value: number, unit = ''): Figure => ({ title, value, unit });
     return {
@@ -260,6 +265,16 @@ class PbftRun implements SubjectRun<PbftTypes> {
         figure('stable checkpoints', tally.checkpoints),
         figure('state transfers', tally.transfers),
         figure('offences noticed', tally.offences),
+        ...(healing === undefined
+          ? []
+          : [
+              {
+                title: 'views needed after healing',
+                value: healing.needed,
+                unit: `of ${healing.allowed} allowed`,
+                additive: false,
+              },
+            ]),
       ],
       distributions: [
         distribution('an operation to be answered', 'ms', this.waits),
@@ -300,6 +315,15 @@ class PbftRun implements SubjectRun<PbftTypes> {
           const missing = this.disagreement();
           if (missing === undefined) this.order.onEnd();
           return missing;
+        },
+      },
+      {
+        checker: 'after healing that takes no more views than PBFT may need',
+        // It has come true by now, or never will.
+        limit: 0,
+        missing: () => {
+          const { needed = 0, allowed = 0 } = this.healingViews() ?? {};
+          return needed > allowed ? `${needed} views were needed, of ${allowed} that may be` : undefined;
         },
       },
     ];
@@ -395,6 +419,24 @@ class PbftRun implements SubjectRun<PbftTypes> {
     if (open.length === 0) return undefined;
     const nodes = [...new Set(open.map(({ node }) => node.index))].join(', ');
     return `${open.length} operations of nodes ${nodes} have no answer; ${this.whereAllStand()}`;
+  }
+
+  /** How many views were needed since everything has healed, and how many may be; undefined before. */
+  private healingViews(): { readonly needed: number; readonly allowed: number } | undefined {
+    if (this.healed === undefined) return undefined;
+    const { view, executed } = this.healed;
+    const allowed = mostHealingViews({
+      replicas: this.world.nodes.length,
+      timeout: this.config.viewChangeTimeout,
+      latency: this.world.setting('latency'),
+      executed: this.order.last - executed,
+    });
+    return { needed: this.highestView() - view, allowed };
+  }
+
+  /** The highest view that an honest node is in, or wants. */
+  private highestView(): number {
+    return Math.max(0, ...this.honest.map((node) => this.statusOf(node)?.view ?? 0));
   }
 
   private disagreement(): string | undefined {
