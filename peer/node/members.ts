@@ -165,6 +165,10 @@ export function demonstrationCluster(nodes: number): Cluster {
 /** Grows with each change of messages or of the store that replicas of before it would not understand. */
 const PROTOCOL = 2;
 
+/** What {@link clusterIdOf} is a digest of, for people. */
+export const CLUSTER_REMEDY =
+  'the name of the cluster, its members, the application, the checkpoint interval and the message buffer must be the same at all members';
+
 /**
  * A digest of all that the replicas of a cluster must have in common: messages and data of one with another configuration
  * are not mixed with ours.

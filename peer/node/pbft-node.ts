@@ -24,7 +24,7 @@ import { SubmitError, type PbftObserver, type PbftSubject } from '../web/pbft/su
 import type { PageOptions } from '../web/server.ts';
 import { Answers } from './answers.ts';
 import { EngineHost, HostError } from './host.ts';
-import { checkCluster, clusterIdOf, memberOf, type Cluster } from './members.ts';
+import { CLUSTER_REMEDY, checkCluster, clusterIdOf, memberOf, type Cluster } from './members.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
 import { PbftReporter } from './pbft-report.ts';
@@ -114,6 +114,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         {
           ...{ bind: options.bind, port: options.port, cluster: clusterId, self, key, members, log },
           ...{ bootstrap: options.bootstrap, bufferFrames: config.messageBuffer },
+          clusterRemedy: CLUSTER_REMEDY,
           ...(options.advertise && { advertise: options.advertise }),
           ...(parts.resolve && { resolve: parts.resolve }),
         },

@@ -79,6 +79,8 @@ export interface TcpOptions {
   readonly advertise?: Address;
   /** What the members have in common; connections within another cluster are refused. 1 to 128 printable characters. */
   readonly cluster: string;
+  /** What a person is told to see to where the cluster of another member is not ours. */
+  readonly clusterRemedy?: string;
   /** Our own place among the members, from 0. */
   readonly self: number;
   readonly key: KeyPair;
@@ -224,8 +226,7 @@ const TOLD_FAULTS: ReadonlySet<string> = new Set<HandshakeFault>([
 /** What a person can do about it. */
 const REMEDIES: Readonly<Record<string, string>> = {
   'wrong-version': 'all members must run the same version of this program',
-  'wrong-cluster':
-    'the name of the cluster, its members, the application, the checkpoint interval and the message buffer must be the same at all members',
+  'wrong-cluster': 'the cluster must be the same at all members',
   'unknown-member': 'the list of members must be the same at all of them',
 };
 
@@ -630,12 +631,17 @@ class Mesh implements TcpMesh, ConnectionHost {
     } else if (TOLD_FAULTS.has(fault)) {
       const rule = HANDSHAKE_RULES[fault as HandshakeFault];
       this.#log.warn(told ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', {
-        ...{ fault, host, port, rule: `broken: ${rule}`, remedy: REMEDIES[fault] },
+        ...{ fault, host, port, rule: `broken: ${rule}`, remedy: this.#remedy(fault) },
       });
     } else {
       return;
     }
     this.#toldFaults.add(name);
+  }
+
+  /** Only whoever gave the cluster its name knows what that stands for. */
+  #remedy(fault: string): string | undefined {
+    return (fault === 'wrong-cluster' ? this.#options.clusterRemedy : undefined) ?? REMEDIES[fault];
   }
 
   /** It is known now who is at an address. */

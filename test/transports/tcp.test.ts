@@ -233,11 +233,21 @@ describe('the handshake', () => {
     const cluster = clusterOf(2);
     const one = await cluster.replica(0, []);
     const { log, lines } = keepingLog('warn');
-    const other = await cluster.replica(1, [one], { cluster: 'another', log });
+    const remedies: unknown[] = [];
+    const warn: typeof log.warn = (line, data) => {
+      log.warn(line, data);
+      remedies.push(data?.['remedy']);
+    };
+    const other = await cluster.replica(1, [one], {
+      cluster: 'another',
+      clusterRemedy: 'have the same cluster',
+      log: { ...log, warn },
+    });
     await passUntil([other], () => other.mesh.counters.failed['told-wrong-cluster'] === 2);
     expect(one.mesh.counters.failed['wrong-cluster']).toBeGreaterThanOrEqual(2);
     expect([one.events, other.events]).toEqual([[], []]);
     expect(lines).toEqual(['tcp: a peer refuses us']);
+    expect(remedies).toEqual(['have the same cluster']);
   });
 
   test('a member that can not prove it is refused', async () => {
