@@ -18,3 +18,24 @@ export function systemCodeOf(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** What people are told when the system refuses a file or a folder, by its code. */
+const FILE_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'this user may not do that',
+  EPERM: 'this user may not do that',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'what should be a folder on the way there is a file',
+  EEXIST: 'it is there already',
+  EROFS: 'the disk can only be read',
+  ENOSPC: 'the disk is full',
+  ELOOP: 'links lead round in a circle',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** Why something could not be done with a file or folder, without its name; the code stands behind it, for a search. */
+export function fileFaultOf(error: unknown): string {
+  const code = systemCodeOf(error);
+  const fault = code === undefined ? undefined : FILE_FAULTS[code];
+  return fault === undefined ? messageOf(error) : `${fault} (${code})`;
+}

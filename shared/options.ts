@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import type { Address } from './address.ts';
-import { UserError, messageOf, systemCodeOf } from './errors.ts';
+import { fileFaultOf, UserError, messageOf, systemCodeOf } from './errors.ts';
 import { isJsonObject, parseJson } from './json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
 
@@ -169,7 +169,7 @@ export function applyOptionFile(command: Command, path: string): void {
   try {
     source = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UserError(`option file ${path}: ${messageOf(error)}`);
+    throw new UserError(`option file ${path}: ${fileFaultOf(error)}`);
   }
   applyOptions(command, source, path);
 }

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { Command } from 'commander';
 
 import type { Block } from '../../shared/block.ts';
-import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError, systemCodeOf } from '../../shared/errors.ts';
 import { addOption, addVerboseOption, integer } from '../../shared/options.ts';
 import { writeRecord } from '../../shared/record.ts';
 import { Chain } from '../engines/pow/chain.ts';
@@ -49,7 +49,7 @@ export async function exportChain(file: string | undefined, options: ExportOptio
     if (error instanceof UserError) throw error;
     // Who reads our output may stop when it has enough, as `head` does.
     if (systemCodeOf(error) === 'EPIPE') return;
-    throw new UserError(`can't write ${file ?? 'to standard output'}: ${messageOf(error)}`);
+    throw new UserError(`can't write ${file ?? 'to standard output'}: ${fileFaultOf(error)}`);
   } finally {
     await snapshot.close();
   }

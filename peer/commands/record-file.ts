@@ -5,7 +5,7 @@ import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 
 import { DEFAULT_DIFFICULTY, MAX_DIFFICULTY } from '../../shared/block.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { addOption, integer } from '../../shared/options.ts';
 import { RECORD_RULES, type RecordFault } from '../../shared/record.ts';
 
@@ -25,7 +25,7 @@ export async function* readInput(file: string): AsyncGenerator<Uint8Array, void,
       bar?.increment(chunk.length);
     }
   } catch (error) {
-    throw new UserError(`can't read ${file === '-' ? 'standard input' : file}: ${messageOf(error)}`);
+    throw new UserError(`can't read ${file === '-' ? 'standard input' : file}: ${fileFaultOf(error)}`);
   } finally {
     bar?.stop();
   }

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { SingleBar } from 'cli-progress';
 
-import { messageOf, systemCodeOf, UserError } from '../../shared/errors.ts';
+import { fileFaultOf, systemCodeOf, UserError } from '../../shared/errors.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
@@ -246,7 +246,7 @@ class CampaignDisplay {
 }
 
 function unwritable(file: string, error: unknown): UserError {
-  return new UserError(`can't write ${file}: ${messageOf(error)}`);
+  return new UserError(`can't write ${file}: ${fileFaultOf(error)}`);
 }
 
 /**

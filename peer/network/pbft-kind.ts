@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { addressKey } from '../../shared/address.ts';
 import { generateKeyPair, type KeyPair } from '../../shared/ed25519.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { readKeyFile, writeKeyFile } from '../storage/key-file.ts';
 import { VIEW_CHANGE_SECONDS } from './limits.ts';
 import type { NetworkPlace } from './network.ts';
@@ -34,7 +34,7 @@ export function pbftKind({ application }: PbftKindOptions, { ports, folder }: Ne
   } catch (error) {
     throw error instanceof UserError
       ? error
-      : new UserError(`can't write the members file ${membersFile}: ${messageOf(error)}`);
+      : new UserError(`can't write the members file ${membersFile}: ${fileFaultOf(error)}`);
   }
   return {
     peer: (index) => [

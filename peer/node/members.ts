@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 import type { Address } from '../../shared/address.ts';
 import { KEY_PATTERN, keyPairOf, sha256Hex, type KeyPair } from '../../shared/ed25519.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError, messageOf } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/json.ts';
 import { escapeControls } from '../../shared/log.ts';
 import { hostPort } from '../../shared/options.ts';
@@ -69,7 +69,7 @@ export function readMembersFile(path: string): Cluster {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UserError(`members file ${path}: ${messageOf(error)}`);
+    throw new UserError(`members file ${path}: ${fileFaultOf(error)}`);
   }
   try {
     return parseMembers(text);

@@ -1,4 +1,4 @@
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
 import { openLmdbStore } from './lmdb.ts';
 import { lockFolder } from './lock.ts';
@@ -20,7 +20,7 @@ export async function openDataDir(folder: string): Promise<DataDir> {
   try {
     makeFolder(folder);
   } catch (error) {
-    throw new UserError(`can't create the data folder ${folder}: ${messageOf(error)}`);
+    throw new UserError(`can't create the data folder ${folder}: ${fileFaultOf(error)}`);
   }
   const lock = await lockFolder(folder);
   try {

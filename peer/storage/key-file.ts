@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import { KEY_PATTERN, keyPairOf, type KeyPair } from '../../shared/ed25519.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
 
 /** What others than the owner may do with a file. */
@@ -30,7 +30,7 @@ export function writeKeyFile(path: string, pair: KeyPair): void {
     // A key is never written over: with it, a member would be lost.
     writeFileSync(path, `${keyJson(pair)}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    throw new UserError(`can't write the key file ${path}: ${messageOf(error)}`);
+    throw new UserError(`can't write the key file ${path}: ${fileFaultOf(error)}`);
   }
 }
 
@@ -46,7 +46,7 @@ export function readKeyFile(path: string): KeyPair {
     ({ mode } = statSync(path));
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UserError(`key file ${path}: ${messageOf(error)}`);
+    throw new UserError(`key file ${path}: ${fileFaultOf(error)}`);
   }
   // Windows has no such bits.
   if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {

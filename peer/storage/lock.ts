@@ -11,7 +11,7 @@ import { readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from '
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { fileFaultOf, UserError, systemCodeOf } from '../../shared/errors.ts';
 
 /**
  * How often, and after how many milliseconds, the process with the lowest number tries again when it meets another:
@@ -52,7 +52,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     remove(path);
     throw error instanceof UserError
       ? error
-      : new UserError(`can't lock the data folder ${folder}: ${messageOf(error)}`);
+      : new UserError(`can't lock the data folder ${folder}: ${fileFaultOf(error)}`);
   }
 }
 
@@ -76,7 +76,7 @@ function create(folder: string, name: string): string {
     return path;
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`can't write to the data folder ${folder}: ${messageOf(error)}`);
+    throw new UserError(`can't write to the data folder ${folder}: ${fileFaultOf(error)}`);
   }
 }
 

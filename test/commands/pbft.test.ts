@@ -155,7 +155,7 @@ describe('what is refused, in one line each', () => {
   });
 
   it.each([
-    ['that is not there', undefined, /^peer: members file .*: ENOENT/],
+    ['that is not there', undefined, /^peer: members file .*: there is no such file or folder \(ENOENT\)$/],
     ['that is no JSON', '{"cluster": \n', /^peer: members file .*: .*JSON/],
     ['without members', '{"cluster": "x"}', /: members: /],
     ['with a wrong name', '{"cluster": "a b", "members": []}', /: cluster: the name of a cluster is 1 to 64/],
@@ -190,7 +190,7 @@ describe('what is refused, in one line each', () => {
       [key('half.key', { seed }), /key file .*half.key: it holds no key as "pbft keygen" writes it$/],
       [file('text.key', 'secret'), /text.key: it holds no key/],
       [key('mixed.key', { publicKey: SEED, seed }), /mixed.key: its public key is not that of its seed$/],
-      [join(folder, 'no.key'), /key file .*no.key: ENOENT/],
+      [join(folder, 'no.key'), /key file .*no.key: there is no such file or folder \(ENOENT\)/],
       ...(process.platform === 'win32'
         ? []
         : ([[key('open.key', { publicKey, seed }, 0o640), /open.key: others may read it/]] as [

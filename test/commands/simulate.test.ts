@@ -142,7 +142,7 @@ describe('peer simulate', () => {
 
   it.runIf(existsSync('/dev/full'))('says in one line that the disk is full for the page', async () => {
     const { stderr, code } = await simulate('--hours', '0.02', '--seed', '3', '--html', '/dev/full');
-    expect(stderr).toMatch(/^peer: can't write \/dev\/full: ENOSPC[^\n]*\n$/);
+    expect(stderr).toMatch(/^peer: can't write \/dev\/full: the disk is full \(ENOSPC\)\n$/);
     expect(code).toBe(1);
   });
 

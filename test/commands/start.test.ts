@@ -193,7 +193,10 @@ describe('what is wrong is said in one line', () => {
     [['--bind', '300.1.1.1'], /^peer: --bind: "300\.1\.1\.1" is not an IPv4 address/],
     [['--bind', '192.0.2.1'], /^peer: --bind: this machine does not have the address 192\.0\.2\.1/],
     [['--join', '[::1]:8999'], /^peer: --join: "::1" is an IPv6 address; the network speaks IPv4 only/],
-    [['--config', '/nonexistent.json'], /^peer: option file \/nonexistent\.json: ENOENT/],
+    [
+      ['--config', '/nonexistent.json'],
+      /^peer: option file \/nonexistent\.json: there is no such file or folder \(ENOENT\)\n$/,
+    ],
     [['--data-dir', '/dev/null/x'], /^peer: .*\/dev\/null\/x/],
     [['export'], /^peer: --port stands before "export"; options go after the command/],
   ];

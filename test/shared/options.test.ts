@@ -221,6 +221,6 @@ describe('where values come from', () => {
   test('a file that is not there', () => {
     expect(() => {
       applyOptionFile(new Command(), join(folder, 'none.json'));
-    }).toThrow(/^option file .*none\.json: ENOENT/);
+    }).toThrow(/^option file .*none\.json: there is no such file or folder \(ENOENT\)$/);
   });
 });
