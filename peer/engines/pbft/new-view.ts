@@ -1,6 +1,5 @@
 /** What follows from the view changes of a quorum, and whether they are what they claim. Pure. */
 import type { Context } from './context.ts';
-import type { Check } from './inspection.ts';
 import { WINDOW } from './limits.ts';
 import type { Certificate, NewView, PreparedProof, Signed, ViewChange, Vote } from './messages.ts';
 
@@ -39,8 +38,8 @@ export function foundationOf(viewChanges: readonly ViewChange[], nothing: string
   return { stable, certificate, digests };
 }
 
-/** Which rule a view change breaks, if any. */
-export function* checkViewChange(context: Context, change: ViewChange): Check {
+/** The rule that a view change breaks, undefined if it is valid. */
+export function viewChangeFault(context: Context, change: ViewChange): string | undefined {
   const { signing, config } = context;
   const { stable, certificate, prepared, view } = change;
   if (change.replica >= context.replicas) return 'view-change-from-nobody';
@@ -49,7 +48,6 @@ export function* checkViewChange(context: Context, change: ViewChange): Check {
     return 'view-change-checkpoint';
   }
   if (stable > 0 && !isCertificate(context, certificate)) return 'view-change-checkpoint';
-  yield;
   const seen = new Set<number>();
   for (const { header, prepares } of prepared) {
     const { sequence } = header;
@@ -58,18 +56,16 @@ export function* checkViewChange(context: Context, change: ViewChange): Check {
     }
     seen.add(sequence);
     if (header.view >= view) return 'view-change-later-view';
-    if (!signing.isHeader(header)) return 'view-change-proof';
-    yield;
-    if (!(yield* checkPrepared(context, { header, prepares }))) return 'view-change-proof';
+    if (!signing.isHeader(header) || !isPrepared(context, { header, prepares })) return 'view-change-proof';
   }
   return undefined;
 }
 
 /**
- * Which rule a new view breaks, if any, whatever its view changes say. One that its primary has not signed is the fault of
- * whoever sent it, everything else that of the primary.
+ * The rule that a new view breaks whatever its view changes say, undefined if there is none. One that its primary has not
+ * signed is the fault of whoever sent it, everything else that of the primary.
  */
-export function* checkNewView(context: Context, newView: NewView): Check {
+export function newViewFault(context: Context, newView: NewView): string | undefined {
   const { signing, quorum, config } = context;
   const { view, viewChanges, headers } = newView;
   if (!signing.isNewView(newView)) return 'new-view-signature';
@@ -80,7 +76,6 @@ export function* checkNewView(context: Context, newView: NewView): Check {
   for (const header of headers) {
     if (header.view !== view) return 'new-view-forged';
     if (!signing.isHeader(header)) return 'new-view-header-signature';
-    yield;
   }
   return undefined;
 }
@@ -135,20 +130,17 @@ export function isDecision(context: Context, commits: readonly Vote[]): boolean 
 }
 
 /** Whether q - 1 different backups of its view have prepared what a pre-prepare says. */
-function* checkPrepared(
-  context: Context,
-  { header, prepares }: PreparedProof,
-): Generator<undefined, boolean, undefined> {
+function isPrepared(context: Context, { header, prepares }: PreparedProof): boolean {
   const { view, sequence, digest } = header;
   const primary = context.primary(view);
-  if (prepares.length < context.quorum - 1 || !areDistinct(prepares.map(([replica]) => replica)))
-    return false;
-  for (const [replica, signature] of prepares) {
-    if (replica === primary) return false;
-    if (!isSigned(context, 'prepare', { view, sequence, digest, replica, signature })) return false;
-    yield;
-  }
-  return true;
+  return (
+    prepares.length >= context.quorum - 1 &&
+    areDistinct(prepares.map(([replica]) => replica)) &&
+    prepares.every(
+      ([replica, signature]) =>
+        replica !== primary && isSigned(context, 'prepare', { view, sequence, digest, replica, signature }),
+    )
+  );
 }
 
 /** What a vote is for. */

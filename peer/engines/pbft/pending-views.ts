@@ -5,7 +5,7 @@
 import type { Gauge } from '../engine.ts';
 import { PATIENCE_ROUNDS, STALLED_ROUNDS, VIEW_CHANGES_AT_ONCE } from './limits.ts';
 import type { NewView, Signed, ViewChange } from './messages.ts';
-import { checkNewView, foundationFault, foundationOf, type Foundation } from './new-view.ts';
+import { foundationFault, foundationOf, newViewFault, viewChangeFault, type Foundation } from './new-view.ts';
 import type { Replica } from './replica.ts';
 
 interface Pending {
@@ -68,15 +68,7 @@ export class PendingViews {
       known.sources.add(from);
       return;
     }
-    const verdict = this.replica.inspection.look({
-      ...{ kind: 'new view', subject: newView, from, name: signature },
-      begin: () => checkNewView(context, newView),
-      again: () => {
-        this.replica.changes.onNewView(from, newView);
-      },
-    });
-    if (verdict === undefined) return;
-    const { fault } = verdict;
+    const fault = newViewFault(context, newView);
     if (fault !== undefined) {
       context.offend(fault === 'new-view-signature' ? from : primary, fault);
       return;
@@ -115,9 +107,7 @@ export class PendingViews {
       context.count('view-change.another');
       return false;
     }
-    const verdict = this.replica.changes.inspect(from, change);
-    if (verdict === undefined) return false;
-    const { fault } = verdict;
+    const fault = viewChangeFault(context, change);
     if (fault === 'view-change-signature') {
       // It goes by the name of the one that was asked for, and is not that one.
       context.offend(from, fault);

@@ -4,7 +4,6 @@
  */
 import { RateLimit } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
-import type { Verdict } from './inspection.ts';
 import type { Beginning } from './journal.ts';
 import {
   HELP_BURST,
@@ -15,7 +14,7 @@ import {
   VIEW_CHANGES_PER_SECOND,
 } from './limits.ts';
 import type { MessageOf, NewView, PreparedProof, ViewChange } from './messages.ts';
-import { checkViewChange, foundationOf, nameOf } from './new-view.ts';
+import { foundationOf, nameOf, viewChangeFault } from './new-view.ts';
 import { PendingViews, type Founded } from './pending-views.ts';
 import type { Replica } from './replica.ts';
 import type { RequestPool } from './requests.ts';
@@ -133,10 +132,9 @@ export class ViewChanges {
       if (known.signature !== change.signature && this.pending.onServed(from, change)) this.proceed();
       return;
     }
-    const verdict = this.inspect(from, change);
-    if (verdict === undefined) return;
-    if (verdict.fault !== undefined) {
-      context.offend(from, verdict.fault);
+    const fault = viewChangeFault(context, change);
+    if (fault !== undefined) {
+      context.offend(from, fault);
       return;
     }
     this.changes.set(from, change);
@@ -144,18 +142,6 @@ export class ViewChanges {
     if (this.proceed()) return;
     this.join();
     this.consider();
-  }
-
-  /** What is wrong with a view change, whoever sent it; undefined if that takes longer. */
-  inspect(from: number, change: ViewChange): Verdict | undefined {
-    const { context, inspection } = this.replica;
-    return inspection.look({
-      ...{ kind: 'view change', subject: change, from, name: change.signature },
-      begin: () => checkViewChange(context, change),
-      again: () => {
-        this.onViewChange(from, change);
-      },
-    });
   }
 
   onNewView(from: number, newView: NewView): void {
