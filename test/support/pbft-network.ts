@@ -72,6 +72,7 @@ export class PbftMember {
   private readonly timers = new Map<string, number>();
   private readonly results = new Map<number, PbftResult>();
   private requests = 0;
+  private continuing = false;
 
   constructor(network: PbftNetwork, index: number) {
     this.network = network;
@@ -164,7 +165,11 @@ export class PbftMember {
         this.notices.push(effect.notice);
         break;
       case 'continue':
+        // Once, however often it is asked for.
+        if (this.continuing) break;
+        this.continuing = true;
         this.network.after(0, () => {
+          this.continuing = false;
           this.handle({ type: 'continue', now: this.network.now });
         });
         break;

@@ -1,12 +1,12 @@
 /**
- * Long checks in slices. A proposed batch, a view change and a new view may have thousands of signatures; to verify them
- * all in one step would keep a replica from everything else.
+ * Long checks in slices. A proposed batch may have a thousand signatures that we have not seen yet; to verify them all in
+ * one step would keep a replica from everything else.
  */
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
-import { LOOKED_AT_PER_STEP, MAX_INSPECTED, VERIFIED_PER_STEP } from './limits.ts';
+import { MAX_INSPECTED, VERIFIED_PER_STEP } from './limits.ts';
 
-/** Stops after every signature that it looks at, and says in the end which rule is broken, if any. */
+/** Stops before every signature that it looks at, and says in the end which rule is broken, if any. */
 export type Check = Generator<undefined, string | undefined, undefined>;
 
 /** What a check has come to: the rule that is broken, undefined if none is. */
@@ -15,8 +15,7 @@ export interface Verdict {
 }
 
 interface Case {
-  readonly kind: keyof typeof MAX_INSPECTED;
-  /** The message, or the part of it, that is looked at. */
+  /** What is looked at. */
   readonly subject: object;
   readonly from: number;
   /** What tells it from others of its sender: a copy of what is being looked at need not be. */
@@ -27,6 +26,8 @@ interface Case {
 
 export class Inspection {
   private readonly context: Context;
+  /** For each replica. */
+  private readonly limit: number;
   /** Those that are not through, the one whose turn it is first. */
   private readonly cases: Case[] = [];
   /** What has just been looked at to the end. */
@@ -36,11 +37,11 @@ export class Inspection {
 
   constructor(context: Context) {
     this.context = context;
+    this.limit = Math.max(MAX_INSPECTED, context.config.pipeline);
   }
 
   measure(tell: Gauge): void {
-    const most = Object.values(MAX_INSPECTED).reduce<number>((sum, limit) => sum + limit, 0);
-    tell('messages that are being verified', this.cases.length, most * this.context.replicas);
+    tell('batches that are being verified', this.cases.length, this.limit * this.context.replicas);
   }
 
   beginStep(): void {
@@ -52,9 +53,9 @@ export class Inspection {
    * whoever asks for the same once more there is told.
    */
   look(opened: Omit<Case, 'check'> & { readonly begin: () => Check }): Verdict | undefined {
-    const { kind, subject, from, name, begin, again } = opened;
+    const { subject, from, name, begin, again } = opened;
     if (this.closed?.subject === subject) return this.closed;
-    const ofSender = this.cases.filter((one) => one.kind === kind && one.from === from);
+    const ofSender = this.cases.filter((one) => one.from === from);
     if (ofSender.some((one) => one.name === name)) {
       this.context.count('inspection.repeated');
       return undefined;
@@ -62,12 +63,12 @@ export class Inspection {
     const check = begin();
     const verdict = this.goOn(check);
     if (verdict !== undefined) return verdict;
-    if (ofSender.length >= MAX_INSPECTED[kind]) {
+    if (ofSender.length >= this.limit) {
       this.context.count('limit.inspections');
       return undefined;
     }
     this.context.count('inspection.sliced');
-    this.cases.push({ kind, subject, from, name, check, again });
+    this.cases.push({ subject, from, name, check, again });
     this.context.goOn();
     return undefined;
   }
@@ -87,18 +88,15 @@ export class Inspection {
     if (this.cases.length > 0) this.context.goOn();
   }
 
-  /** As far as it may go in this step. */
+  /** As far as it may go in this step. A check goes to its end if no signature is left that has to be verified. */
   private goOn(check: Check): Verdict | undefined {
     const { signing } = this.context;
-    const before = signing.verifications;
-    for (let looks = 0; looks < LOOKED_AT_PER_STEP && signing.verifications - before < this.left; looks++) {
+    for (;;) {
+      const before = signing.verifications;
       const { done, value } = check.next();
-      if (done === true) {
-        this.left -= signing.verifications - before;
-        return { fault: value };
-      }
+      this.left -= signing.verifications - before;
+      if (done === true) return { fault: value };
+      if (this.left <= 0) return undefined;
     }
-    this.left -= signing.verifications - before;
-    return undefined;
   }
 }

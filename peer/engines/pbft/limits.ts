@@ -37,14 +37,10 @@ export const MAX_EARLY_VOTES = 64;
 export const MAX_VERIFIED = 8_192;
 /** Texts that are longer are remembered by their digest. */
 export const MAX_VERIFIED_TEXT = 256;
-/** Signatures verified in one step, which take some milliseconds, and looked at, most of which are remembered. */
+/** Signatures of batches verified in one step: they take some milliseconds. */
 export const VERIFIED_PER_STEP = 64;
-export const LOOKED_AT_PER_STEP = 1_024;
-/**
- * Messages of one replica that wait to be verified to the end, by kind: the batches of a pipeline, its own view change and
- * those that it is asked for, the new view that it is in and one before it.
- */
-export const MAX_INSPECTED = { batch: 16, 'view change': 5, 'new view': 2 } as const;
+/** Batches of one replica that wait to be verified to the end, at the least; as many as may be under way, if these are more. */
+export const MAX_INSPECTED = 16;
 /** Batches executed in one step. */
 export const EXECUTED_PER_STEP = 16;
 

@@ -50,10 +50,10 @@ export class Ordering {
   }
 
   onPrePrepare(from: number, header: Header, batch: Batch): void {
-    const { context, position, log, journal } = this.replica;
+    const { context, log, journal } = this.replica;
     const { signing } = context;
     const { view, sequence, digest } = header;
-    if (position.changing || view !== position.view || from !== context.primary(view)) {
+    if (!this.isExpected(from, view)) {
       context.count('pre-prepare.ignored');
       return;
     }
@@ -82,8 +82,8 @@ export class Ordering {
       return;
     }
     const verdict = this.replica.inspection.look({
-      ...{ kind: 'batch', subject: batch, from, name: header.signature },
-      begin: () => this.check(batch, digest),
+      ...{ subject: batch, from, name: header.signature },
+      begin: () => this.check(from, header, batch),
       again: () => {
         this.onPrePrepare(from, header, batch);
       },
@@ -267,8 +267,14 @@ export class Ordering {
     this.advance(slot);
   }
 
-  /** The rule that a proposed batch breaks. */
-  private *check(batch: Batch, digest: string): Check {
+  /** Whether this replica may propose in this view, now. */
+  private isExpected(from: number, view: number): boolean {
+    const { context, position } = this.replica;
+    return !position.changing && view === position.view && from === context.primary(view);
+  }
+
+  /** The rule that a proposed batch breaks. Nobody needs to know it once the view is over. */
+  private *check(from: number, { view, digest }: Header, batch: Batch): Check {
     const { context, pool } = this.replica;
     const { requests } = batch;
     if (context.signing.digestOf(batch) !== digest) return 'pre-prepare-digest';
@@ -279,8 +285,10 @@ export class Ordering {
     if (keys.size < requests.length) return 'pre-prepare-doubled';
     for (const request of requests) {
       if (request.client >= context.replicas) return 'pre-prepare-client';
-      if (!pool.has(request) && !context.signing.isRequest(request)) return 'pre-prepare-request';
+      if (pool.has(request)) continue;
       yield;
+      if (!this.isExpected(from, view)) return undefined;
+      if (!context.signing.isRequest(request)) return 'pre-prepare-request';
     }
     return undefined;
   }

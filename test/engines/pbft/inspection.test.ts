@@ -1,23 +1,26 @@
-/** What has many signatures is verified in slices: a replica is never busy for long, and still answers in between. */
+/** A batch of many signatures is verified in slices: the replica still answers in between. */
 import { expect, it } from 'vitest';
 
-import { MAX_BATCH, MAX_INSPECTED, VERIFIED_PER_STEP, WINDOW } from '../../../peer/engines/pbft/limits.ts';
+import { MAX_BATCH, MAX_INSPECTED, VERIFIED_PER_STEP } from '../../../peer/engines/pbft/limits.ts';
+import type { PbftConfig } from '../../../peer/engines/pbft/interface.ts';
 import type { Batch, PbftMessage } from '../../../peer/engines/pbft/messages.ts';
-import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
+import { LATENCY, type PbftMember, PbftNetwork } from '../../support/pbft-network.ts';
 
 const NO_SIGNATURE = 'A'.repeat(86) + '==';
 const INTERVAL = 100;
-/** Besides its slice a step may verify the votes and the checkpoint of a quorum. */
-const MOST_PER_STEP = VERIFIED_PER_STEP + 3;
+/** Besides its slice a step verifies the signature of the pre-prepare. */
+const MOST_PER_STEP = VERIFIED_PER_STEP + 1;
 
 /** Member 1 runs, a backup of view 0; the others are the test's. */
 class Backup {
-  readonly network = new PbftNetwork(4, { scripted: [0, 2, 3], checkpointInterval: INTERVAL });
-  readonly member = this.network.member(1);
+  readonly network: PbftNetwork;
+  readonly member: PbftMember;
   /** Most signatures that it has verified in one step. */
   mostPerStep = 0;
 
-  constructor() {
+  constructor(config: Partial<PbftConfig> = {}) {
+    this.network = new PbftNetwork(4, { scripted: [0, 2, 3], checkpointInterval: INTERVAL, ...config });
+    this.member = this.network.member(1);
     const handle = this.member.handle.bind(this.member);
     this.member.handle = (event) => {
       const before = this.network.verified;
@@ -41,13 +44,6 @@ class Backup {
     this.member.handle({ type: 'message', now: this.network.now, from, message });
   }
 
-  /** Proofs that everything in the window was prepared. */
-  proofs(): ReturnType<PbftNetwork['proof']>[] {
-    return Array.from({ length: WINDOW * INTERVAL }, (_, index) =>
-      this.network.proof(this.network.header(0, index + 1, this.network.batch(3, index + 1)), 2, 3),
-    );
-  }
-
   /** The sequence numbers for which it has voted. */
   get voted(): number[] {
     const votes = this.network.sentOf('PREPARE').filter(({ to }) => to === 0);
@@ -61,6 +57,14 @@ it('accepts the largest batch, a slice of whose signatures is verified in a step
   expect(backup.voted).toEqual([1]);
   expect(backup.network.verified).toBeGreaterThan(MAX_BATCH);
   expect(backup.mostPerStep).toBeLessThanOrEqual(MOST_PER_STEP);
+});
+
+it('verifies at once what fits one slice', () => {
+  const backup = new Backup();
+  backup.hearOnly(0, backup.network.prePrepare(0, 1, backup.batch(VERIFIED_PER_STEP)));
+  expect(backup.voted).toEqual([1]);
+  backup.hearOnly(0, backup.network.prePrepare(0, 2, backup.batch(VERIFIED_PER_STEP + 1, 5_000)));
+  expect(backup.voted).toEqual([1]);
 });
 
 it('finds the one signature that is wrong, at the end of many slices', () => {
@@ -93,7 +97,7 @@ it('looks at what is long by turns', () => {
 
 it('verifies a message once that comes twice, and only so many of one replica at a time', () => {
   const backup = new Backup();
-  const proposals = Array.from({ length: MAX_INSPECTED.batch + 2 }, (_, index) =>
+  const proposals = Array.from({ length: MAX_INSPECTED + 2 }, (_, index) =>
     backup.network.prePrepare(0, index + 1, backup.batch(2 * VERIFIED_PER_STEP, 1 + index * 1_000)),
   );
   for (const proposal of proposals) backup.hearOnly(0, proposal);
@@ -101,13 +105,13 @@ it('verifies a message once that comes twice, and only so many of one replica at
   expect(backup.member.count('inspection.repeated')).toBe(3);
   expect(backup.member.count('limit.inspections')).toBe(2);
   backup.network.run(LATENCY);
-  expect(backup.voted).toHaveLength(MAX_INSPECTED.batch);
+  expect(backup.voted).toHaveLength(MAX_INSPECTED);
   // Those that were dropped are sent again by and by, and looked at then.
-  for (const proposal of proposals.slice(MAX_INSPECTED.batch)) backup.hear(0, proposal);
-  expect(backup.voted).toHaveLength(MAX_INSPECTED.batch + 2);
+  for (const proposal of proposals.slice(MAX_INSPECTED)) backup.hear(0, proposal);
+  expect(backup.voted).toHaveLength(MAX_INSPECTED + 2);
 });
 
-it('does not accept in the end what has become too late in the meantime', () => {
+it('stops, and does not accept it in the end, where the view is over in the meantime', () => {
   const backup = new Backup();
   backup.hearOnly(0, backup.network.prePrepare(0, 1, backup.batch(MAX_BATCH)));
   for (const replica of [2, 3]) backup.hearOnly(replica, backup.network.viewChange(1, replica));
@@ -115,35 +119,15 @@ it('does not accept in the end what has become too late in the meantime', () => 
   expect(backup.member.status.view).toBe(1);
   expect(backup.voted).toEqual([]);
   expect(backup.member.offences).toEqual([]);
+  expect(backup.network.verified).toBeLessThan(2 * VERIFIED_PER_STEP);
 });
 
-it('takes view changes and new views in slices too', () => {
-  const backup = new Backup();
-  const prepared = backup.proofs();
-  const changes = [2, 3, 0].map((replica) => backup.network.viewChange(2, replica, { prepared }));
-  for (const message of changes) backup.hear(message.change.replica, message);
-  // Two of the three others are enough for it to go along.
-  expect(backup.member.status).toMatchObject({ view: 2, phase: 'changing view' });
-  const viewChanges = changes.map(({ change }) => change);
-  const headers = prepared.map(({ header }) => {
-    const { sequence, digest } = header;
-    return backup.network.signing(2).header({ view: 2, sequence, digest });
-  });
-  backup.hear(2, backup.network.newView({ view: 2, viewChanges, headers }, 2));
-  expect(backup.member.status).toMatchObject({ view: 2, phase: 'normal' });
-  expect(backup.member.count('inspection.sliced')).toBeGreaterThanOrEqual(2);
-  expect(backup.mostPerStep).toBeLessThanOrEqual(MOST_PER_STEP);
-});
-
-it('finds the one proof in a view change that is wrong', () => {
-  const backup = new Backup();
-  const proofs = backup.proofs();
-  const prepared = proofs.map(({ header, prepares }, index) => ({
-    header,
-    prepares:
-      index === proofs.length - 1 ? prepares.map(([replica]) => [replica, NO_SIGNATURE] as const) : prepares,
-  }));
-  backup.hear(2, backup.network.viewChange(2, 2, { prepared }));
-  expect(backup.member.offences).toEqual(['2 view-change-proof']);
-  expect(backup.mostPerStep).toBeLessThanOrEqual(MOST_PER_STEP);
+it('keeps as many as may be under way', () => {
+  const backup = new Backup({ pipeline: 2 * MAX_INSPECTED });
+  for (let sequence = 1; sequence <= 2 * MAX_INSPECTED; sequence++) {
+    const batch = backup.batch(VERIFIED_PER_STEP + 1, sequence * 1_000);
+    backup.hearOnly(0, backup.network.prePrepare(0, sequence, batch));
+  }
+  backup.network.run(LATENCY);
+  expect(backup.voted).toHaveLength(2 * MAX_INSPECTED);
 });
