@@ -76,7 +76,7 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
     const most = engine.mostByzantine(nodes);
     for (let first = 0; first < kinds.length; first += most) {
       const byzantineKinds = kinds.slice(first, first + most);
-      expectHeld(run(engine, 10, { nodes, hours: 0.1 }, { byzantineKinds }));
+      expectHeld(run(engine, 10, { nodes, hours: 0.05 }, { byzantineKinds }));
     }
   });
 
