@@ -26,8 +26,10 @@ function simulation(
   nodes: number,
   hours: number,
   faults: Plan['faults'],
+  stub = 0,
 ): Simulation<PowTypes> {
-  const ranges = { nodes: { least: nodes, most: nodes }, hours: { least: hours, most: hours } };
+  const exactly = (value: number): { least: number; most: number } => ({ least: value, most: value });
+  const ranges = { nodes: exactly(nodes), hours: exactly(hours), stub: exactly(stub) };
   const plan = { faults, ranges, byzantineKinds: [] };
   return new Simulation(powSubject, seed, draw(seed, plan, powSubject));
 }
@@ -74,6 +76,7 @@ function bareLoop(size: number): Candidate {
 
 for (const subject of [
   advancing('20 nodes, no faults', [simulation(1, 20, HOURS, 'none')]),
+  advancing('the same without hashes', [simulation(1, 20, HOURS, 'none', 1)]),
   advancing(
     '20 nodes, mixed faults',
     MIXED_SEEDS.map((seed) => simulation(seed, 20, HOURS, 'mixed')),

@@ -29,7 +29,7 @@ export function expectHeld(report: RunReport): void {
 
 /** How large and how long a run of mixed faults is: of any size, unless messages grow with the square of the nodes. */
 const SIZES: Readonly<Record<string, Plan['ranges']>> = {
-  pow: { hours: { least: 0.5, most: 0.5 } },
+  pow: { hours: { least: 0.3, most: 0.3 } },
   pbft: { nodes: { least: 4, most: 7 }, hours: { least: 0.06, most: 0.06 } },
 };
 

@@ -197,7 +197,8 @@ class PowRun implements SubjectRun<PowTypes> {
       ...(batch > 0 && { stageBatch: batch, inPlaceLimit: Math.floor(batch / 2) }),
     };
     this.prospector = new Prospector(this.stub);
-    const common = new CommonKnowledge(this.stub ? this.ledger() : verifier(world.setting('difficulty')));
+    const verify = this.stub ? this.ledger() : verifier(world.setting('difficulty'));
+    const common = new CommonKnowledge(verify, world.nodes.length);
     this.watches = world.nodes.map(
       (node) =>
         new NodeWatch(node, world, common, {

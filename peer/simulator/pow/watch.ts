@@ -62,33 +62,37 @@ class VerifiedBlocks {
 
 /** Who has passed on what lately, and when. */
 class PassedOn {
-  private readonly senders = new RecentMap<Map<object, number>>(MAX_PASSED_ON);
+  /** For each id or hash when each node passed it on last, in milliseconds. */
+  private readonly times = new RecentMap<number[]>(MAX_PASSED_ON);
+  private readonly nodes: number;
 
-  /**
-   * @param now in milliseconds
-   * @returns how long ago that sender passed it on before; Infinity if it did not
-   */
-  add(id: string, sender: object, now: number): number {
-    let senders = this.senders.get(id);
-    if (senders === undefined) {
-      senders = new Map();
-      this.senders.set(id, senders);
+  constructor(nodes: number) {
+    this.nodes = nodes;
+  }
+
+  /** @returns when that node passed it on before, in milliseconds; -Infinity if it did not */
+  add(id: string, { index }: SimulatedNode, now: number): number {
+    let times = this.times.get(id);
+    if (times === undefined) {
+      times = new Array<number>(this.nodes).fill(-Infinity);
+      this.times.set(id, times);
     }
-    const before = senders.get(sender);
-    senders.set(sender, now);
-    return before === undefined ? Infinity : now - before;
+    const before = times[index] ?? -Infinity;
+    times[index] = now;
+    return before;
   }
 }
 
 /** What all watches of a run know together: all nodes meet the same blocks and ids, about the same time. */
 export class CommonKnowledge {
   readonly blocks: VerifiedBlocks;
-  readonly passedOn = new PassedOn();
+  readonly passedOn: PassedOn;
   readonly layouts = new LayoutReader();
   readonly stored = new BlockReader();
 
-  constructor(verify: Verify) {
+  constructor(verify: Verify, nodes: number) {
     this.blocks = new VerifiedBlocks(verify);
+    this.passedOn = new PassedOn(nodes);
   }
 }
 
@@ -116,8 +120,8 @@ export class NodeWatch {
   /** Chains that were proved false since the last start: whose claims still count is the node's own affair. */
   private disproved = new Set<string>();
   private readonly met = new Set<string>();
-  /** Stands for the node since its last start: before it, it may have passed on the same. */
-  private life = {};
+  /** When it was started last, in milliseconds: before that it may have passed on the same. */
+  private startedAt = 0;
   private blamed = new Set<string>();
 
   constructor(node: SimulatedNode, world: World<PowTypes>, common: CommonKnowledge, hooks: WatchHooks) {
@@ -138,7 +142,7 @@ export class NodeWatch {
 
   /** The node has started: its memory is empty, its store must not be. */
   onStart(): void {
-    this.life = {};
+    this.startedAt = this.world.now();
     this.blamed = new Set();
     this.disproved = new Set();
     this.putsOff = false;
@@ -304,7 +308,9 @@ export class NodeWatch {
 
   /** @param memory for how long, in milliseconds, the node has to remember it */
   private mustBeFirst(id: string, memory = Infinity): void {
-    if (this.common.passedOn.add(id, this.life, this.world.now()) < memory) this.violate('once', id);
+    const now = this.world.now();
+    const before = this.common.passedOn.add(id, this.node, now);
+    if (before >= this.startedAt && now - before < memory) this.violate('once', id);
   }
 
   private violate(checker: keyof typeof CHECKERS, detail: string): void {
