@@ -257,6 +257,8 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
         await expectToFit(page);
         await screenshot(page, `pbft-${view}`);
         expect(unexpected(opened)).toEqual([]);
+        // It would go on drawing while the next one is looked at.
+        await page.context().close();
       }
     },
     LIMIT,
