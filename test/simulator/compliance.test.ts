@@ -66,7 +66,7 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   });
 
   it.each(Object.keys(engine.byzantine))('is not moved by two nodes of the kind "%s"', (kind) => {
-    const asked = { nodes: 7, hours: 0.3, loss: 5, crashes: 20 };
+    const asked = { nodes: 7, hours: 0.2, loss: 5, crashes: 20 };
     expectHeld(run(engine, 9, asked, { byzantineKinds: [kind, kind] }));
   });
 

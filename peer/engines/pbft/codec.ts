@@ -19,11 +19,15 @@ import {
 } from './limits.ts';
 import type { PbftMessage } from './messages.ts';
 
-const count = z.int().min(0);
-const member = z
-  .int()
-  .min(0)
-  .max(MAX_REPLICAS - 1);
+/** A whole number from 0 on. The negative zero, which JSON can write, has no place: what is signed can't tell it from zero. */
+const whole = (most: number) =>
+  z
+    .int()
+    .min(0)
+    .max(most)
+    .refine((value) => !Object.is(value, -0));
+const count = whole(Number.MAX_SAFE_INTEGER);
+const member = whole(MAX_REPLICAS - 1);
 const sequence = z.int().min(1);
 // A digest is written as a key is: 64 hexadecimal digits.
 const digest = z.string().regex(KEY_PATTERN);
@@ -68,6 +72,7 @@ const reply = z.strictObject({
   signature,
 });
 const status = z.strictObject({ view: count, changing: z.boolean(), stable: count, executed: count });
+const page = whole(MAX_PAGES);
 const pageText = z.string().max(MAX_PAGE_LENGTH);
 
 const messageSchema = z.discriminatedUnion('type', [
@@ -90,12 +95,12 @@ const messageSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('FETCH_PAGES'),
     sequence,
-    pages: z.array(z.int().min(0).max(MAX_PAGES)).max(PAGES_PER_REQUEST),
+    pages: z.array(page).max(PAGES_PER_REQUEST),
   }),
   z.strictObject({
     type: z.literal('PAGES'),
     sequence,
-    pages: z.array(z.tuple([z.int().min(0).max(MAX_PAGES), pageText])).max(PAGES_PER_REQUEST),
+    pages: z.array(z.tuple([page, pageText])).max(PAGES_PER_REQUEST),
   }),
 ]);
 
