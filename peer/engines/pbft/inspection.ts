@@ -17,13 +17,16 @@ export interface Verdict {
 interface Case {
   /** What is looked at. */
   readonly subject: object;
+  /** The replica that sent it. */
   readonly from: number;
   /** What tells it from others of its sender: a copy of what is being looked at need not be. */
   readonly name: string;
   readonly check: Check;
+  /** Asks for the verdict once more, when it is there. */
   readonly again: () => void;
 }
 
+/** The checks that are under way. They are in memory only: after a restart what was looked at is sent again. */
 export class Inspection {
   private readonly context: Context;
   /** For each replica. */
