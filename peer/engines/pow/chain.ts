@@ -46,17 +46,21 @@ interface Range extends Segment {
   readonly to: number;
 }
 
-interface ChainRecord {
-  readonly format: typeof FORMAT;
-  /** Number of blocks. */
-  readonly height: number;
-  /** The difficulty at which all of them were verified. */
-  readonly difficulty: number;
+/** Where the blocks of a chain lie. */
+interface Layout {
   readonly segments: readonly Segment[];
   /** The first branch number never used. */
   readonly nextBranch: number;
   /** Still to be deleted; after a restart also what was being downloaded. */
   readonly garbage: readonly Range[];
+}
+
+interface ChainRecord extends Layout {
+  readonly format: typeof FORMAT;
+  /** Number of blocks. */
+  readonly height: number;
+  /** The difficulty at which all of them were verified. */
+  readonly difficulty: number;
 }
 
 /** A chain on its way in: beside ours, verified block by block. */
@@ -98,6 +102,13 @@ export class Chain {
   private nextBranch = 0;
   private garbage: readonly Range[] = [];
   private staging: Staging | null = null;
+  /** The layout that was written last, and its JSON. */
+  private written: Layout & { readonly json: string } = {
+    segments: [],
+    nextBranch: 0,
+    garbage: [],
+    json: '',
+  };
 
   /**
    * @param difficulty the zeros that a hash must end in; every block of the chain is held to it
@@ -307,17 +318,17 @@ export class Chain {
 
   /** The record as it is to be written. What is being staged is named as garbage: after a crash it is just that. */
   private record(): StoreWrite {
-    const { staging } = this;
-    const record: ChainRecord = {
-      format: FORMAT,
-      height: this.height,
-      difficulty: this.verifiedAt,
-      segments: this.segments,
-      nextBranch: this.nextBranch,
-      garbage:
-        staging !== null && staging.written > 0 ? [...this.garbage, stagedRange(staging)] : this.garbage,
-    };
-    return { type: 'put', key: RECORD_KEY, value: JSON.stringify(record) };
+    const { staging, segments, nextBranch, verifiedAt } = this;
+    const unswept =
+      staging !== null && staging.written > 0 ? [...this.garbage, stagedRange(staging)] : this.garbage;
+    const { written } = this;
+    // Most records only differ in the height from the one before, and the layout takes longest to write.
+    if (written.segments !== segments || written.nextBranch !== nextBranch || written.garbage !== unswept) {
+      const layout: Layout = { segments, nextBranch, garbage: unswept };
+      this.written = { ...layout, json: JSON.stringify(layout).slice(1) };
+    }
+    const head = `{"format":${FORMAT},"height":${this.height},"difficulty":${verifiedAt},`;
+    return { type: 'put', key: RECORD_KEY, value: head + this.written.json };
   }
 }
 

@@ -79,13 +79,13 @@ export class GossipProtocol {
   onGossip(message: Gossip, from: Address, sender: Peer | undefined): void {
     const { context } = this;
     const { peers, now, config } = context;
-    const address = reachable(message, from);
-    if (address === undefined) {
+    const origin = this.originOf(message, from);
+    if (origin === undefined) {
       context.count('gossip.unreachable-host');
       return;
     }
+    const { address, known } = origin;
     const repeated = message.id !== undefined && !this.seen.add(message.id, now);
-    const known = peers.hear(address, from, message.name, now);
     if (known === undefined && peers.self(address)) {
       context.count('gossip.own');
       return;
@@ -108,19 +108,36 @@ export class GossipProtocol {
 
   onReply(message: GossipReply, from: Address): void {
     const { context } = this;
-    const { peers, now } = context;
-    const address = reachable(message, from);
-    if (address === undefined) {
+    const origin = this.originOf(message, from);
+    if (origin === undefined) {
       context.count('gossip-reply.unreachable-host');
       return;
     }
-    const known = peers.hear(address, from, message.name, now);
-    if (known === undefined && peers.self(address)) {
+    const { address, known } = origin;
+    if (known === undefined && context.peers.self(address)) {
       // One implementation answers with the address of whom it answers.
       context.count('gossip-reply.own');
     } else if ((known ?? this.admit(address, from, message.name)) !== undefined) {
       context.count('gossip-reply.accepted');
     }
+  }
+
+  /**
+   * Who says that he is there, and the peer that he is if he is known, refreshed; undefined if nobody could be reached
+   * where he says he is.
+   */
+  private originOf(
+    message: Gossip | GossipReply,
+    from: Address,
+  ): { address: Address; known: Peer | undefined } | undefined {
+    const { peers, now } = this.context;
+    // Most name the address under which we know them, which then needs no second look.
+    let known = isElsewhere(message, from) ? undefined : peers.get(message);
+    const address = known?.address ?? reachable(message, from);
+    if (address === undefined) return undefined;
+    known ??= peers.get(address);
+    if (known !== undefined) peers.hear(known, from, message.name, now);
+    return { address, known };
   }
 
   /** Tracks a newcomer, and says so, if there is room for it. */
@@ -195,9 +212,14 @@ export class GossipProtocol {
  */
 function reachable({ host: named, port }: Address, from: Address): Address | undefined {
   const host = named.trim().toLowerCase();
-  const meaningless = host === '' || host === '0.0.0.0' || (isLoopback(host) && !isLoopback(from.host));
+  const meaningless = host === '' || host === '0.0.0.0' || isElsewhere({ host }, from);
   if (!meaningless) return { host, port };
   return from.port === port ? { host: from.host, port } : undefined;
+}
+
+/** Whether a host is a loopback address, but that of another machine than ours. */
+function isElsewhere({ host }: Pick<Address, 'host'>, from: Address): boolean {
+  return isLoopback(host) && !isLoopback(from.host);
 }
 
 function isLoopback(host: string): boolean {

@@ -37,8 +37,11 @@ export interface Peer {
   lastReply: number;
   /** Milliseconds from STATS to its answer, as last measured. */
   roundTrip: number | null;
-  /** Keys of the peers that passed its GOSSIP on to us, the latest last. */
-  readonly forwarders: string[];
+  /**
+   * Addresses of the peers that passed its GOSSIP on to us, the latest last: those of the table, so that each is told
+   * from the others at a glance. One that left and came back may be there twice.
+   */
+  readonly forwarders: Address[];
 }
 
 /** Why a peer is not tracked: the limit that it would break. */
@@ -106,19 +109,19 @@ export class PeerTable {
    * A peer was heard of: refreshes it.
    *
    * @param from where the news came from: the peer itself if it is its own host
-   * @returns undefined if it is not tracked
    */
-  hear(address: Address, from: Address, name: string, now: number): Peer | undefined {
-    const peer = this.get(address);
-    if (peer === undefined) return undefined;
+  hear(peer: Peer, from: Address, name: string, now: number): void {
     peer.lastHeard = now;
     if (name !== '') peer.name = name;
-    if (!peer.verified && from.host === address.host && this.roomForVerified(address.host))
-      this.setVerified(peer);
-    return peer;
+    const { host } = peer.address;
+    if (!peer.verified && from.host === host && this.roomForVerified(host)) this.setVerified(peer);
   }
 
-  /** A peer that is not tracked was heard of: tracks it, with the same parameters, if there is room. */
+  /**
+   * A peer that is not tracked was heard of: tracks it if there is room.
+   *
+   * @param from where the news came from: the peer itself if it is its own host
+   */
   admit(address: Address, from: Address, name: string, now: number): Peer | Refusal {
     const direct = from.host === address.host;
     if (direct && !this.makeRoomForVerified(address.host)) return 'limit.peers';
@@ -164,17 +167,18 @@ export class PeerTable {
   noteForwarder(peer: Peer, forwarder: Peer): void {
     if (forwarder === peer) return;
     const { forwarders } = peer;
-    const known = forwarders.indexOf(forwarder.key);
+    const { address } = forwarder;
+    const known = forwarders.indexOf(address);
     if (known < 0 && forwarders.length < MAX_FORWARDERS) {
-      forwarders.push(forwarder.key);
+      forwarders.push(address);
       return;
     }
     // It becomes the last, in place of itself or of the first: every GOSSIP passes here, so without a new list.
     const last = forwarders.length - 1;
     for (let place = Math.max(0, known); place < last; place++) {
-      forwarders[place] = forwarders[place + 1] ?? '';
+      forwarders[place] = forwarders[place + 1] ?? address;
     }
-    forwarders[last] = forwarder.key;
+    forwarders[last] = address;
   }
 
   /** A lie was proved. */
@@ -201,7 +205,7 @@ export class PeerTable {
         claim,
         offences,
         roundTrip,
-        via: [...forwarders],
+        via: [...new Set(forwarders.map((forwarder) => addressKey(forwarder)))],
       }),
     );
   }

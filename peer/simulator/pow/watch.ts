@@ -281,7 +281,8 @@ export class NodeWatch {
   /** Whether what is there now may take the place of what was there. */
   private isBetter(old: ChainClaim): boolean {
     const { own } = this;
-    if (old.height === 0 || own.hash === old.hash) return own.height >= old.height;
+    if (old.height !== own.height) return own.height > old.height;
+    if (old.height === 0 || own.hash === old.hash) return true;
     return beats(this.ballot.most(own), this.ballot.ownLeast(old));
   }
 
