@@ -152,20 +152,21 @@ export class RecentMap<V> {
   }
 }
 
-/** Token buckets, one for each key: so many at once, then so many a second. Idle longest is forgotten first. */
-export class RateLimit {
-  private readonly buckets: RecentMap<{ tokens: number; at: number }>;
-  private readonly perSecond: number;
-  private readonly burst: number;
+/** What a rate is limited to: so many at once, then so many a second. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
 
-  constructor(options: { perSecond: number; burst: number; maxKeys: number }) {
-    this.buckets = new RecentMap(options.maxKeys);
-    this.perSecond = options.perSecond;
-    this.burst = options.burst;
-  }
+/** Limits the rate of all that is done of one kind. */
+export class TokenBucket {
+  private readonly rate: Rate;
+  private tokens: number;
+  private at = 0;
 
-  measure(name: string, tell: Gauge): void {
-    this.buckets.measure(name, tell);
+  constructor(rate: Rate) {
+    this.rate = rate;
+    this.tokens = rate.burst;
   }
 
   /**
@@ -174,16 +175,37 @@ export class RateLimit {
    * @param now in milliseconds
    * @returns whether there was one
    */
+  take(now: number): boolean {
+    const { perSecond, burst } = this.rate;
+    this.tokens = Math.min(burst, this.tokens + ((now - this.at) / 1000) * perSecond);
+    this.at = now;
+    if (this.tokens < 1) return false;
+    this.tokens--;
+    return true;
+  }
+}
+
+/** A token bucket for each key. Idle longest is forgotten first. */
+export class RateLimit {
+  private readonly buckets: RecentMap<TokenBucket>;
+  private readonly rate: Rate;
+
+  constructor(options: Rate & { maxKeys: number }) {
+    this.buckets = new RecentMap(options.maxKeys);
+    this.rate = options;
+  }
+
+  measure(name: string, tell: Gauge): void {
+    this.buckets.measure(name, tell);
+  }
+
+  /** Takes a token of a key, as {@link TokenBucket.take} does. */
   take(key: string, now: number): boolean {
     let bucket = this.buckets.touch(key);
     if (bucket === undefined) {
-      bucket = { tokens: this.burst, at: now };
+      bucket = new TokenBucket(this.rate);
       this.buckets.set(key, bucket);
     }
-    bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.perSecond);
-    bucket.at = now;
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
-    return true;
+    return bucket.take(now);
   }
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { LOG_LEVELS, type Log, type LogData, type LogLevel } from '../../shared/log.ts';
-import { RateLimit } from '../engines/bounded.ts';
+import { TokenBucket } from '../engines/bounded.ts';
 import { ROOT } from '../web/assets.ts';
 import { reportSchema, type Control, type Report } from './control.ts';
 import { END_PATIENCE, LINES_BURST, LINES_PER_SECOND, MAX_LINE_LENGTH } from './limits.ts';
@@ -86,7 +86,7 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #log: Log;
   readonly #name: string;
-  readonly #lines = new RateLimit({ perSecond: LINES_PER_SECOND, burst: LINES_BURST, maxKeys: 1 });
+  readonly #lines = new TokenBucket({ perSecond: LINES_PER_SECOND, burst: LINES_BURST });
   #alive = true;
   #leftOut = 0;
   #lastLine = '';
@@ -173,7 +173,7 @@ export class Child {
   #take(line: string): void {
     const { level, message, data } = readLine(line);
     if (level === undefined) this.#lastLine = message;
-    if (!this.#lines.take('', performance.now())) {
+    if (!this.#lines.take(performance.now())) {
       this.#leftOut++;
       return;
     }

@@ -1,5 +1,5 @@
 import type { Log } from '../../shared/log.ts';
-import { RateLimit } from '../engines/bounded.ts';
+import { TokenBucket } from '../engines/bounded.ts';
 import type { PbftNotice } from '../engines/pbft/interface.ts';
 import type { Progress } from './progress.ts';
 
@@ -26,7 +26,7 @@ export class PbftReporter {
   readonly #progress: Progress;
   /** Offences that were said, as `member rule`: a member and a rule are warned of once. */
   readonly #offences = new Set<string>();
-  readonly #batches = new RateLimit({ perSecond: BATCHES_PER_SECOND, burst: BATCHES_BURST, maxKeys: 1 });
+  readonly #batches = new TokenBucket({ perSecond: BATCHES_PER_SECOND, burst: BATCHES_BURST });
   readonly #now: () => number;
   #clocks = false;
 
@@ -46,7 +46,7 @@ export class PbftReporter {
         break;
       case 'executed': {
         const { sequence, view, requests, phases, digest } = notice;
-        const told = requests.length > 0 && this.#batches.take('all', this.#now());
+        const told = requests.length > 0 && this.#batches.take(this.#now());
         log[told ? 'info' : 'debug']('executed', {
           ...{ sequence, view, requests: requests.length, digest: digest.slice(0, SHOWN_DIGEST) },
           ...(phases && { prepare: Math.round(phases.prepare), total: Math.round(phases.total) }),

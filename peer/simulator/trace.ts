@@ -14,6 +14,9 @@ export interface TraceLine {
 /** How many bytes of a message a digest looks at, at even distances. */
 const SAMPLED_BYTES = 8;
 
+/** Texts from this length on are looked at once if they come again at once. */
+const LONG = 128;
+
 /** Writes the lines of a trace. */
 export type TraceWriter = (line: TraceLine) => void;
 
@@ -24,6 +27,8 @@ export type TraceWriter = (line: TraceLine) => void;
 export class Digest {
   private a = 0x811c9dc5 | 0;
   private b = 0x1b873593 | 0;
+  /** The long text that came last, with a digest of its own: one node after the other stores the same block. */
+  private long = { text: '', a: 0, b: 0 };
 
   /** Takes in a whole number, of which the low 53 bits count. */
   number(value: number): void {
@@ -31,9 +36,21 @@ export class Digest {
   }
 
   text(value: string): void {
+    if (value.length < LONG) this.characters(value);
+    else {
+      if (value !== this.long.text) {
+        const digest = new Digest();
+        digest.characters(value);
+        this.long = { text: value, a: digest.a, b: digest.b };
+      }
+      this.mix(this.long.a, this.long.b);
+    }
+  }
+
+  private characters(value: string): void {
     const { length } = value;
     this.mix(length, 0);
-    // Four characters at a time, because values in stores are long; past the end there are zeros.
+    // Four at a time; past the end there are zeros.
     for (let at = 0; at < length; at += 4) {
       const low = value.charCodeAt(at) | (value.charCodeAt(at + 1) << 16);
       this.mix(low, value.charCodeAt(at + 2) | (value.charCodeAt(at + 3) << 16));

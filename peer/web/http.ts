@@ -15,7 +15,7 @@ import type { z } from 'zod';
 import type { Address } from '../../shared/address.ts';
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import { RateLimit } from '../engines/bounded.ts';
+import { RateLimit, TokenBucket } from '../engines/bounded.ts';
 import {
   ALL_REQUESTS_BURST,
   ALL_REQUESTS_PER_SECOND,
@@ -166,10 +166,10 @@ function rateLimited({ clock = () => performance.now(), onRefusal }: BaseOptions
     burst: REQUESTS_BURST,
     maxKeys: MAX_RATED_CLIENTS,
   });
-  const all = new RateLimit({ perSecond: ALL_REQUESTS_PER_SECOND, burst: ALL_REQUESTS_BURST, maxKeys: 1 });
+  const all = new TokenBucket({ perSecond: ALL_REQUESTS_PER_SECOND, burst: ALL_REQUESTS_BURST });
   return async (context, next) => {
     const now = clock();
-    if (!each.take(clientOf(context), now) || !all.take('all', now)) {
+    if (!each.take(clientOf(context), now) || !all.take(now)) {
       onRefusal?.('http-requests');
       throw new ProblemError(429, 'That was too much at once; ask again in a second.', {
         'retry-after': '1',

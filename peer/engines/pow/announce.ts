@@ -51,7 +51,8 @@ export class Announcements {
     // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
     if (sender !== undefined && height + 1 > (sender.claim?.height ?? 0))
       sender.claim = { height: height + 1, hash };
-    if (this.seen.has(hash) || chain.block(height)?.hash === hash) {
+    // Nearly all that is known is the tip: everybody announces it.
+    if (chain.tip?.hash === hash || this.seen.has(hash) || chain.block(height)?.hash === hash) {
       context.count('announce.known');
     } else if (height < chain.height) {
       // Of another branch, not longer than ours: the next consensus decides, or the next block.

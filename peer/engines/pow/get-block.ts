@@ -1,7 +1,7 @@
 /** GET_BLOCK: serving our blocks, and how often we answer whom. */
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
-import { RateLimit } from '../bounded.ts';
+import { RateLimit, TokenBucket } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
 import { parseStored } from './chain.ts';
 import type { Context } from './context.ts';
@@ -30,10 +30,9 @@ export class ServingLimit {
     burst: SERVE_UNVERIFIED_BURST,
     maxKeys: MAX_RATED_HOSTS,
   });
-  private readonly allUnknown = new RateLimit({
+  private readonly allUnknown = new TokenBucket({
     perSecond: SERVE_ALL_UNVERIFIED_PER_SECOND,
     burst: SERVE_ALL_UNVERIFIED_BURST,
-    maxKeys: 1,
   });
 
   measure(tell: Gauge): void {
@@ -47,7 +46,7 @@ export class ServingLimit {
     const { host } = from;
     const allowed = peers.knowsHost(host)
       ? this.known.take(host, now)
-      : this.unknown.take(host, now) && this.allUnknown.take('all', now);
+      : this.unknown.take(host, now) && this.allUnknown.take(now);
     if (!allowed) context.count('limit.answers');
     return allowed;
   }

@@ -1,6 +1,6 @@
 /** GOSSIP and GOSSIP_REPLY: saying that we are there, and hearing who else is. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { RateLimit, RecentSet } from '../bounded.ts';
+import { RateLimit, RecentSet, TokenBucket } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import {
@@ -39,15 +39,13 @@ export class GossipProtocol {
     burst: FORWARDS_BURST,
     maxKeys: MAX_RATED_HOSTS,
   });
-  private readonly allForwards = new RateLimit({
+  private readonly allForwards = new TokenBucket({
     perSecond: ALL_FORWARDS_PER_SECOND,
     burst: ALL_FORWARDS_BURST,
-    maxKeys: 1,
   });
-  private readonly unverified = new RateLimit({
+  private readonly unverified = new TokenBucket({
     perSecond: UNVERIFIED_SENDS_PER_SECOND,
     burst: UNVERIFIED_SENDS_BURST,
-    maxKeys: 1,
   });
 
   /** @param onPeer called when a peer joined */
@@ -173,7 +171,7 @@ export class GossipProtocol {
 
   /** Sends at a bounded rate to addresses that never spoke to us: they may be those of a victim. */
   private sendIfSafe(peer: Peer, message: PowMessage): void {
-    if (!peer.verified && !this.unverified.take('all', this.context.now)) {
+    if (!peer.verified && !this.unverified.take(this.context.now)) {
       this.context.count('limit.unverified-sends');
       return;
     }
@@ -189,7 +187,7 @@ export class GossipProtocol {
       context.count('limit.gossip-forwards');
     } else if (message.raw !== undefined && Buffer.byteLength(message.raw) > MAX_DATAGRAM) {
       context.count('limit.gossip-size');
-    } else if (!this.forwards.take(from.host, context.now) || !this.allForwards.take('all', context.now)) {
+    } else if (!this.forwards.take(from.host, context.now) || !this.allForwards.take(context.now)) {
       context.count('limit.all-gossip-forwards');
     } else {
       origin.lastForward = context.now;

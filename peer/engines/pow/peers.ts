@@ -1,6 +1,6 @@
 /** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { RateLimit } from '../bounded.ts';
+import { RateLimit, TokenBucket } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { ChainClaim, PeerView } from './interface.ts';
 import {
@@ -61,10 +61,9 @@ export class PeerTable {
     burst: INTRODUCTIONS_BURST,
     maxKeys: MAX_RATED_HOSTS,
   });
-  private readonly allIntroductions = new RateLimit({
+  private readonly allIntroductions = new TokenBucket({
     perSecond: ALL_INTRODUCTIONS_PER_SECOND,
     burst: ALL_INTRODUCTIONS_BURST,
-    maxKeys: 1,
   });
   private verified = 0;
 
@@ -126,7 +125,7 @@ export class PeerTable {
     const direct = from.host === address.host;
     if (direct && !this.makeRoomForVerified(address.host)) return 'limit.peers';
     if (!direct) {
-      if (!this.introductions.take(from.host, now) || !this.allIntroductions.take('all', now))
+      if (!this.introductions.take(from.host, now) || !this.allIntroductions.take(now))
         return 'limit.introductions';
       if (!this.makeRoomForUnverified(address.host, from.host)) return 'limit.unverified-peers';
     }

@@ -106,6 +106,11 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
     return this.context.chain.block(height);
   }
 
+  /** The addresses of the peers that we track. */
+  addresses(): Address[] {
+    return this.context.peers.all().map(({ address }) => address);
+  }
+
   /** The state, as shown to people. */
   status(): PowStatus {
     const { chain, peers, counters, now } = this.context;

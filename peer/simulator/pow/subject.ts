@@ -356,8 +356,7 @@ class PowRun implements SubjectRun<PowTypes> {
 
   /** Whom a node knows, so whom it asks for STATS. */
   private askedBy(node: SimulatedNode): readonly Address[] {
-    const peers = this.engines[node.index]?.status().peers ?? [];
-    return [...peers.map(({ address }) => address), ...this.joinOf(node)];
+    return [...(this.engines[node.index]?.addresses() ?? []), ...this.joinOf(node)];
   }
 
   /** The well-known peers of a node. */
