@@ -53,6 +53,18 @@ const MAX_SIMULTANEOUS = 2_000_000;
 const GOAL_INTERVAL = SECOND;
 const SAMPLES = 400;
 
+/** What stands for everything that happens to a node in a digest; messages have higher codes, by their types. */
+const CODES = {
+  started: 1,
+  malformed: 2,
+  continue: 3,
+  timer: 4,
+  request: 5,
+  crashed: 6,
+  disconnected: 7,
+} as const;
+const FIRST_MESSAGE_CODE = 16;
+
 /** The checkers that every engine is under. */
 export const COMMON_CHECKERS = [
   'no step throws',
@@ -267,11 +279,10 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   request(node: SimulatedNode, request: T['request']): T['result'] | undefined {
     const own = this.own(node);
     if (own.engine === undefined) return undefined;
-    this.digest.number(7);
     this.trace(own, 'request', { request });
     const id = ++own.requests;
     own.asked.set(id, request);
-    this.step(own, { type: 'request', now: own.time(this.queue.time), id, request });
+    this.step(own, { type: 'request', now: own.time(this.queue.time), id, request }, CODES.request);
     return own.answerTo(id);
   }
 
@@ -292,7 +303,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Stops a node at once, as a power cut would; it starts again when the fault schedule says so. */
   crash(node: SimNode<T>): void {
     if (!node.up) return;
-    this.digest.number(8);
+    this.digest.pair(CODES.crashed, node.index);
     this.trace(node, 'crashed');
     node.stop();
     this.faults.onCrash(node);
@@ -306,7 +317,6 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** Starts a node with what its store holds. */
   start(node: SimNode<T>): void {
     if (node.up) return;
-    this.digest.number(9);
     this.trace(node, 'started');
     const entropy = this.chance(`entropy of node ${node.index} in life ${node.life}`).bytes(16);
     try {
@@ -317,7 +327,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     }
     if (node.kind !== undefined) node.corruption = this.run.corrupt(node.kind, this.body(node));
     this.run.onStart(node);
-    this.step(node, { type: 'started', now: node.time(this.queue.time) });
+    this.step(node, { type: 'started', now: node.time(this.queue.time) }, CODES.started);
   }
 
   /** A node leaves for good, and a new one, with nothing in its store, takes its place. */
@@ -486,15 +496,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     } else if (next.kind === 'continue') {
       if (next.life !== node.life) return;
       node.continuing = false;
-      this.digest.number(3);
       this.trace(node, 'continue');
-      this.step(node, { type: 'continue', now: node.time(this.queue.time) });
+      this.step(node, { type: 'continue', now: node.time(this.queue.time) }, CODES.continue);
     } else {
       if (node.timers.get(next.name) !== next) return;
       node.timers.delete(next.name);
-      this.digest.number(4);
       this.trace(node, 'timer', { timer: next.name });
-      this.step(node, { type: 'timer', now: node.time(this.queue.time, next.localDue), timer: next.name });
+      const now = node.time(this.queue.time, next.localDue);
+      this.step(node, { type: 'timer', now, timer: next.name }, CODES.timer);
     }
   }
 
@@ -509,10 +518,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       const decoded = this.subject.codec.decode(payload);
       if (decoded.fault !== undefined) {
         this.malformed++;
-        this.digest.number(2);
         this.trace(node, 'malformed', { from: this.peers.label(from), fault: decoded.fault });
         const now = node.time(this.queue.time);
-        this.step(node, { type: 'malformed', now, from, fault: decoded.fault });
+        this.step(node, { type: 'malformed', now, from, fault: decoded.fault }, CODES.malformed);
         return;
       }
       message = decoded.message;
@@ -523,21 +531,21 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     node.received++;
     const counter = sent.type === message.type ? sent : this.counter(message.type);
     counter.delivered++;
-    this.digest.number(1);
-    this.digest.number(counter.code);
     if (this.hooks.trace !== undefined)
       this.trace(node, message.type, { from: this.peers.label(from), message });
     if (node.honest) this.run.onMessage(node, message, from);
     else if (node.corruption?.onReceive?.(message, from) === false) return;
-    this.step(node, { type: 'message', now: node.time(this.queue.time), from, message });
+    const now = node.time(this.queue.time);
+    this.step(node, { type: 'message', now, from, message }, FIRST_MESSAGE_CODE + counter.code);
   }
 
-  private step(node: SimNode<T>, event: EventOf<T>): void {
+  /** @param code what stands for the event in the digest */
+  private step(node: SimNode<T>, event: EventOf<T>, code: number): void {
     const { engine, life } = node;
     if (engine === undefined) return;
     if (event.now < node.told) this.violate('engine time never goes back', node, `${event.now} ms`);
     node.told = event.now;
-    this.digest.number(node.index);
+    this.digest.pair(code, node.index);
     this.digest.number(this.queue.time);
     let effects: readonly EffectOf<T>[];
     try {
@@ -731,7 +739,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     const [low, high] = [Math.min(node.index, other), Math.max(node.index, other)];
     const pair = low * this.nodes.length + high;
     if (this.disconnected.has(pair)) return;
-    this.digest.number(10);
+    this.digest.pair(CODES.disconnected, node.index);
     const ways = [
       [low, high],
       [high, low],

@@ -32,7 +32,7 @@ export class Digest {
 
   /** Takes in a whole number, of which the low 53 bits count. */
   number(value: number): void {
-    this.mix(value | 0, (value / 0x1_0000_0000) | 0);
+    this.pair(value | 0, (value / 0x1_0000_0000) | 0);
   }
 
   text(value: string): void {
@@ -43,17 +43,17 @@ export class Digest {
         digest.characters(value);
         this.long = { text: value, a: digest.a, b: digest.b };
       }
-      this.mix(this.long.a, this.long.b);
+      this.pair(this.long.a, this.long.b);
     }
   }
 
   private characters(value: string): void {
     const { length } = value;
-    this.mix(length, 0);
+    this.pair(length, 0);
     // Four at a time; past the end there are zeros.
     for (let at = 0; at < length; at += 4) {
       const low = value.charCodeAt(at) | (value.charCodeAt(at + 1) << 16);
-      this.mix(low, value.charCodeAt(at + 2) | (value.charCodeAt(at + 3) << 16));
+      this.pair(low, value.charCodeAt(at + 2) | (value.charCodeAt(at + 3) << 16));
     }
   }
 
@@ -66,7 +66,8 @@ export class Digest {
     }
   }
 
-  private mix(low: number, high: number): void {
+  /** Takes in two whole numbers of 32 bits, at once. */
+  pair(low: number, high: number): void {
     let { a, b } = this;
     a = Math.imul(a ^ low, 0x01000193) ^ high;
     b = Math.imul((b << 13) | (b >>> 19), 5) + Math.imul(low ^ high, 0x85ebca6b);

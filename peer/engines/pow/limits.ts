@@ -58,10 +58,11 @@ export const GOSSIP_FANOUT = 3;
 /** Ids remembered, so that none is passed on twice: half as many, the least, are a minute of a thousand peers. */
 export const MAX_SEEN_IDS = 4096;
 /**
- * How long, at least: no datagram is on its way for as long, and whoever keeps one id for life says it again by then. Of
- * a small network far fewer ids come in this time than may be remembered.
+ * How long, at least: no datagram is on its way for as long, not even through a peer that is deaf during its consensus,
+ * and whoever keeps one id for life says it again by then. Of a small network far fewer ids come in this time than may
+ * be remembered.
  */
-export const SEEN_ID_LIFETIME = 600_000;
+export const SEEN_ID_LIFETIME = 300_000;
 /** A GOSSIP with an id of its own for every copy storms; each peer's is passed on this often at most. */
 export const FORWARD_INTERVAL = 5_000;
 /** GOSSIPs a second passed on for one host, and for all together: a thousand peers make 34 new ones a second. */

@@ -2,7 +2,6 @@
 import { addressKey, type Address } from '../../../shared/address.ts';
 import type { ChainClaim } from '../../engines/pow/interface.ts';
 import type { StatsReply } from '../../engines/pow/messages.ts';
-import { claimKey } from '../../engines/pow/sync.ts';
 
 /** A chain, and how many votes it has. */
 export interface Candidate extends ChainClaim {
@@ -46,13 +45,16 @@ export class Ballot {
 
   /** The chains that were claimed by those who were asked, with the votes that each must have had at the least. */
   get claimed(): readonly Candidate[] {
-    const claims = new Map<string, Candidate>();
+    const candidates: { height: number; hash: string; votes: number }[] = [];
     for (const [from, claim] of this.answers) {
       if (claim === undefined || !this.asked.has(from)) continue;
-      const key = claimKey(claim);
-      claims.set(key, { ...claim, votes: (claims.get(key)?.votes ?? 0) + 1 });
+      const { height, hash } = claim;
+      // There are few different ones.
+      const known = candidates.find((candidate) => candidate.hash === hash && candidate.height === height);
+      if (known === undefined) candidates.push({ height, hash, votes: 1 });
+      else known.votes++;
     }
-    return [...claims.values()];
+    return candidates;
   }
 
   /** Another chain, with the votes that it can have had at the most. */

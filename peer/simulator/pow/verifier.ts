@@ -4,6 +4,7 @@
  */
 import { hash as digest } from 'node:crypto';
 
+import { RecentMap } from '../../engines/bounded.ts';
 import type { StoreView } from '../../storage/store.ts';
 
 /** What is read of a stored block: the fields of the network, the timestamp exact. */
@@ -67,21 +68,24 @@ export interface Layout {
 
 const EMPTY: Layout = { height: 0, segments: [], text: '' };
 
-/** Reads records. The last one is remembered: one node after the other stores the same. */
+/** Records remembered: some nodes store the same as others, a few at a time. */
+const MAX_RECORDS = 64;
+
+/** Reads records. */
 export class LayoutReader {
-  private record = '';
-  private layout = EMPTY;
+  private readonly layouts = new RecentMap<Layout>(MAX_RECORDS);
 
   /** What the record in a store says of its chain; an empty chain if there is no record. */
   read(store: StoreView): Layout {
     const record = store.get('chain');
     if (record === undefined) return EMPTY;
-    if (record !== this.record) {
+    let layout = this.layouts.get(record);
+    if (layout === undefined) {
       const { height, segments } = JSON.parse(record) as Omit<Layout, 'text'>;
-      this.record = record;
-      this.layout = { height, segments, text: JSON.stringify(segments) };
+      layout = { height, segments, text: JSON.stringify(segments) };
+      this.layouts.set(record, layout);
     }
-    return this.layout;
+    return layout;
   }
 }
 
