@@ -6,33 +6,37 @@ const INITIAL_ROOM = 1024;
 const ARITY = 4;
 
 /**
- * What is to happen, by time; what happens at the same time in the order in which it was put in. A heap whose times
- * and orders lie in typed arrays, because a simulation spends a good part of its time here.
+ * What is to happen, by time; what happens at the same time in the order in which it was put in. A heap in typed arrays,
+ * because a simulation spends a good part of its time here: the items themselves stay where they were put, since the
+ * garbage collector has to be told of each move of an object.
  */
 export class EventQueue<T> {
   /** The time of the item that {@link pop} gave last. */
   time = 0;
+  private count = 0;
   private times = new Float64Array(INITIAL_ROOM);
   private orders = new Float64Array(INITIAL_ROOM);
-  private readonly items: T[] = [];
+  /** Where the item of each place of the heap lies in {@link items}; after the heap the slots that are free. */
+  private slots = Int32Array.from({ length: INITIAL_ROOM }, (_, slot) => slot);
+  private readonly items: (T | undefined)[] = [];
   private order = 0;
 
   get size(): number {
-    return this.items.length;
+    return this.count;
   }
 
   /** When the next item is due; Infinity if there is none. */
   get next(): number {
-    return this.items.length === 0 ? Infinity : (this.times[0] ?? Infinity);
+    return this.count === 0 ? Infinity : this.times[0]!;
   }
 
   /** @param at any number; an item whose time has passed comes out next */
   push(at: number, item: T): void {
-    const { items } = this;
-    let place = items.length;
+    let place = this.count++;
     if (place === this.times.length) this.grow();
-    const { times, orders } = this;
-    items.push(item);
+    const { times, orders, slots } = this;
+    const slot = slots[place]!;
+    this.items[slot] = item;
     // What comes later never goes before what is there at the same time, so only the times are compared.
     while (place > 0) {
       const parent = (place - 1) >> 2;
@@ -40,25 +44,27 @@ export class EventQueue<T> {
       if (parentTime <= at) break;
       times[place] = parentTime;
       orders[place] = orders[parent]!;
-      items[place] = items[parent]!;
+      slots[place] = slots[parent]!;
       place = parent;
     }
     times[place] = at;
     orders[place] = this.order++;
-    items[place] = item;
+    slots[place] = slot;
   }
 
   /** The next item, undefined if there is none; its time is then in {@link time}. */
   pop(): T | undefined {
-    const { items, times, orders } = this;
-    const first = items[0];
-    const last = items.pop();
-    if (first === undefined || last === undefined) return undefined;
+    if (this.count === 0) return undefined;
+    const { items, times, orders, slots } = this;
+    const free = slots[0]!;
+    const first = items[free];
+    items[free] = undefined;
     this.time = times[0]!;
-    const size = items.length;
-    if (size === 0) return first;
+    const size = --this.count;
     const at = times[size]!;
     const order = orders[size]!;
+    const slot = slots[size]!;
+    slots[size] = free;
     let place = 0;
     for (;;) {
       let child = place * ARITY + 1;
@@ -77,21 +83,26 @@ export class EventQueue<T> {
       if (at < time || (at === time && order < rank)) break;
       times[place] = time;
       orders[place] = rank;
-      items[place] = items[child]!;
+      slots[place] = slots[child]!;
       place = child;
     }
-    times[place] = at;
-    orders[place] = order;
-    items[place] = last;
+    if (size > 0) {
+      times[place] = at;
+      orders[place] = order;
+      slots[place] = slot;
+    }
     return first;
   }
 
   private grow(): void {
-    const times = new Float64Array(this.times.length * 2);
+    const room = this.times.length * 2;
+    const times = new Float64Array(room);
     times.set(this.times);
     this.times = times;
-    const orders = new Float64Array(this.orders.length * 2);
+    const orders = new Float64Array(room);
     orders.set(this.orders);
     this.orders = orders;
+    const { slots } = this;
+    this.slots = Int32Array.from({ length: room }, (_, place) => slots[place] ?? place);
   }
 }
