@@ -21,8 +21,9 @@ import { hasSimd, instantiateModule, wasmScanner } from '../../miner/kernel/wasm
 import { messageOrders } from '../../miner/orders.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { hashFieldByField } from './field-by-field.ts';
+import { argument } from './measure.ts';
 
-const seconds = Number(process.argv[2] ?? 1);
+const seconds = argument(0, 'seconds', 1);
 
 /** Multiplications in one turn of the clock's loop. */
 const CHAIN = 64;

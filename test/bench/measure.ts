@@ -13,6 +13,20 @@ export interface Comparison {
   readonly ratio: number;
 }
 
+/**
+ * A number above 0 that a benchmark is called with. For anything else it says what was expected, and ends.
+ *
+ * @param place among the arguments, from 0
+ * @param otherwise what it is if there are fewer arguments
+ */
+export function argument(place: number, what: string, otherwise: number): number {
+  const text = process.argv[2 + place];
+  const value = text === undefined ? otherwise : Number(text);
+  if (value > 0 && value < Infinity) return value;
+  console.error(`error: ${what} must be a number above 0, not "${text}" (${otherwise} if left out)`);
+  process.exit(2);
+}
+
 /** The middle one of some numbers; the upper of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   const middle = numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];

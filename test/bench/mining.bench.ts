@@ -42,6 +42,7 @@ import { hashFieldByField } from './field-by-field.ts';
 import { median, quantile } from './figures.ts';
 import { MiningPeer, templateOn, type Tip } from './mining-peer.ts';
 import { TIMES_CHANNEL, firstStarts, latest, milliseconds, type TaskTimes } from './task-times.ts';
+import { argument } from './measure.ts';
 
 /** What part of the time each measurement has. */
 const SHARES = { oneThread: 0.25, preparation: 0.1, wholeMiner: 0.4, tips: 0.25 };
@@ -340,7 +341,7 @@ function printOneThread({ wasm, native }: ReturnType<typeof scanners>, seconds: 
 }
 
 async function main(): Promise<void> {
-  const seconds = Number(process.argv[2] ?? 60);
+  const seconds = argument(0, 'seconds', 60);
   const found = scanners();
   console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${threads} threads\n`);
   print('', 'median (p10–p90)', 'goal');

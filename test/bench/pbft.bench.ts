@@ -21,9 +21,10 @@ import { keyPairOf, verifierOf } from '../../shared/ed25519.ts';
 import { median, quantile } from './figures.ts';
 import { runInMemory, type Load } from './pbft-memory.ts';
 import type { ReplicaAnswer, ReplicaOrder } from './pbft-replica.ts';
+import { argument } from './measure.ts';
 
-const requests = Number(process.argv[2] ?? 8_000);
-const keys = Number(process.argv[3] ?? 100_000);
+const requests = argument(0, 'requests', 8_000);
+const keys = argument(1, 'keys', 100_000);
 /** Requests under way at each replica: enough to fill batches, within the window of a client. */
 const OUTSTANDING = 100;
 /** Signatures that are measured at a time. */

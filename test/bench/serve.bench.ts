@@ -12,6 +12,7 @@ import { buildChain } from '../support/chains.ts';
 import { Lab, forgetImportedChains } from '../support/processes.ts';
 import { getBlockRequests, openBareSocket, pump, startResponder } from './bare-udp.ts';
 import { median, table } from './figures.ts';
+import { argument } from './measure.ts';
 
 const DIFFICULTY = 1;
 /** Blocks in the chain; the requests go through all of them again and again. */
@@ -22,8 +23,8 @@ const WINDOW = 64;
 const GOAL = 0.7;
 const LOOPBACK = '127.0.0.1';
 
-const count = Number(process.argv[2] ?? 40_000);
-const rounds = Number(process.argv[3] ?? 7);
+const count = argument(0, 'count', 40_000);
+const rounds = argument(1, 'rounds', 7);
 
 const lab = new Lab();
 try {

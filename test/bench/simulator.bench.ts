@@ -10,10 +10,10 @@ import { EventQueue } from '../../peer/simulator/queue.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';
 import { seededRandom } from '../support/random.ts';
-import { compare, median, type Candidate } from './measure.ts';
+import { argument, type Candidate, compare, median } from './measure.ts';
 
-const eventsPerRound = Number(process.argv[2] ?? 50_000);
-const rounds = Number(process.argv[3] ?? 15);
+const eventsPerRound = argument(0, 'events a round', 50_000);
+const rounds = argument(1, 'rounds', 15);
 /** Longer than any benchmark. */
 const HOURS = 8_760;
 /** Seeds whose mixtures of faults are measured together: one alone says little. */

@@ -9,10 +9,10 @@ import { changedPages, pageDigest, ReplicatedState, rootOf } from '../../peer/en
 import { DEFAULT_PBFT_CONFIG } from '../../peer/engines/pbft/interface.ts';
 import { seededRandom } from '../support/random.ts';
 import { quantile, table } from './figures.ts';
-import { median } from './measure.ts';
+import { argument, median } from './measure.ts';
 
-const keys = Number(process.argv[2] ?? 100_000);
-const rounds = Number(process.argv[3] ?? 15);
+const keys = argument(0, 'keys', 100_000);
+const rounds = argument(1, 'rounds', 15);
 const { checkpointInterval, batchSize } = DEFAULT_PBFT_CONFIG;
 const CLIENTS = 4;
 /** Pages looked at after every batch, where the work is spread. */

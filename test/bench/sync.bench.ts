@@ -12,6 +12,7 @@ import { buildChain } from '../support/chains.ts';
 import { Lab, forgetImportedChains, type LogRecord, type Peer } from '../support/processes.ts';
 import { pumpFromProcess, startResponder } from './bare-udp.ts';
 import { median, table } from './figures.ts';
+import { argument } from './measure.ts';
 
 /** Of four hashes sixteen are tried each, so a long chain is built in a second. */
 const DIFFICULTY = 1;
@@ -20,8 +21,8 @@ const WINDOW = 64;
 /** What the ratio should reach. */
 const GOAL = 0.6;
 
-const blocks = Number(process.argv[2] ?? 50_000);
-const rounds = Number(process.argv[3] ?? 5);
+const blocks = argument(0, 'blocks', 50_000);
+const rounds = argument(1, 'rounds', 5);
 
 /** The time, in milliseconds, of the first log record with that message. */
 function timeOf(peer: Peer, message: string): number | undefined {

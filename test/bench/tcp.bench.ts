@@ -15,7 +15,7 @@ import { FrameMac } from '../../peer/transports/frame-mac.ts';
 import { openTcpMesh, type TcpMesh } from '../../peer/transports/tcp.ts';
 import { generateKeyPair } from '../../shared/ed25519.ts';
 import { silentLog } from '../../shared/log.ts';
-import { median } from './measure.ts';
+import { argument, median } from './measure.ts';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -168,7 +168,7 @@ function row(cells: readonly string[]): void {
   console.log(cells.map((cell, index) => (index === 0 ? cell.padEnd(24) : cell.padStart(16))).join(''));
 }
 
-const rounds = Number(process.argv[2] ?? 9);
+const rounds = argument(0, 'rounds', 9);
 const bare = await bareEcho();
 const mesh = await meshEcho();
 row(['echo', 'bare, a second', 'mesh, a second', 'RATIO', '(least to most)', 'code, µs each']);

@@ -12,6 +12,7 @@ import { Lab, forgetImportedChains, freePort } from '../support/processes.ts';
 import { WebRig } from '../web/web-rig.ts';
 import { getBlockRequests, openBareSocket, pump } from './bare-udp.ts';
 import { median, quantile, table } from './figures.ts';
+import { argument } from './measure.ts';
 
 const DIFFICULTY = 1;
 const BLOCKS = 10_000;
@@ -25,8 +26,8 @@ const LOOPBACK = '127.0.0.1';
 const PAGE_INTERVAL = 2_000;
 const PAGE_PATHS = ['/peers', '/graph', '/leaderboard'];
 
-const count = Number(process.argv[2] ?? 40_000);
-const rounds = Number(process.argv[3] ?? 9);
+const count = argument(0, 'count', 40_000);
+const rounds = argument(1, 'rounds', 9);
 
 await benchMetrics();
 await benchServing();

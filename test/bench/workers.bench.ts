@@ -27,6 +27,7 @@ import { chooseKernel } from '../../miner/kernel/registry.ts';
 import { MiningPool } from '../../miner/pool.ts';
 import { median, quantile } from './figures.ts';
 import { TIMES_CHANNEL, firstStarts, latest, milliseconds, type TaskTimes } from './task-times.ts';
+import { argument } from './measure.ts';
 
 /** What is compared: 0 is normal; 10 is what people give to work in the background. */
 const PRIORITIES = [0, 10];
@@ -173,8 +174,8 @@ function print(title: string, values: readonly number[]): void {
 }
 
 async function main(): Promise<void> {
-  const rounds = Number(process.argv[2] ?? 5);
-  const seconds = Number(process.argv[3] ?? 4);
+  const rounds = argument(0, 'rounds', 5);
+  const seconds = argument(1, 'seconds', 4);
   const { kernel } = chooseKernel('auto');
   const lag = new LagMeter();
   const peer = fork(fileURLToPath(import.meta.url), ['peer'], { serialization: 'advanced' });
