@@ -4,7 +4,6 @@
  */
 import { hash as digest } from 'node:crypto';
 
-import { RecentMap } from '../../engines/bounded.ts';
 import type { StoreView } from '../../storage/store.ts';
 
 /** What is read of a stored block: the fields of the network, the timestamp exact. */
@@ -68,12 +67,12 @@ export interface Layout {
 
 const EMPTY: Layout = { height: 0, segments: [], text: '' };
 
-/** Records remembered: some nodes store the same as others, a few at a time. */
+/** Records remembered at most: some nodes store the same as others, about the same time. */
 const MAX_RECORDS = 64;
 
 /** Reads records. */
 export class LayoutReader {
-  private readonly layouts = new RecentMap<Layout>(MAX_RECORDS);
+  private readonly layouts = new Map<string, Layout>();
 
   /** What the record in a store says of its chain; an empty chain if there is no record. */
   read(store: StoreView): Layout {
@@ -83,6 +82,7 @@ export class LayoutReader {
     if (layout === undefined) {
       const { height, segments } = JSON.parse(record) as Omit<Layout, 'text'>;
       layout = { height, segments, text: JSON.stringify(segments) };
+      if (this.layouts.size >= MAX_RECORDS) this.layouts.clear();
       this.layouts.set(record, layout);
     }
     return layout;
