@@ -44,8 +44,6 @@ const DATAGRAM_SHARE = 0.25;
 /** Hosts of the users who send them, and their port: addresses that are nobody's (TEST-NET-1 of RFC 5737). */
 const USER_HOSTS = 254;
 const USER_PORT = 40_000;
-/** When the first blocks of the network were mined, in seconds since 1970: before the simulation began. */
-const FIRST_TIMESTAMP = 1_699_000_000;
 /** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
 const WELL_KNOWN = 3;
 /** Longest datagram that UDP can carry, in bytes. */
@@ -407,15 +405,9 @@ class PowRun implements SubjectRun<PowTypes> {
     const { world } = this;
     const length = world.setting('start-blocks');
     const difficulty = world.setting('difficulty');
-    const chain: Block[] = [];
-    for (let height = 0; height < length; height++) {
-      const previousHash = chain.at(-1)?.hash ?? '';
-      const template = { height, previousHash, messages: ['before'], minedBy: 'founder', difficulty };
-      const block = this.prospector.find(template, FIRST_TIMESTAMP + height);
-      this.enter(block, previousHash);
-      chain.push(block);
-    }
     if (length === 0) return;
+    const chain = this.prospector.found(length, difficulty);
+    for (const block of chain) this.enter(block, chain[block.height - 1]?.hash ?? '');
     const chance = world.chance('who has which part of the first chain');
     for (const node of world.nodes) {
       const store = new MemoryStore();
