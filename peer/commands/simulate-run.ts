@@ -28,6 +28,9 @@ const SLICE_EVENTS = 1_000;
 const PROGRESS_INTERVAL = 200;
 /** How wide a terminal is that does not know it. */
 const DEFAULT_COLUMNS = 80;
+/** How wide the bar of a campaign is, at most and at least, in columns. */
+const MAX_BAR = 40;
+const MIN_BAR = 8;
 /** The exit code where a checker was violated: 1 is for what could not be run at all. */
 const VIOLATED = 2;
 /** The exit codes of a program that was told to end. */
@@ -58,7 +61,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   const seed = options.seed ?? randomInt(RANDOM_SEEDS);
   // Whether they can be written is found out before the run.
   const page = options.html;
-  if (page !== undefined) checkOutput(page);
+  if (page !== undefined && page !== '-') checkOutput(page);
   const trace = options.trace === undefined ? undefined : new TraceOutput(options.trace);
   const started = performance.now();
   const simulation = engine.simulate(seed, plan, {
@@ -77,18 +80,19 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   const wallSeconds = (performance.now() - started) / 1000;
   const report = simulation.report();
   const command = commandLine(engine.name, wording, { seed: String(seed) });
-  if (page !== undefined) {
-    const { renderHtml } = await import('../simulator/html.ts');
-    writeOutput(page, renderHtml(report));
-  }
   if (options.json === true) {
     console.log(JSON.stringify({ passed: passed(report), command, ...report }));
   } else {
-    // Standard output has the trace, if that was asked for.
-    const output = options.trace === '-' ? process.stderr : process.stdout;
-    output.write(runText(report, { engine, command, wallSeconds, colour: wantsColour(output) }));
+    // Standard output has the trace or the page, if that was asked for.
+    const output = options.trace === '-' || page === '-' ? process.stderr : process.stdout;
+    output.write(runText(report, { engine, command, wallSeconds, ...looksOf(output) }));
   }
   if (!passed(report)) process.exitCode = VIOLATED;
+  if (page !== undefined) {
+    const { renderHtml } = await import('../simulator/html.ts');
+    if (page === '-') process.stdout.write(renderHtml(report));
+    else writeOutput(page, renderHtml(report));
+  }
 }
 
 /** Runs a simulation, in slices between which Ctrl-C is heard. */
@@ -103,12 +107,12 @@ async function runToEnd(
   const clear = (): void => {
     if (live) process.stderr.write('\r\u001b[K');
   };
-  const onInterrupt = (): void => {
+  const onSignal = (signal: keyof typeof STOPPED): void => {
     clear();
-    console.error(`peer: stopped by Ctrl-C; ${where()}`);
-    process.exit(STOPPED.SIGINT);
+    console.error(`peer: stopped by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}; ${where()}`);
+    process.exit(STOPPED[signal]);
   };
-  process.once('SIGINT', onInterrupt);
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     let shown = 0;
     for (;;) {
@@ -130,7 +134,7 @@ async function runToEnd(
       await nextTurn();
     }
   } finally {
-    process.off('SIGINT', onInterrupt);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     clear();
   }
 }
@@ -180,12 +184,34 @@ export async function runCampaign(
     const all = { engine: engine.name, command, from, to, ...result, failures, furtherFailures, deaths };
     console.log(JSON.stringify(all));
   } else {
-    const colour = wantsColour(process.stdout);
-    process.stdout.write(campaignText(result, { engine, command, replay, wallSeconds, colour }));
+    const surroundings = { engine, command, replay, keepGoing, wallSeconds, ...looksOf(process.stdout) };
+    process.stdout.write(campaignText(result, surroundings));
   }
   if (exitCode !== undefined) process.exitCode = exitCode;
   else if (result.deaths.length > 0) process.exitCode = 1;
   else if (result.failed > 0) process.exitCode = VIOLATED;
+}
+
+/** What stands beside the bar of a campaign. */
+interface Figures {
+  readonly failed: number;
+  readonly rate: string;
+  readonly left: string;
+}
+
+/** The line that shows how far a campaign is: the bar has what room the figures leave. */
+function barLine(value: number, total: number, { failed, rate, left }: Figures): string {
+  const text = `${value} of ${total} seeds · ${failed} failed · ${rate} events/s · ${left} left`;
+  const room = (process.stderr.columns || DEFAULT_COLUMNS) - 2 - text.length;
+  const width = Math.min(MAX_BAR, room);
+  if (width < MIN_BAR) return text;
+  const done = Math.floor((width * value) / Math.max(1, total));
+  return `${'='.repeat(done)}${'-'.repeat(width - done)} ${text}`;
+}
+
+/** How a report is to look on a stream: whoever reads a pipe breaks lines himself. */
+function looksOf(output: NodeJS.WriteStream): { colour: boolean; width: number } {
+  return { colour: wantsColour(output), width: output.isTTY ? output.columns || DEFAULT_COLUMNS : Infinity };
 }
 
 /** Shows on a terminal how far a campaign is. */
@@ -202,7 +228,7 @@ class CampaignDisplay {
     this.#seeds = seeds;
     if (!process.stderr.isTTY) return;
     this.#bar = new SingleBar({
-      format: '{bar} {value} of {total} seeds · {failed} failed · {rate} events/s · {left} left',
+      format: (_, { value, total }, figures: Figures) => barLine(value, total, figures),
       clearOnComplete: true,
       // Ctrl-C is for the campaign.
       gracefulExit: false,
@@ -233,7 +259,7 @@ class CampaignDisplay {
     this.#bar?.start(this.#seeds, done, figures);
   }
 
-  #state(): { done: number; failed: number; rate: string; left: string } {
+  #state(): Figures & { done: number } {
     const { seeds: done, failed, events } = this.#campaign.progress();
     const seconds = Math.max(0.001, (performance.now() - this.#started) / 1000);
     return {

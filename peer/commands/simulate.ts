@@ -1,7 +1,11 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+
 import { Command, Option } from 'commander';
 
 import { UserError } from '../../shared/errors.ts';
 import { addVerboseOption, integer } from '../../shared/options.ts';
+import { PARTITION_KINDS, PARTITION_TEXTS } from '../simulator/faults.ts';
 import { LATENCY_SHAPES } from '../simulator/network.ts';
 import { findEngine, MAX_SEED, PLAN_OPTIONS, readPlan, type Wording } from '../simulator/plan.ts';
 import { SIMULATED_ENGINES } from '../simulator/registry.ts';
@@ -10,8 +14,8 @@ import { runCampaign, runSeed, type CampaignOptions, type RunOptions } from './s
 
 /** What is simulated if nothing is said. */
 const DEFAULT_ENGINE = 'pow';
-/** More threads than any machine has cores. */
-const MAX_WORKERS = 1_024;
+/** Threads for each core: more only get in each other's way, and in that of whoever wants to stop them. */
+const MAX_WORKERS_PER_CORE = 8;
 /** Columns of the help where there is no terminal, as of what Commander writes itself. */
 const DEFAULT_HELP_WIDTH = 80;
 
@@ -38,7 +42,7 @@ export function simulateCommand(): Command {
     .option('--keep-going', 'a campaign goes on after a failure')
     .addOption(
       new Option('--workers <number>', 'threads of a campaign (default: one for each core)').argParser(
-        integer(1, MAX_WORKERS),
+        integer(1, MAX_WORKERS_PER_CORE * availableParallelism()),
       ),
     )
     .addOption(
@@ -49,9 +53,9 @@ export function simulateCommand(): Command {
     );
   command
     .optionsGroup('Output:')
-    .option('--trace <file>', 'write every event as a line of JSON; - for standard output')
+    .option('--trace <file>', 'write every event as a line of JSON; - for standard output', outputFile)
     .option('--json', 'write the report as JSON')
-    .option('--html <file>', 'write the report as a page with plots');
+    .option('--html <file>', 'write the report as a page with plots; - for standard output', outputFile);
   addVerboseOption(command);
   const common = Object.entries<SettingSpec>(SETTINGS);
   command.optionsGroup('The network:');
@@ -66,6 +70,12 @@ export function simulateCommand(): Command {
   addSettings(
     command,
     common.filter(([, { topic }]) => topic === 'faults'),
+  );
+  command.addOption(
+    new Option(
+      '--partition-kinds <kinds>',
+      `${PARTITION_KINDS.join(', ')}, with commas between (default all)`,
+    ),
   );
   command.addOption(
     new Option(
@@ -92,6 +102,11 @@ export function simulateCommand(): Command {
   });
 }
 
+/** A file that an option names: standard output is `-`, by whatever name, as the report has to make room for it. */
+function outputFile(file: string): string {
+  return ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'].includes(file) ? '-' : file;
+}
+
 function enginesText(): string {
   return `what decides in every node: ${SIMULATED_ENGINES.map(({ name, title }) => `${name} (${title})`).join(', ')}`;
 }
@@ -111,14 +126,18 @@ function addSettings(command: Command, settings: readonly (readonly [string, Set
 function helpText(command: Command): string {
   const help = command.createHelp();
   help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() ?? DEFAULT_HELP_WIDTH });
-  const kinds = SIMULATED_ENGINES.flatMap(({ name, byzantine }) => {
-    const width = Math.max(...Object.keys(byzantine).map((kind) => kind.length));
+  const list = (title: string, texts: Readonly<Record<string, string>>): string[] => {
+    const width = Math.max(...Object.keys(texts).map((kind) => kind.length));
     return [
       '',
-      `Byzantine nodes of ${name}:`,
-      ...Object.entries(byzantine).map(([kind, text]) => help.formatItem(kind, width, text, help)),
+      title,
+      ...Object.entries(texts).map(([kind, text]) => help.formatItem(kind, width, text, help)),
     ];
-  });
+  };
+  const kinds = [
+    ...list('Partitions:', PARTITION_TEXTS),
+    ...SIMULATED_ENGINES.flatMap(({ name, byzantine }) => list(`Byzantine nodes of ${name}:`, byzantine)),
+  ];
   return [
     '',
     'Every <n> is a number, or a range from which each seed draws its own: --loss 5,',
@@ -129,6 +148,7 @@ function helpText(command: Command): string {
     'Examples:',
     '  node peer simulate',
     '  node peer simulate pow --nodes 20 --loss 10 --crashes 0..20 --seed 7',
+    '  node peer simulate pow --partitions 10 --partition-kinds one-way,swizzle',
     '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
     '  node peer simulate pbft --nodes 7 --byzantine twins,forger --crashes 20',
     '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
@@ -162,10 +182,15 @@ function refuseSenseless({ seeds, keepGoing, workers, trace, html, json }: Optio
       '--keep-going and --workers are for a campaign: add --seeds, for example --seeds 1..100',
     );
   }
-  if (html === '-') {
-    throw new UserError('--html - is no file; for a page on standard output there is --html /dev/stdout');
+  if (trace !== undefined && html !== undefined && trace !== '-' && resolve(trace) === resolve(html)) {
+    throw new UserError(`--trace and --html can not both be written to ${html}`);
   }
-  if (trace === '-' && json === true) {
-    throw new UserError('--json and --trace - can not both go to standard output; give the trace a file');
+  const toOutput = [
+    ...(trace === '-' ? ['--trace -'] : []),
+    ...(html === '-' ? ['--html -'] : []),
+    ...(json === true ? ['--json'] : []),
+  ];
+  if (toOutput.length > 1) {
+    throw new UserError(`${toOutput.join(' and ')} can not both go to standard output; give one a file`);
   }
 }

@@ -4,8 +4,17 @@ import type { Network } from './network.ts';
 import type { Doom, SimNode } from './node.ts';
 import type { EngineTypes } from './subject.ts';
 
-/** How a partition cuts the network; `swizzle` clogs nodes one by one and lets go of them in another order. */
-const PARTITION_KINDS = ['symmetric', 'one-way', 'isolate one', 'swizzle'] as const;
+/** How partitions cut the network. */
+export const PARTITION_KINDS = ['symmetric', 'one-way', 'isolate-one', 'swizzle'] as const;
+export type PartitionKind = (typeof PARTITION_KINDS)[number];
+
+/** What each does. */
+export const PARTITION_TEXTS: Readonly<Record<PartitionKind, string>> = {
+  symmetric: 'two parts do not hear each other',
+  'one-way': 'one part does not hear what the other sends',
+  'isolate-one': 'one node and the others do not hear each other',
+  swizzle: 'nodes hear nothing, one after the other, and all of it later, in another order',
+};
 
 /** Milliseconds in an hour and a second. */
 const HOUR = 3_600_000;
@@ -40,7 +49,13 @@ interface Victim<T extends EngineTypes> {
 }
 
 export class FaultSchedule<T extends EngineTypes> {
-  partitions = 0;
+  /** How many partitions of each kind there were. */
+  readonly partitions: Record<PartitionKind, number> = {
+    symmetric: 0,
+    'one-way': 0,
+    'isolate-one': 0,
+    swizzle: 0,
+  };
   crashes = 0;
   readonly spans: Span[] = [];
   /** Spans that came after those. */
@@ -48,6 +63,7 @@ export class FaultSchedule<T extends EngineTypes> {
   private readonly victim: Victim<T>;
   private readonly network: Network;
   private readonly lasting: readonly SimNode<T>[];
+  private readonly kinds: readonly PartitionKind[];
   /** Takes down the walls that stand. */
   private readonly walls = new Set<() => void>();
   private readonly downSpans = new Map<SimNode<T>, Span>();
@@ -56,11 +72,22 @@ export class FaultSchedule<T extends EngineTypes> {
   private limit = Infinity;
   private readonly downTimes: Chance;
 
-  /** @param lasting nodes that never leave for good */
-  constructor(victim: Victim<T>, network: Network, lasting: readonly SimNode<T>[]) {
+  /**
+   * @param modules.lasting nodes that never leave for good
+   * @param modules.kinds of partitions: at least one
+   */
+  constructor(
+    victim: Victim<T>,
+    modules: {
+      network: Network;
+      lasting: readonly SimNode<T>[];
+      kinds: readonly PartitionKind[];
+    },
+  ) {
     this.victim = victim;
-    this.network = network;
-    this.lasting = lasting;
+    this.network = modules.network;
+    this.lasting = modules.lasting;
+    this.kinds = modules.kinds;
     this.downTimes = victim.chance('time down');
   }
 
@@ -152,10 +179,10 @@ export class FaultSchedule<T extends EngineTypes> {
     const { victim } = this;
     const { nodes } = victim;
     if (nodes.length < 2) return;
-    this.partitions++;
     const length = chance.exponential(victim.setting('partition-length') * SECOND);
-    const kind = chance.pick(PARTITION_KINDS);
-    const size = kind === 'isolate one' ? 1 : chance.integer(1, nodes.length - 1);
+    const kind = chance.pick(this.kinds);
+    this.partitions[kind]++;
+    const size = kind === 'isolate-one' ? 1 : chance.integer(1, nodes.length - 1);
     const inside = chance.sample(nodes, size).map(({ index }) => index);
     if (kind === 'swizzle') {
       this.swizzle(chance, inside, length);
@@ -175,7 +202,8 @@ export class FaultSchedule<T extends EngineTypes> {
         ),
     );
     this.network.wall(pairs, true);
-    victim.trace(undefined, 'partition begins', { kind, nodes: inside });
+    const cut = kind === 'one-way' ? 'what they send' : 'both ways';
+    victim.trace(undefined, 'partition begins', { kind, nodes: inside, cut });
     const fall = (): void => {
       if (!this.walls.delete(fall)) return;
       this.network.wall(pairs, false);

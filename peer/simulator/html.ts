@@ -18,7 +18,7 @@ const FAULT_COLORS: Readonly<Record<string, string>> = {
   slow: 'series-8',
   symmetric: 'series-3',
   'one-way': 'series-4',
-  'isolate one': 'series-7',
+  'isolate-one': 'series-7',
   clogged: 'series-5',
 };
 /** More lines than that have no legend, and lanes only for nodes that something happened to. */

@@ -3,6 +3,7 @@
  * runs the same again.
  */
 import { UserError } from '../../shared/errors.ts';
+import { PARTITION_KINDS } from './faults.ts';
 import { LATENCY_SHAPES } from './network.ts';
 import { SIMULATED_ENGINES, type SimulatedEngine } from './registry.ts';
 import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from './settings.ts';
@@ -11,7 +12,7 @@ import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from '.
 export type Wording = Readonly<Record<string, string>>;
 
 /** Options of a plan that are no numbers, each with the words that it takes. */
-export const PLAN_OPTIONS = ['faults', 'latency-shape', 'byzantine'] as const;
+export const PLAN_OPTIONS = ['faults', 'latency-shape', 'partition-kinds', 'byzantine'] as const;
 const FAULT_MENUS = ['none', 'mixed'] as const;
 
 /** A seed is any whole number that JavaScript holds exactly. */
@@ -46,10 +47,12 @@ export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
   }
   const faults = readWord('faults', wording['faults'] ?? 'none', FAULT_MENUS);
   const shape = wording['latency-shape'];
+  const kinds = wording['partition-kinds'];
   const plan: Plan = {
     faults,
     ranges,
     ...(shape !== undefined && { shape: readWord('latency-shape', shape, LATENCY_SHAPES) }),
+    ...(kinds !== undefined && { partitionKinds: readKinds('partition-kinds', kinds, PARTITION_KINDS) }),
     ...readByzantine(wording['byzantine'], Object.keys(engine.byzantine)),
   };
   checkHonest(plan, engine);
@@ -111,6 +114,17 @@ function readWord<T extends string>(name: string, text: string, words: readonly 
   return word;
 }
 
+/** Kinds with commas between them. */
+function readKinds<T extends string>(name: string, text: string, kinds: readonly T[]): T[] {
+  return text.split(',').map((part) => {
+    const word = part.trim();
+    const kind = kinds.find((one) => one === word);
+    if (kind === undefined)
+      throw new UserError(`--${name}: there is no kind "${word}"; there is: ${kinds.join(', ')}`);
+    return kind;
+  });
+}
+
 /** How many Byzantine nodes, or which. */
 function readByzantine(
   text: string | undefined,
@@ -123,12 +137,7 @@ function readByzantine(
     const spec = { ...SETTINGS.nodes, bounds, mixed: { least: 0, most: 2 } };
     return { byzantine: readRange('byzantine', text, spec), byzantineKinds: [] };
   }
-  const byzantineKinds = text.split(',').map((kind) => kind.trim());
-  const unknown = byzantineKinds.find((kind) => !kinds.includes(kind));
-  if (unknown !== undefined) {
-    throw new UserError(`--byzantine: there is no kind "${unknown}"; there is: ${kinds.join(', ')}`);
-  }
-  return { byzantineKinds };
+  return { byzantineKinds: readKinds('byzantine', text, kinds) };
 }
 
 /** No more nodes are Byzantine than the engine can bear in the smallest network that may be drawn. */

@@ -1,12 +1,20 @@
 /** Reports as text for people. */
 import { escapeControls } from '../../shared/log.ts';
-import { formatNumber, painter, section, table, type Painter, type Style } from '../../shared/text-table.ts';
+import {
+  formatNumber,
+  painter,
+  section,
+  table,
+  wrap,
+  type Painter,
+  type Style,
+} from '../../shared/text-table.ts';
 import type { CampaignResult, Failure } from './campaign.ts';
 import { settingsOf } from './settings.ts';
 import type { SimulatedEngine } from './registry.ts';
 import { messageFaults, passed, type RunReport, type Verdict, type Violation } from './report.ts';
 
-/** Columns of a paragraph. */
+/** Columns of a paragraph, at most. */
 const WIDTH = 100;
 
 /** What a report needs that is not of the simulation itself. */
@@ -17,6 +25,8 @@ export interface Surroundings {
   /** Seconds that it took. */
   readonly wallSeconds: number;
   readonly colour: boolean;
+  /** Columns that lines may have; Infinity for as many as they take. */
+  readonly width: number;
 }
 
 /** Simulated seconds: `12.3 s`, `1.25 h`. */
@@ -30,12 +40,12 @@ function withUnit(value: number, unit: string): string {
 }
 
 /** Items with commas between them, in lines of limited width. */
-function wrapped(items: readonly string[]): string[] {
+function listed(items: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = '';
   items.forEach((item, place) => {
     const text = place < items.length - 1 ? `${item}, ` : item;
-    if (line !== '' && line.length + text.length > WIDTH) {
+    if (line !== '' && line.length + text.trimEnd().length + 2 > Math.min(width, WIDTH)) {
       lines.push(line.trimEnd());
       line = '';
     }
@@ -45,16 +55,21 @@ function wrapped(items: readonly string[]): string[] {
 }
 
 /** What the seed has drawn, as far as it is not as in a quiet network. */
-function settingsLines({ settings }: RunReport, engine: SimulatedEngine): string[] {
-  const { values, shape, byzantine } = settings;
+function settingsLines({ settings }: RunReport, { engine, width }: Surroundings): string[] {
+  const { values, shape, partitionKinds, byzantine } = settings;
   const numbers = Object.entries(settingsOf(engine)).flatMap(([name, { initial, unit }]) => {
     const value = values[name] ?? initial;
     return value === initial && name !== 'nodes' && name !== 'hours'
       ? []
       : [`${name} ${withUnit(value, unit)}`];
   });
-  const shown = shape === 'exponential' ? numbers : [...numbers, `latency-shape ${shape}`];
-  return wrapped([...shown, ...(byzantine.length === 0 ? [] : [`byzantine ${byzantine.join(',')}`])]);
+  const shown = [
+    ...numbers,
+    ...(shape === 'exponential' ? [] : [`latency-shape ${shape}`]),
+    ...(partitionKinds === undefined ? [] : [`partition-kinds ${partitionKinds.join(',')}`]),
+    ...(byzantine.length === 0 ? [] : [`byzantine ${byzantine.join(',')}`]),
+  ];
+  return listed(shown, width);
 }
 
 function verdictLine({ checker, kind, result, reached }: Verdict, paint: Painter): string {
@@ -91,7 +106,8 @@ function speedLine(simulatedSeconds: number, events: number, wallSeconds: number
 }
 
 /** Everything that a run has to tell. */
-export function runText(report: RunReport, { engine, command, wallSeconds, colour }: Surroundings): string {
+export function runText(report: RunReport, surroundings: Surroundings): string {
+  const { engine, command, wallSeconds, colour, width } = surroundings;
   const paint = painter(colour);
   const { network, faults, violations, distributions, nodes } = report;
   const dropped = Object.entries(network.dropped);
@@ -102,15 +118,15 @@ export function runText(report: RunReport, { engine, command, wallSeconds, colou
     : paint(['bold', 'red'], 'VIOLATED');
   return [
     `${paint('bold', engine.title)}, seed ${report.seed}: ${verdict}`,
-    ...settingsLines(report, engine),
+    ...settingsLines(report, surroundings),
     ...section(
       'Violations',
-      violations.map((violation) => `  ${paint('red', violationLine(violation))}`),
+      violations.flatMap((violation) => wrap(`  ${paint('red', violationLine(violation))}`, width)),
       paint,
     ),
     ...section(
       'Checkers',
-      report.verdicts.map((one) => verdictLine(one, paint)),
+      report.verdicts.flatMap((one) => wrap(verdictLine(one, paint), width)),
       paint,
     ),
     ...section(
@@ -165,6 +181,9 @@ export function runText(report: RunReport, { engine, command, wallSeconds, colou
           ['held back', network.heldBack],
           ['malformed', network.malformed],
           ['partitions', faults.partitions],
+          ...Object.entries(faults.partitionsByKind).map(
+            ([kind, count]) => [`of these ${kind}`, count] as const,
+          ),
           ['crashes', faults.crashes],
           ['of these in the midst of a step', faults.crashesMidStep],
           ['writes lost', faults.lostWrites],
@@ -181,11 +200,12 @@ export function runText(report: RunReport, { engine, command, wallSeconds, colou
         columns,
         nodes.map((row) => columns.map((column) => row[column] ?? '')),
         paint,
+        width,
       ),
       paint,
     ),
     '',
-    speedLine(report.simulatedSeconds, report.events, wallSeconds),
+    ...wrap(speedLine(report.simulatedSeconds, report.events, wallSeconds), width),
     `digest ${report.digest}`,
     `replay ${paint('cyan', command)}`,
     '',
@@ -196,12 +216,14 @@ export function runText(report: RunReport, { engine, command, wallSeconds, colou
 export interface CampaignSurroundings extends Surroundings {
   /** The command that runs one of its seeds alone. */
   readonly replay: (seed: number) => string;
+  /** Whether it was to go on after a failure. */
+  readonly keepGoing: boolean;
 }
 
 /** Everything that a campaign has to tell. */
 export function campaignText(
   result: CampaignResult,
-  { engine, command, replay, wallSeconds, colour }: CampaignSurroundings,
+  { engine, command, replay, keepGoing, wallSeconds, colour, width }: CampaignSurroundings,
 ): string {
   const paint = painter(colour);
   const { sums, peaks, seeds, failed, failures, furtherFailures, deaths } = result;
@@ -216,6 +238,7 @@ export function campaignText(
   return [
     `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,
     ...(result.complete ? [] : [paint('yellow', '  stopped before the end')]),
+    ...(failed > 0 && !keepGoing ? [`  it ended with the first that failed; --keep-going goes on`] : []),
     ...section(
       'Over all seeds',
       table(
@@ -241,7 +264,9 @@ export function campaignText(
     ...section(
       told,
       failures.flatMap(({ seed, violations }) => [
-        ...violations.map((violation) => `  seed ${seed}: ${paint('red', violationLine(violation))}`),
+        ...violations.flatMap((violation) =>
+          wrap(`  seed ${seed}: ${paint('red', violationLine(violation))}`, width),
+        ),
         `    ${paint('cyan', replay(seed))}`,
       ]),
       paint,
@@ -260,7 +285,7 @@ export function campaignText(
       paint,
     ),
     '',
-    speedLine(sums.simulatedSeconds, sums.events, wallSeconds),
+    ...wrap(speedLine(sums.simulatedSeconds, sums.events, wallSeconds), width),
     ...(result.digest === null ? [] : [`digest ${result.digest}`]),
     `replay ${paint('cyan', command)}`,
     '',

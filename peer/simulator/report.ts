@@ -1,5 +1,6 @@
 /** What a simulation tells at its end: plain data, fit for JSON, the same for the same seed. */
 import { messageOf } from '../../shared/errors.ts';
+import type { PartitionKind } from './faults.ts';
 import type { DropReason } from './network.ts';
 import type { Drawn } from './settings.ts';
 
@@ -112,6 +113,7 @@ export interface RunReport {
   };
   readonly faults: {
     readonly partitions: number;
+    readonly partitionsByKind: Readonly<Record<PartitionKind, number>>;
     readonly crashes: number;
     /** Of these, in the midst of carrying out a step. */
     readonly crashesMidStep: number;

@@ -3,6 +3,7 @@
  * says what there is; the command line, the draw and the report are made from it.
  */
 import { Chance } from './chance.ts';
+import type { PartitionKind } from './faults.ts';
 import { LATENCY_SHAPES, type LatencyShape } from './network.ts';
 
 /** From `least` to `most`, both possible; equal for a fixed number. */
@@ -104,7 +105,10 @@ export const SETTINGS = {
     mixed: { least: 10, most: 600 },
     topic: 'faults',
   },
-  crashes: rate({ least: 1, most: 40 }, 'crashes, two of three of them in the midst of a step'),
+  crashes: rate(
+    { least: 1, most: 40 },
+    'crashes, two of three in the midst of a step, one over a write, which is then lost, torn or done',
+  ),
   down: {
     description: 'mean time until a crashed node starts again',
     unit: 's',
@@ -170,6 +174,8 @@ export interface Plan {
   readonly ranges: Readonly<Record<string, Range>>;
   /** Undefined: exponential, or any where faults are mixed. */
   readonly shape?: LatencyShape;
+  /** Undefined: partitions of all kinds. */
+  readonly partitionKinds?: readonly PartitionKind[];
   /** How many Byzantine nodes, of whatever kinds; undefined leaves it to the menu. */
   readonly byzantine?: Range;
   /** Byzantine nodes asked for by kind. */
@@ -180,6 +186,8 @@ export interface Plan {
 export interface Drawn {
   readonly values: Readonly<Record<string, number>>;
   readonly shape: LatencyShape;
+  /** Kinds of partitions; undefined for all. */
+  readonly partitionKinds?: readonly PartitionKind[];
   /** A kind for each Byzantine node. */
   readonly byzantine: readonly string[];
 }
@@ -227,6 +235,7 @@ export function draw(seed: number, plan: Plan, engine: Drawable): Drawn {
   return {
     values,
     shape: plan.shape ?? (mixed ? chance.pick(LATENCY_SHAPES) : 'exponential'),
+    ...(plan.partitionKinds && { partitionKinds: plan.partitionKinds }),
     byzantine: [...plan.byzantineKinds, ...drawn].slice(0, tolerated),
   };
 }

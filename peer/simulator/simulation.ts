@@ -8,7 +8,7 @@
 import type { Effect, EngineEvent } from '../engines/engine.ts';
 import type { StoreWrite } from '../storage/store.ts';
 import { Chance } from './chance.ts';
-import { FaultSchedule } from './faults.ts';
+import { FaultSchedule, PARTITION_KINDS } from './faults.ts';
 import { healed, Network, type DropReason } from './network.ts';
 import { NodeClock, SimNode, type Doom, type Occurrence, type TypeCounter } from './node.ts';
 import { EventQueue } from './queue.ts';
@@ -176,7 +176,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.lasting = honest.slice(0, subject.lasting(count));
     this.samples = { seconds: [], progress: this.nodes.map(() => []), tips: [] };
     this.run = subject.begin(this);
-    this.faults = new FaultSchedule(this, this.network, this.lasting);
+    this.faults = new FaultSchedule(this, {
+      network: this.network,
+      lasting: this.lasting,
+      kinds: drawn.partitionKinds ?? PARTITION_KINDS,
+    });
     const start = this.chance('start');
     for (const node of this.nodes) {
       this.call(start.between(0, START_SPREAD), () => {
@@ -371,7 +375,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         ),
       },
       faults: {
-        partitions: this.faults.partitions,
+        partitions: Object.values(this.faults.partitions).reduce((sum, count) => sum + count, 0),
+        partitionsByKind: this.faults.partitions,
         crashes: this.faults.crashes,
         crashesMidStep: this.midStep,
         lostWrites: this.fates.lost,

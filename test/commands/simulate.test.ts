@@ -35,9 +35,9 @@ function simulate(...args: string[]): Promise<Run> {
   return runPeer(['simulate', ...args]);
 }
 
-/** Datagrams take ten times as long as the nodes have to agree after healing: they can't. */
+/** An answer takes as long as the nodes have to agree after healing: they can't. */
 const HOPELESS = [
-  ...['pow', '--nodes', '3', '--hours', '0.02', '--latency', '10000', '--latency-shape', 'fixed'],
+  ...['pow', '--nodes', '3', '--hours', '0.02', '--latency', '1000', '--latency-shape', 'fixed'],
   ...['--block-interval', '1', '--consensus-interval', '1'],
 ];
 
@@ -124,6 +124,25 @@ describe('peer simulate', () => {
     expect(stderr).toContain('seed 3: everything held\n');
   });
 
+  it.each(['-', '/dev/stdout'])(
+    'writes the page to standard output, as %s, and the report elsewhere',
+    async (name) => {
+      const { stdout, stderr } = await simulate('--hours', '0.02', '--seed', '3', '--html', name);
+      expect(stdout).toMatch(/^<!doctype html>[^]*<\/html>\s*$/i);
+      expect(stderr).toContain('seed 3: everything held\n');
+    },
+  );
+
+  it('has partitions of the kinds that were asked for alone', async () => {
+    const { faults } = await reportOf(
+      ...['--hours', '0.5', '--partitions', '60', '--partition-kinds', 'swizzle,one-way', '--seed', '3'],
+    );
+    const { swizzle, 'one-way': oneWay, ...others } = faults.partitionsByKind;
+    expect([swizzle, oneWay].every((count) => count > 3)).toBe(true);
+    expect(others).toEqual({ symmetric: 0, 'isolate-one': 0 });
+    expect(faults.partitions).toBe(swizzle + oneWay);
+  });
+
   it('writes the report as a page', async () => {
     const file = join(folder, 'report.html');
     expect((await simulate('--hours', '0.02', '--seed', '3', '--html', file)).code).toBe(0);
@@ -141,9 +160,11 @@ describe('peer simulate', () => {
   });
 
   it.runIf(existsSync('/dev/full'))('says in one line that the disk is full for the page', async () => {
-    const { stderr, code } = await simulate('--hours', '0.02', '--seed', '3', '--html', '/dev/full');
+    const { stdout, stderr, code } = await simulate('--hours', '0.02', '--seed', '3', '--html', '/dev/full');
     expect(stderr).toMatch(/^peer: can't write \/dev\/full: the disk is full \(ENOSPC\)\n$/);
     expect(code).toBe(1);
+    // What the run found is not lost with it.
+    expect(stdout).toContain('seed 3: everything held\n');
   });
 
   it('explains itself: every setting, every kind of Byzantine node', async () => {
@@ -174,8 +195,12 @@ describe('peer simulate', () => {
     [['--seeds', '1..2', '--trace', 'x'], '--trace and --html are for a single run'],
     [['--keep-going'], '--keep-going and --workers are for a campaign'],
     [['--workers', '2'], '--keep-going and --workers are for a campaign'],
-    [['--json', '--trace', '-'], '--json and --trace - can not both go to standard output'],
-    [['--html', '-'], '--html - is no file'],
+    [['--json', '--trace', '-'], '--trace - and --json can not both go to standard output'],
+    [['--json', '--html', '-'], '--html - and --json can not both go to standard output'],
+    [['--trace', '-', '--html', '/dev/stdout'], '--trace - and --html - can not both go to standard output'],
+    [['--trace', './x', '--html', 'x'], '--trace and --html can not both be written to x'],
+    [['--partition-kinds', 'swizzle,fox'], '--partition-kinds: there is no kind "fox"; there is: symmetric,'],
+    [['pow', '--latency', '1001'], '--latency 1001: it must be a number from 0 to 1000'],
     [['pow', '20'], 'too many arguments'],
     [['--trace', '/no/such/folder/x'], "can't write /no/such/folder/x"],
     [['--html', '/no/such/folder/x'], "can't write /no/such/folder/x"],
@@ -186,13 +211,17 @@ describe('peer simulate', () => {
     expect([stdout, code]).toEqual(['', 1]);
   });
 
-  it('ends at once with Ctrl-C, and says where it was', async () => {
+  it.each([
+    ['SIGINT', 'Ctrl-C', 130],
+    ['SIGTERM', 'SIGTERM', 143],
+  ] as const)('ends at once with %s, and says where it was', async (signal, name, code) => {
     const program = new Program(['peer', 'simulate', '--hours', '8760', '--seed', '3', '--trace', '-']);
     programs.push(program);
     await eventually('it simulates', () => Promise.resolve(program.lines.length > 0));
-    process.kill(program.pid, 'SIGINT');
-    expect((await program.ended).code).toBe(130);
-    expect(program.lines.at(-1)).toMatch(/^peer: stopped by Ctrl-C; seed 3: .* simulated$/);
+    process.kill(program.pid, signal);
+    expect((await program.ended).code).toBe(code);
+    expect(program.lines.at(-1)).toMatch(/^peer: stopped by \S+; seed 3: .* simulated$/);
+    expect(program.lines.at(-1)).toContain(name);
   });
 });
 
@@ -332,6 +361,21 @@ describe.runIf(HAS_SCRIPT)('on a terminal', () => {
     expect(shown.length).toBeGreaterThan(0);
     // What follows is the echo of Ctrl-C.
     for (const line of shown) expect(line.split('\u001b[K')[0]?.length).toBeLessThan(30);
+  });
+
+  it('a campaign shows all its figures, and a bar where there is room for one', async () => {
+    for (const columns of [60, 80]) {
+      const { screen } = await interrupt('--hours 8760 --seeds 1..4', ' left', { columns });
+      const shown = screen
+        .split(/[\r\n]+|\u001b\[\S*?[A-Za-z]/)
+        .filter((line) => line.includes(' of 4 seeds'));
+      expect(shown.length).toBeGreaterThan(0);
+      for (const line of shown) {
+        expect(line.length).toBeLessThan(columns);
+        expect(line).toMatch(/0 of 4 seeds · 0 failed · \S+ events\/s · .* left$/);
+        expect(line.startsWith('--------')).toBe(columns === 80);
+      }
+    }
   });
 
   it('a campaign leaves the terminal as it was where Ctrl-C is pressed twice', async () => {

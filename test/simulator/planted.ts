@@ -53,7 +53,15 @@ export function plantedReport(given: Partial<RunReport> = {}): RunReport {
       dropped: { loss: 4, 'node down': 5 },
       byType: { HELLO: { sent: 100, delivered: 90 } },
     },
-    faults: { partitions: 1, crashes: 2, crashesMidStep: 1, lostWrites: 1, tornWrites: 0, replaced: 0 },
+    faults: {
+      partitions: 1,
+      partitionsByKind: { symmetric: 0, 'one-way': 1, 'isolate-one': 0, swizzle: 0 },
+      crashes: 2,
+      crashesMidStep: 1,
+      lostWrites: 1,
+      tornWrites: 0,
+      replaced: 0,
+    },
     figures: [
       { title: 'blocks', value: 5, unit: '' },
       { title: 'summit', value: 7, unit: '', additive: false },

@@ -6,7 +6,13 @@ import { campaignText, failureLine, formatTime, runText } from '../../peer/simul
 import type { RunReport } from '../../peer/simulator/report.ts';
 import { plantedEngine, plantedReport, VIOLATION } from './planted.ts';
 
-const SURROUNDINGS = { engine: plantedEngine, command: 'COMMAND', wallSeconds: 2, colour: false };
+const SURROUNDINGS = {
+  engine: plantedEngine,
+  command: 'COMMAND',
+  wallSeconds: 2,
+  colour: false,
+  width: Infinity,
+};
 
 function textOf(report: Partial<RunReport> = {}): string {
   return runText(plantedReport(report), SURROUNDINGS);
@@ -105,6 +111,30 @@ describe('the report of a run', () => {
     );
   });
 
+  it('fits into a terminal: texts go on in the next line, tables stand closer', () => {
+    const long = {
+      checker: 'nothing is planted, '.repeat(6).trim(),
+      kind: 'safety',
+      result: 'held',
+    } as const;
+    const row = Object.fromEntries(
+      Array.from({ length: 9 }, (_, column) => [`column${column}`, 'x'.repeat(8)]),
+    );
+    const report = plantedReport({
+      violations: [{ ...VIOLATION, detail: 'a plant, '.repeat(20) }],
+      verdicts: [long],
+      nodes: [{ node: 0, ...row }],
+      simulatedSeconds: 7_200_000,
+    });
+    for (const colour of [false, true]) {
+      const text = runText(report, { ...SURROUNDINGS, colour, width: 87 });
+      const plain = text.replace(/\u001b\[\d+m/g, '');
+      for (const line of plain.split('\n')) expect(line.length).toBeLessThanOrEqual(87);
+      expect(plain.replace(/\s+/g, ' ')).toContain(`${long.checker}: held`);
+    }
+    expect(runText(report, SURROUNDINGS)).toContain(`✓ ${long.checker}: held\n`);
+  });
+
   it('has colours only where they are wanted', () => {
     const plain = textOf();
     const coloured = runText(plantedReport(), { ...SURROUNDINGS, colour: true });
@@ -139,8 +169,8 @@ describe('the report of a campaign', () => {
     peaks: { summit: 9 },
     digest: 'abc',
   };
-  const write = (given: Partial<CampaignResult>): string =>
-    campaignText({ ...result, ...given }, { ...SURROUNDINGS, replay: (seed) => `REPLAY ${seed}` });
+  const write = (given: Partial<CampaignResult>, keepGoing = true): string =>
+    campaignText({ ...result, ...given }, { ...SURROUNDINGS, keepGoing, replay: (seed) => `REPLAY ${seed}` });
 
   it('adds up, and tells its digest and its command', () => {
     const text = write({});
@@ -162,7 +192,8 @@ describe('the report of a campaign', () => {
       '  seed 17: safety, at 12.5 s, node 3: nothing is planted: a plant\n    REPLAY 17\n',
     );
     expect(text).toContain('\nFurther seeds that failed\n  REPLAY 18\n  REPLAY 19\n');
-    expect(write({ failed: 1, failures })).not.toContain('first 1');
+    expect(write({ failed: 1, failures })).not.toContain('first');
+    expect(write({ failed: 1, failures }, false)).toContain('\n  it ended with the first that failed;');
   });
 
   it('names the seeds over which workers died, with the commands that run them', () => {

@@ -12,7 +12,7 @@ import type { StoreView } from '../../storage/store.ts';
 import type { Chance } from '../chance.ts';
 import { AddressTable } from '../peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../report.ts';
-import type { SettingSpec } from '../settings.ts';
+import { SETTINGS, type SettingSpec } from '../settings.ts';
 import type {
   Body,
   Corruption,
@@ -52,6 +52,11 @@ const MAX_UDP = 65_507;
 const COMPLETE_SHARE = 0.5;
 
 const settings = {
+  latency: {
+    ...SETTINGS.latency,
+    // Whoever answers STATS has two seconds for it: where most answers come too late nobody can promise anything.
+    bounds: { least: 0, most: 1_000 },
+  },
   'block-interval': {
     description: 'mean time between two blocks of the whole network',
     unit: 's',
