@@ -11,7 +11,7 @@ import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
 
-import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
@@ -79,7 +79,15 @@ export function openLmdbStore(folder: string): Store {
  * @throws UserError if there is no store in the folder, or it can't be read
  */
 export function openLmdbSnapshot(folder: string): StoreSnapshot {
-  if (!existsSync(join(folder, DATA_FILE))) throw new UserError(`there is no store in ${folder}`);
+  const file = join(folder, DATA_FILE);
+  try {
+    closeSync(openSync(file, 'r'));
+  } catch (error) {
+    // What may not be looked at may well be there.
+    if (!['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''))
+      throw new UserError(`can't read ${file}: ${fileFaultOf(error)}`);
+    throw new UserError(`there is no store in ${folder}`);
+  }
   try {
     checkFile(folder, false);
     const database = openDatabase(folder, true);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -247,5 +248,24 @@ describe('a snapshot', () => {
   it('needs a store', () => {
     expect(() => openLmdbSnapshot(folder)).toThrow(`there is no store in ${folder}`);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it.skipIf(process.platform === 'win32')('says what may not be read, which may well be there', async () => {
+    await openLmdbStore(folder).close();
+    const file = join(folder, 'data.mdb');
+    // No permission binds an administrator: for a moment he is nobody.
+    const administrator = process.geteuid?.() === 0;
+    for (const path of [file, folder]) {
+      chmodSync(path, 0);
+      if (administrator) process.seteuid?.(65_534);
+      try {
+        expect(() => openLmdbSnapshot(folder)).toThrow(
+          `can't read ${file}: this user may not do that (EACCES)`,
+        );
+      } finally {
+        if (administrator) process.seteuid?.(0);
+        chmodSync(path, 0o755);
+      }
+    }
   });
 });
