@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const PEER = fileURLToPath(new URL('../../peer/index.js', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a command line printed, and how it ended. */
 export interface Run {
@@ -13,10 +14,19 @@ export interface Run {
 }
 
 /** Runs `peer` with these arguments, as a process, until it ends by itself. */
-export async function runPeer(args: readonly string[], input = ''): Promise<Run> {
+export function runPeer(args: readonly string[], input = ''): Promise<Run> {
+  return runScript('peer/index.js', args, input);
+}
+
+/**
+ * The same for any program of the project.
+ *
+ * @param script its path from the project's folder; programs of the tests are in `dist/`
+ */
+export async function runScript(script: string, args: readonly string[], input = ''): Promise<Run> {
   // Options from the environment of whoever runs the tests must not reach it.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GOSSIP_')));
-  const child = spawn(process.execPath, [PEER, ...args], { env });
+  const child = spawn(process.execPath, [join(ROOT, script), ...args], { env });
   const ended = once(child, 'close');
   child.stdin.on('error', () => {
     // It may not read what it is given.

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 
 import type { Block } from '../../shared/block.ts';
-import { UserError, messageOf } from '../../shared/errors.ts';
+import { UserError, fileFaultOf } from '../../shared/errors.ts';
 import { encodeAnswer, encodeHello, encodeJob, encodeRate, encodeResult } from '../../shared/mining-wire.ts';
 import { readRecord } from '../../shared/record.ts';
 import { powCodec } from '../../peer/engines/pow/codec.ts';
@@ -34,7 +34,7 @@ const MAX_FILE_BLOCKS = 1_000;
 /**
  * Adds the blocks of a record (see `shared/record.ts`); lines that are no blocks are passed over.
  *
- * @throws UserError if it cannot be read
+ * @throws UserError if it cannot be read, or has no block in it: whoever named it thinks that it is used
  */
 export async function withRecord(corpus: Corpus, path: string): Promise<Corpus> {
   const blocks: Block[] = [...corpus.blocks];
@@ -44,8 +44,10 @@ export async function withRecord(corpus: Corpus, path: string): Promise<Corpus> 
       if (blocks.length >= corpus.blocks.length + MAX_FILE_BLOCKS) break;
     }
   } catch (error) {
-    throw new UserError(`cannot read ${path}: ${messageOf(error)}`);
+    throw new UserError(`can't read ${path}: ${fileFaultOf(error)}`);
   }
+  if (blocks.length === corpus.blocks.length)
+    throw new UserError(`there is no block in ${path}; a record has one block a line, as JSON`);
   return { blocks };
 }
 

@@ -2,7 +2,7 @@
  * The long mode of the fuzzer: `npm run fuzz -- --runs 1000000 --seed 1 --target block`. It goes through all targets,
  * prints what it did, and ends with an error and the command that replays the first failure of each.
  */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 import { integer, runProgram } from '../../shared/options.ts';
 import { UserError } from '../../shared/errors.ts';
@@ -18,9 +18,18 @@ const PROGRESS_INTERVAL = 200;
 interface Options {
   readonly runs: number;
   readonly seed: number;
-  readonly target: readonly string[];
+  readonly target?: readonly string[];
   readonly path?: string;
   readonly corpus?: string;
+}
+
+/** Where a counterexample is among the inputs of a seed: fast-check takes anything else for a fault of the caller. */
+function counterexamplePath(text: string): string {
+  if (!/^\d+(:\d+)*$/.test(text))
+    throw new InvalidArgumentError(
+      'It is no path of a counterexample: those are numbers with colons between them, for example 12:0:3.',
+    );
+  return text;
 }
 
 function chosen(targets: readonly FuzzTarget[], names: readonly string[]): readonly FuzzTarget[] {
@@ -64,11 +73,11 @@ function printResult(name: string, result: FuzzResult, corpus: string | undefine
 }
 
 async function fuzz(options: Options): Promise<void> {
-  const { runs, seed, path } = options;
-  if (path !== undefined && options.target.length !== 1)
+  const { runs, seed, path, target: names = [] } = options;
+  if (path !== undefined && names.length !== 1)
     throw new UserError('--path belongs to one --target and its --seed');
   const corpus = options.corpus === undefined ? BUILT_IN : await withRecord(BUILT_IN, options.corpus);
-  const targets = chosen(fuzzTargets(corpus), options.target);
+  const targets = chosen(fuzzTargets(corpus), names);
   const shares = targets.reduce((sum, { share }) => sum + share, 0);
   console.log(`${corpus.blocks.length} blocks in the corpus, seed ${seed}`);
   console.log(row('target', 'inputs', 'inputs/s', 'slowest, ms'));
@@ -78,6 +87,8 @@ async function fuzz(options: Options): Promise<void> {
     const { onProgress, clear } = progressOf(target.name, own);
     const result = await target.run({ seed, runs: own, path, timeLimit: MAX_INPUT_TIME, onProgress });
     clear();
+    if (path !== undefined && result.inputs === 0)
+      throw new UserError(`--path ${path} leads to no input of ${target.name} with seed ${seed}`);
     printResult(target.name, result, options.corpus);
     if (result.failure !== undefined) failed.push(target.name);
   }
@@ -88,9 +99,13 @@ const program = new Command('fuzz')
   .description('Feeds hostile inputs to everything that reads what comes from outside.')
   .option('--runs <number>', 'inputs of all targets together', integer(1, 1e12), DEFAULT_RUNS)
   .option('--seed <number>', 'what all inputs follow from', integer(0, 2 ** 31 - 1), 1)
-  .option('--target <name...>', 'only these targets', [])
-  .option('--path <path>', 'replays one input, as a failure names it')
+  .option('--target <name...>', 'only these targets; all of them if left out')
+  .option('--path <path>', 'replays one input, as a failure names it', counterexamplePath)
   .option('--corpus <file>', 'a record (one block a line) whose blocks are added to those built in')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run fuzz -- --runs 1000000 --seed 1\n  npm run fuzz -- --target block --seed 1 --path 12:0:3',
+  )
   .option('--verbose', 'show where in the program an error came from')
   .action(fuzz);
 
