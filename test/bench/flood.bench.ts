@@ -16,11 +16,11 @@
  *
  *     node dist/test/bench/flood.bench.js [--rate 50000] [--seconds 2] [--kind name] [--sources one|many] [--blocks 10000]
  */
-import { parseArgs } from 'node:util';
-
 import type { Socket } from 'node:dgram';
 
-import { UserError } from '../../shared/errors.ts';
+import { Command } from 'commander';
+
+import { integer, oneOf, runProgram, seconds as secondsTo } from '../../shared/options.ts';
 import { pause, eventually } from '../support/asker.ts';
 import { buildChain, type PlainBlock } from '../support/chains.ts';
 import { GARBAGE_KINDS, startFlood, type FloodPlan, type GarbageKind } from '../support/flood.ts';
@@ -44,6 +44,13 @@ const SYNC_ROUNDS = 3;
 /** Floods of the same peer, one after the other. */
 const LONG_ROUNDS = 5;
 const MIB = 2 ** 20;
+/** Datagrams a second: more than one process sends. */
+const MOST_RATE = 10_000_000;
+/** An hour for each kind. */
+const MOST_SECONDS = 3600;
+/** The chain is built in memory. */
+const MOST_BLOCKS = 1_000_000;
+const SOURCES: readonly FloodPlan['sources'][] = ['one', 'many'];
 
 interface Answer {
   readonly milliseconds: number;
@@ -206,30 +213,8 @@ interface Options {
   readonly rate: number;
   readonly seconds: number;
   readonly blocks: number;
-  readonly kinds: readonly GarbageKind[];
-  readonly sources: readonly FloodPlan['sources'][];
-}
-
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      rate: { type: 'string', default: '50000' },
-      seconds: { type: 'string', default: '2' },
-      blocks: { type: 'string', default: '10000' },
-      kind: { type: 'string' },
-      sources: { type: 'string' },
-    },
-  });
-  const number = (name: 'rate' | 'seconds' | 'blocks'): number => {
-    const value = Number(values[name]);
-    if (!(value > 0)) throw new UserError(`--${name} must be a number above 0`);
-    return value;
-  };
-  const kinds = GARBAGE_KINDS.filter((kind) => values.kind === undefined || kind === values.kind);
-  if (kinds.length === 0) throw new UserError(`--kind must be one of ${GARBAGE_KINDS.join(', ')}`);
-  const sources = (['one', 'many'] as const).filter((one) => (values.sources ?? one) === one);
-  if (sources.length === 0) throw new UserError('--sources must be one or many');
-  return { rate: number('rate'), seconds: number('seconds'), blocks: number('blocks'), kinds, sources };
+  readonly kind?: GarbageKind;
+  readonly sources?: FloodPlan['sources'];
 }
 
 /** Says on a terminal what is being done; nothing in a pipe. */
@@ -352,7 +337,9 @@ async function openPeer(
 }
 
 async function main(lab: Lab, options: Options): Promise<void> {
-  const { blocks, rate, kinds, sources } = options;
+  const { blocks, rate } = options;
+  const kinds = options.kind === undefined ? GARBAGE_KINDS : [options.kind];
+  const sources = options.sources === undefined ? SOURCES : [options.sources];
   const chain = buildChain(blocks + LONG_ROUNDS, { difficulty: DIFFICULTY });
   // Bounded also when nobody stops it.
   const plan = { height: blocks, rate, count: rate * 120 };
@@ -373,7 +360,7 @@ async function main(lab: Lab, options: Options): Promise<void> {
       `(${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
   );
 
-  const kind = kinds.length === 1 && kinds[0] !== undefined ? kinds[0] : 'mixed';
+  const kind = options.kind ?? 'mixed';
   const { peer, questioner } = await openPeer(lab, chain, options);
   const flood: FloodPlan = { ...plan, port: peer.port, kind, sources: 'many' };
   console.log(`one peer, "${kind}" from many again and again`);
@@ -395,14 +382,32 @@ async function main(lab: Lab, options: Options): Promise<void> {
   progress('');
 }
 
-const lab = new Lab();
-try {
-  await main(lab, readOptions());
-} catch (error) {
-  if (!(error instanceof UserError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-} finally {
-  await lab.close();
-  forgetImportedChains();
+async function bench(options: Options): Promise<void> {
+  const lab = new Lab();
+  try {
+    await main(lab, options);
+  } finally {
+    await lab.close();
+    forgetImportedChains();
+  }
 }
+
+const program = new Command('flood.bench')
+  .description('Measures what honest peers get of a peer while it is flooded with garbage.')
+  .option('--rate <number>', 'datagrams of the flood a second', integer(1, MOST_RATE), 50_000)
+  .option('--seconds <seconds>', 'how long honest peers ask in each measurement', secondsTo(MOST_SECONDS), 2)
+  .option('--blocks <number>', "length of the peer's chain", integer(1, MOST_BLOCKS), 10_000)
+  .option(
+    '--kind <name>',
+    `only this kind of garbage: ${GARBAGE_KINDS.join(', ')} (default: all, one after the other)`,
+    oneOf(GARBAGE_KINDS),
+  )
+  .option('--sources <sources>', 'only from one address, or from many (default: both)', oneOf(SOURCES))
+  .option('--verbose', 'show where in the program an error came from')
+  .addHelpText(
+    'after',
+    '\nExample:\n  node dist/test/bench/flood.bench.js --kind mixed --sources many --seconds 5',
+  )
+  .action(bench);
+
+await runProgram(program, process.argv.slice(2));
