@@ -24,9 +24,30 @@ const PATIENCE = 30_000;
 
 /** Children that still run, so that they end with the tests however those end. */
 const running = new Set<ChildProcess>();
+/** Folders of this process, for the same reason. */
+const folders = new Set<string>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) {
+    try {
+      // A child that was killed this moment may still be about to make a file.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    } catch {
+      // Nobody is left who could do something about it.
+    }
+  }
 });
+
+function makeFolder(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  folders.add(folder);
+  return folder;
+}
+
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
 
 /** A line of the JSON log. */
 export type LogRecord = Readonly<Record<string, unknown>> & { readonly message: string };
@@ -329,7 +350,7 @@ let templateFolder: string | undefined;
 /** Removes the chains that were imported for {@link Lab.importChain}; to be called after the last test of a file. */
 export function forgetImportedChains(): void {
   importedChains.clear();
-  if (templateFolder !== undefined) rmSync(templateFolder, { recursive: true, force: true });
+  if (templateFolder !== undefined) removeFolder(templateFolder);
   templateFolder = undefined;
 }
 
@@ -358,7 +379,7 @@ export class Lab {
 
   /** A path in the lab's own folder, which goes with it. */
   path(name: string): string {
-    this.#directory ??= mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
+    this.#directory ??= makeFolder('gossip-peer-test-');
     return join(this.#directory, name);
   }
 
@@ -385,7 +406,7 @@ export class Lab {
     const key = `${difficulty} ${chain.length} ${chain.at(-1)?.hash}`;
     let imported = importedChains.get(key);
     if (imported === undefined) {
-      templateFolder ??= mkdtempSync(join(tmpdir(), 'gossip-peer-chains-'));
+      templateFolder ??= makeFolder('gossip-peer-chains-');
       imported = importInto(join(templateFolder, String(importedChains.size)), chain, difficulty);
       importedChains.set(key, imported);
     }
@@ -436,6 +457,6 @@ export class Lab {
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill('SIGKILL')));
     for (const close of this.#closing.splice(0)) close();
-    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) removeFolder(this.#directory);
   }
 }

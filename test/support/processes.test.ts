@@ -1,0 +1,27 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import { Program, ROOT } from './processes.ts';
+
+/** The compiled module: Node 20 runs no TypeScript. */
+const MODULE = 'dist/test/support/processes.js';
+if (!existsSync(join(ROOT, MODULE))) throw new Error('the tests are not compiled: run "npm run build" first');
+
+it('a process that ends before it has closed its lab leaves no folder', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gossip-leave-'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const script = `
+    import { mkdirSync } from 'node:fs';
+    import { Lab } from './${MODULE}';
+    mkdirSync(new Lab().path('data'));
+    process.exit(130);
+  `;
+  const program = new Program(['--input-type=module', '-e', script], { env: { TMPDIR: folder } });
+  expect((await program.ended).code).toBe(130);
+  expect(readdirSync(folder)).toEqual([]);
+});
