@@ -4,26 +4,32 @@
  *
  *     node dist/test/campaigns/kill.js [--kills <number>] [--seed <number>]
  *
- * The exit code is 1 if anything was lost, or the chain was wrong.
+ * The exit code is 1 if anything was lost, or the chain was wrong; 130 or 143 if a signal has stopped it before.
  */
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 
-import { messageOf } from '../../shared/errors.ts';
+import { UserError, messageOf } from '../../shared/errors.ts';
+import { integer, runProgram } from '../../shared/options.ts';
 import { PHASES, runKillCampaign, type KillReport } from '../support/kill-campaign.ts';
+import { StopSignals } from '../support/stop-signals.ts';
 
 /** Most kills of one run: about a day. */
 const MOST_KILLS = 50_000;
+const MOST_SEED = 2 ** 32 - 1;
+/** Seeds that are drawn are short, to be typed again. */
+const DRAWN_SEEDS = 1_000_000;
 
-function readNumber(name: string, value: string, most: number): number {
-  if (/^\d{1,10}$/.test(value) && Number(value) >= 1 && Number(value) <= most) return Number(value);
-  throw new Error(`--${name} must be a whole number from 1 to ${most}, not "${value}"`);
+interface Options {
+  readonly kills: number;
+  readonly seed?: number;
 }
 
-function summary(report: KillReport, seconds: number): string {
-  const { kills, before, after, acknowledged, announced, told, folders, longestChain } = report;
+function summary(report: KillReport, planned: number, seconds: number): string {
+  const { complete, kills, before, after, acknowledged, announced, told, folders, longestChain } = report;
   const total = PHASES.reduce((sum, phase) => sum + kills[phase], 0);
+  const done = complete ? `${total} kills` : `stopped after ${total} of ${planned} kills`;
   return [
-    `${total} kills in ${Math.round(seconds)} s, nothing lost`,
+    `${done} in ${Math.round(seconds)} s, nothing lost`,
     ...PHASES.map((phase) => `  during ${phase.padEnd(15)}${String(kills[phase]).padStart(6)}`),
     `  in a sync or reorganisation, ${before} left the old chain and ${after} the new one, whole`,
     `  ${acknowledged} blocks acknowledged to miners, ${announced} announced, ${told} STATS told: all kept`,
@@ -31,28 +37,46 @@ function summary(report: KillReport, seconds: number): string {
   ].join('\n');
 }
 
-const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '100' }, seed: { type: 'string' } },
-});
-const start = performance.now();
-let again = '';
-const terminal = process.stderr.isTTY;
-try {
-  const kills = readNumber('kills', values.kills, MOST_KILLS);
-  const seed = readNumber('seed', values.seed ?? String(1 + (Date.now() % 1_000_000)), 2 ** 32 - 1);
-  again = `npm run kill-campaign -- --kills ${kills} --seed ${seed}`;
-  const report = await runKillCampaign({
-    kills,
-    seed,
-    onKill: (done, phase) => {
-      if (terminal) process.stderr.write(`\r\x1b[K${done} of ${kills} kills, the last during ${phase}`);
-    },
-  });
-  if (terminal) process.stderr.write('\r\x1b[K');
-  console.log(`${summary(report, (performance.now() - start) / 1000)}\n  again with: ${again}`);
-} catch (error) {
-  if (terminal) process.stderr.write('\n');
-  console.error(`kill campaign: ${messageOf(error)}`);
-  if (again !== '') console.error(`again, with moments drawn the same: ${again}`);
-  process.exitCode = 1;
+async function campaign({ kills, seed = 1 + (Date.now() % DRAWN_SEEDS) }: Options): Promise<void> {
+  const start = performance.now();
+  const again = `npm run kill-campaign -- --kills ${kills} --seed ${seed}`;
+  const progress = (text: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  const signals = new StopSignals();
+  try {
+    const report = await runKillCampaign({
+      kills,
+      seed,
+      stop: signals.stop,
+      onKill: (done, phase) => {
+        progress(`${done} of ${kills} kills, the last during ${phase}`);
+      },
+    });
+    progress('');
+    console.log(`${summary(report, kills, (performance.now() - start) / 1000)}\n  again with: ${again}`);
+    if (!report.complete) process.exitCode = signals.exitCode ?? 1;
+  } catch (error) {
+    progress('');
+    throw new UserError(`${messageOf(error)}\nagain, with moments drawn the same: ${again}`, {
+      cause: error,
+    });
+  }
 }
+
+const program = new Command('kill-campaign')
+  .description('Kills a peer at random moments of its work, and checks after each kill that nothing is lost.')
+  .option('--kills <number>', 'how often it is killed', integer(1, MOST_KILLS), 100)
+  .option(
+    '--seed <number>',
+    'what the moments are drawn from (default: another one each time)',
+    integer(1, MOST_SEED),
+  )
+  .option('--verbose', 'show where in the program an error came from')
+  .addHelpText(
+    'after',
+    '\nCtrl-C and SIGTERM stop it in order, a second one at once.\n\nExample:\n  npm run kill-campaign -- --kills 100 --seed 1',
+  )
+  .action(campaign);
+
+await runProgram(program, process.argv.slice(2));

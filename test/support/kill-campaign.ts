@@ -40,10 +40,15 @@ export interface KillPlan {
   readonly seed: number;
   /** Called after every kill that went well. */
   readonly onKill?: (kills: number, phase: Phase) => void;
+  /** Ends it early, in order. A kill that is being prepared then, or whose store nobody has read yet, does not count. */
+  readonly stop?: AbortSignal;
 }
 
 /** What a campaign has seen. */
 export interface KillReport {
+  /** Whether it went to its end. */
+  readonly complete: boolean;
+  /** Those that went well. */
   readonly kills: Readonly<Record<Phase, number>>;
   /** Kills in a sync or reorganisation after which the peer stood on the old chain, and on the new one. */
   readonly before: number;
@@ -105,6 +110,9 @@ class Campaign {
   readonly #plan: KillPlan;
   readonly #lab = new Lab();
   readonly #random: () => number;
+  readonly #stop: AbortSignal;
+  /** Fails when it is to stop; never comes otherwise. */
+  readonly #stopped: Promise<never>;
   readonly #kills: Record<Phase, number> = { sync: 0, mining: 0, reorganisation: 0 };
   readonly #counts = {
     before: 0,
@@ -122,6 +130,16 @@ class Campaign {
   constructor(plan: KillPlan) {
     this.#plan = plan;
     this.#random = seededRandom(plan.seed);
+    const stop = (this.#stop = plan.stop ?? new AbortController().signal);
+    this.#stopped = new Promise((_, reject) => {
+      const fail = (): void => {
+        reject(stop.reason as Error);
+      };
+      if (stop.aborted) fail();
+      else stop.addEventListener('abort', fail, { once: true });
+    });
+    // It may stop where nobody waits.
+    this.#stopped.catch(() => undefined);
   }
 
   async run(): Promise<KillReport> {
@@ -130,6 +148,7 @@ class Campaign {
       for (let kill = 0; kill < this.#plan.kills; kill++) {
         const phase = PHASES[kill % PHASES.length] ?? 'sync';
         await this.#round(phase).catch((error: unknown) => {
+          if (this.#isStop(error)) throw error;
           throw new Error(`kill ${kill + 1}, during ${phase}: ${String(error)}\n${this.#explain()}`, {
             cause: error,
           });
@@ -137,10 +156,26 @@ class Campaign {
         this.#plan.onKill?.(kill + 1, phase);
       }
       await this.#restart();
-      return { kills: this.#kills, ...this.#counts };
+      return this.#report(true);
+    } catch (error) {
+      if (!this.#isStop(error)) throw error;
+      return this.#report(false);
     } finally {
       await this.#lab.close();
     }
+  }
+
+  #report(complete: boolean): KillReport {
+    return { complete, kills: this.#kills, ...this.#counts };
+  }
+
+  #isStop(error: unknown): boolean {
+    return this.#stop.aborted && error === this.#stop.reason;
+  }
+
+  /** Waits for something that may take long, or for the end of all. */
+  #orStopped<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([this.#stopped, work]);
   }
 
   /** Starts the peer again and compares what it serves with what was read from its disk. */
@@ -161,12 +196,14 @@ class Campaign {
   async #start(peer: Peer): Promise<void> {
     // It founds a network of its own when it has no chain, so that there is something to mine on.
     const plan: PeerPlan = { difficulty: DIFFICULTY, genesis: true, minedBy: 'killed' };
-    await peer.start(plan);
+    // Nothing may be started that is not ended with the rest.
+    this.#stop.throwIfAborted();
+    await this.#orStopped(peer.start(plan));
   }
 
   async #compare(peer: Peer): Promise<void> {
     await this.#start(peer);
-    const served = await this.#asker.chain(peer.port);
+    const served = await this.#orStopped(this.#asker.chain(peer.port));
     if (!isDeepStrictEqual(served, this.#chain))
       throw new Error(`after the restart it serves ${served.length} blocks, not what is in its store`);
   }
@@ -179,6 +216,8 @@ class Campaign {
         ? { round: () => this.#killMining(peer), target: undefined }
         : this.#plannedSync(peer, phase, number % LONG_EVERY === LONG_EVERY - 1);
     const told = await this.#listen(peer, round);
+    // Ctrl-C reaches the peer as well: what it has told by then may be what it tells at its orderly end.
+    this.#stop.throwIfAborted();
     const stored = await readDataFolder(peer.dataDir);
     const loss = lossOf(stored, told, this.#chain, target);
     if (loss !== undefined) throw new Error(loss);
@@ -221,8 +260,9 @@ class Campaign {
     const miner = new AcknowledgedMiner(peer.minerPort);
     const last = 1 + Math.floor(this.#random() * 25);
     const after = this.#random() * 15;
-    await new Promise<void>((resolve, reject) => {
-      const stuck = setTimeout(() => {
+    let stuck: NodeJS.Timeout | undefined;
+    const handedIn = new Promise<void>((resolve, reject) => {
+      stuck = setTimeout(() => {
         reject(new Error(`only ${miner.handedIn} of ${last} blocks were handed in`));
       }, PATIENCE);
       miner.onHandIn = (handedIn) => {
@@ -230,8 +270,14 @@ class Campaign {
         clearTimeout(stuck);
         setTimeout(resolve, after);
       };
-    }).finally(() => peer.kill9());
-    await miner.close();
+    });
+    try {
+      await this.#orStopped(handedIn);
+    } finally {
+      clearTimeout(stuck);
+      await peer.kill9();
+      await miner.close();
+    }
     return miner.acknowledged;
   }
 
@@ -289,6 +335,7 @@ class Campaign {
     const stuck = new AbortController();
     try {
       await Promise.race([
+        this.#stopped,
         moment,
         pause(PATIENCE, undefined, { signal: stuck.signal }).then(() => {
           throw new Error(`it asked for ${asked} of ${missing} blocks and then no more`);
@@ -310,7 +357,7 @@ class Campaign {
 }
 
 /**
- * Runs a campaign.
+ * Runs a campaign. Whatever it started has ended when it is over, also where it was stopped.
  *
  * @throws Error at the first kill after which something is wrong, with what it was and what the peer said
  */
