@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 
 import { fileFaultOf, systemCodeOf, UserError } from '../../shared/errors.ts';
+import { EXIT_CODES, StopSignals, type StopSignal } from '../../shared/stop-signals.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
@@ -33,8 +34,6 @@ const MAX_BAR = 40;
 const MIN_BAR = 8;
 /** The exit code where a checker was violated: 1 is for what could not be run at all. */
 const VIOLATED = 2;
-/** The exit codes of a program that was told to end. */
-const STOPPED = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** What is to be simulated: the plan, and the words that it was made of. */
 export interface Order {
@@ -107,10 +106,10 @@ async function runToEnd(
   const clear = (): void => {
     if (live) process.stderr.write('\r\u001b[K');
   };
-  const onSignal = (signal: keyof typeof STOPPED): void => {
+  const onSignal = (signal: StopSignal): void => {
     clear();
     console.error(`peer: stopped by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}; ${where()}`);
-    process.exit(STOPPED[signal]);
+    process.exit(EXIT_CODES[signal]);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
@@ -159,21 +158,14 @@ export async function runCampaign(
   });
   const started = performance.now();
   const display = new CampaignDisplay(campaign, to - from + 1);
-  let exitCode: number | undefined;
-  const stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    exitCode = STOPPED[signal];
+  const signals = new StopSignals();
+  signals.stop.addEventListener('abort', () => {
     campaign.stop();
-    // A second one ends the program whatever the workers do. The terminal must be as it was by then.
+    // A second signal ends the program whatever the workers do. The terminal must be as it was by then.
     display.end();
-    leave();
-  };
-  const leave = (): void => {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  });
   const result = await campaign.run().finally(() => {
     display.end();
-    leave();
   });
   const wallSeconds = (performance.now() - started) / 1000;
   const command = commandLine(engine.name, wording, { seeds }) + (keepGoing ? ' --keep-going' : '');
@@ -187,7 +179,7 @@ export async function runCampaign(
     const surroundings = { engine, command, replay, keepGoing, wallSeconds, ...looksOf(process.stdout) };
     process.stdout.write(campaignText(result, surroundings));
   }
-  if (exitCode !== undefined) process.exitCode = exitCode;
+  if (signals.exitCode !== undefined) process.exitCode = signals.exitCode;
   else if (result.deaths.length > 0) process.exitCode = 1;
   else if (result.failed > 0) process.exitCode = VIOLATED;
 }

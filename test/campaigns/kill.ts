@@ -11,7 +11,7 @@ import { Command } from 'commander';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { integer, runProgram } from '../../shared/options.ts';
 import { PHASES, runKillCampaign, type KillReport } from '../support/kill-campaign.ts';
-import { StopSignals } from '../support/stop-signals.ts';
+import { StopSignals } from '../../shared/stop-signals.ts';
 
 /** Most kills of one run: about a day. */
 const MOST_KILLS = 50_000;

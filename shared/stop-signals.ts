@@ -1,8 +1,8 @@
 /** How a long program hears that it is to stop: Ctrl-C, or SIGTERM from whatever runs it. */
 
 /** The exit codes of a program that was told to end. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
-type StopSignal = keyof typeof EXIT_CODES;
+export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+export type StopSignal = keyof typeof EXIT_CODES;
 
 /**
  * A signal that comes so soon after the first is the same one, in milliseconds: the terminal sends Ctrl-C to npm and to

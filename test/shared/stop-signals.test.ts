@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 
 import { expect, it } from 'vitest';
 
-import { StopSignals } from './stop-signals.ts';
+import { StopSignals } from '../../shared/stop-signals.ts';
 
 /** A process that remembers how it was ended, and its clock. */
 class Signalled extends EventEmitter {
