@@ -14,10 +14,9 @@ import { open, type GetOptions, type RootDatabase } from 'lmdb';
 import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
+import { checkRoom, DATA_FILE } from './lmdb-files.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
-/** The name that LMDB gives its file. */
-const DATA_FILE = 'data.mdb';
 /**
  * Address space that is reserved at first, in bytes: room for some two million blocks. It costs no memory and no
  * disk, and LMDB reserves more when the file outgrows it.
@@ -63,8 +62,8 @@ export interface StoreSnapshot extends StoreView {
 export function openLmdbStore(folder: string): Store {
   try {
     makeFolder(folder);
-    const fresh = !existsSync(join(folder, DATA_FILE));
-    checkFile(folder, true);
+    const fresh = !checkFile(folder, true);
+    checkRoom(folder, fresh);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
     return new LmdbStore(folder, database, new Room(join(folder, DATA_FILE)));
@@ -90,6 +89,7 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
   }
   try {
     checkFile(folder, false);
+    checkRoomOfSnapshot(folder);
     const database = openDatabase(folder, true);
     return new LmdbStore(folder, database, undefined, { transaction: database.useReadTransaction() });
   } catch (error) {
@@ -261,31 +261,41 @@ function syncFolder(folder: string): void {
   }
 }
 
+/** As {@link checkRoom}: where the folder takes no files from this user, LMDB does without the lock file. */
+function checkRoomOfSnapshot(folder: string): void {
+  try {
+    checkRoom(folder, false);
+  } catch (error) {
+    if (!['EACCES', 'EROFS'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+}
+
 /**
  * Looks at the file before LMDB does, which crashes the whole process when the file is not one of its own, is damaged,
  * or ends before it should.
  *
  * @param alone whether nobody else has the file open: then all of it is looked at, and one that is a little too short
  *   is filled up with zeros. Where LMDB has its last pages as free they do no harm.
+ * @returns whether there is a store; LMDB makes a new one of an empty file
  * @throws UserError if it is not a store, or damaged
  */
-function checkFile(folder: string, alone: boolean): void {
+function checkFile(folder: string, alone: boolean): boolean {
   const path = join(folder, DATA_FILE);
-  if (!existsSync(path)) return;
+  if (!existsSync(path)) return false;
   const file = openSync(path, alone ? 'r+' : 'r');
   try {
     const { size } = fstatSync(file);
-    // LMDB makes a new store of an empty file.
-    if (size === 0) return;
+    if (size === 0) return false;
     const meta = readLmdbMeta(file);
     if (meta === undefined)
       throw new UserError(`${path} is not a store of this program, or is damaged; ${REMEDY}`);
     const expected = (meta.lastPage + 1) * meta.pageSize;
     if (size < expected - MOST_FREE_AT_END) throw new UserError(`the end of ${path} is missing; ${REMEDY}`);
-    if (!alone) return;
+    if (!alone) return true;
     if (size < expected) ftruncateSync(file, expected);
     const fault = lmdbFault(file, meta);
     if (fault !== undefined) throw new UserError(`${path} is damaged (${fault}); ${REMEDY}`);
+    return true;
   } finally {
     closeSync(file);
   }

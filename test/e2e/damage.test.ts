@@ -1,5 +1,7 @@
 /** Real peers on disks that are full, may not be written to, or have damaged what was written. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -12,6 +14,7 @@ import { DAMAGES } from '../support/damage.ts';
 import { Lab, forgetImportedChains, type Peer, type Program } from '../support/processes.ts';
 import { seededRandom } from '../support/random.ts';
 import { readDataFolder } from '../support/store-reader.ts';
+import { LOOPBACK } from '../support/wire.ts';
 
 const DIFFICULTY = 1;
 const LIMIT = 120_000;
@@ -95,6 +98,122 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
     LIMIT,
   );
 });
+
+/** Runs what follows where nobody else sees what it mounts, which goes with its last process. */
+const MOUNTING = ['unshare', '--map-root-user', '--mount'];
+const MOUNT = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs'];
+/** Whether this user may mount a disk that is small enough to be filled: not in every container, and only on Linux. */
+const mayMount = spawnSync('unshare', [...MOUNTING.slice(1), ...MOUNT, tmpdir()]).status === 0;
+
+describe.runIf(mayMount)(
+  'a disk that is full at the start (skipped where unshare can not mount a tmpfs)',
+  () => {
+    /** How long a program may run that ought to end: its test is over by then, and kills only the shell around it. */
+    const SECONDS = 30;
+
+    /**
+     * Runs a program on a disk of a megabyte.
+     *
+     * @param prepare shell commands in the empty disk
+     * @param left bytes that are left then
+     * @param args of the program; its data folder is `data` on that disk
+     * @returns its end, what it said, and the files that are in its data folder after it, with their sizes
+     */
+    async function runOnFullDisk(
+      lab: Lab,
+      prepare: string,
+      left: number,
+      args: readonly string[],
+    ): Promise<{ program: Program; files: string[] }> {
+      const disk = lab.path('disk');
+      mkdirSync(disk, { recursive: true });
+      const script = [
+        `${MOUNT.join(' ')} '${disk}'`,
+        `(cd '${disk}'; mkdir data; ${prepare})`,
+        `cat /dev/zero > '${disk}/rest' 2> /dev/null`,
+        `truncate -s "$(($(stat -c %s '${disk}/rest') - ${left}))" '${disk}/rest'`,
+        `timeout -k 1 ${SECONDS} "$0" "$@"`,
+        'code=$?',
+        `cd '${disk}/data'; stat -c 'file %n %s' -- * 2> /dev/null`,
+        'exit $code',
+      ];
+      const limits = `set -- "$0" "$@"; exec ${MOUNTING.join(' ')} /bin/sh -c '${script
+        .join('\n')
+        .replaceAll("'", "'\\''")}' "$@"`;
+      const program = lab.runIn({ limits }, ...args, '--data-dir', join(disk, 'data'));
+      await program.ended;
+      const files = program.lines.filter((line) => line.startsWith('file ')).map((line) => line.slice(5));
+      return { program, files };
+    }
+
+    const FULL = /^peer: can't write to the store in \S+, is the disk full\?: ENOSPC[^\n]+$/;
+    const START = ['--bind', LOOPBACK, '--port', '0', '--http-port', '0'];
+    const programs: readonly (readonly [string, readonly string[]])[] = [
+      ['a peer', ['peer', '--genesis', '--difficulty', '1', '--miner-port', '0', ...START]],
+      ['an import', ['peer', 'import', 'blocks.txt']],
+      ['a replica', ['peer', 'pbft', 'start', '--index', '0', '--nodes', '4', ...START]],
+    ];
+
+    it.each(programs)(
+      'ends %s with a sentence, and leaves no store without anything in it',
+      async (_, args) => {
+        const { program, files } = await runOnFullDisk(newLab(), ':', 0, args);
+        expect(await sentenceOf(program)).toMatch(FULL);
+        expect(files).toEqual([]);
+      },
+    );
+
+    it(
+      'ends an import with a sentence, however little there is left',
+      async () => {
+        const lab = newLab();
+        let imported = 0;
+        for (let left = 0; left <= 640; left += 64) {
+          const { program, files } = await runOnFullDisk(lab, ':', left * 1024, [
+            'peer',
+            'import',
+            'blocks.txt',
+          ]);
+          if ((await program.ended).code === 0) {
+            imported++;
+          } else {
+            expect(await sentenceOf(program)).toMatch(FULL);
+            expect(files, `${left} KiB`).toEqual([]);
+          }
+        }
+        expect(imported).toBeGreaterThan(0);
+      },
+      LIMIT,
+    );
+
+    it(
+      'ends a peer whose lock file is not there, or is a hole; one that is there is enough to read the store',
+      async () => {
+        const lab = newLab();
+        const peer = await lab.newPeer();
+        await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
+        const copy = `cp '${peer.dataDir}'/*.mdb data`;
+        const command = ['peer', 'export', '--to', '0'];
+        for (const lose of [
+          'rm data/lock.mdb',
+          ': > data/lock.mdb',
+          'truncate -s 0 data/lock.mdb; truncate -s 8272 data/lock.mdb',
+        ]) {
+          for (const args of [programs[0]?.[1] ?? [], command]) {
+            const { program, files } = await runOnFullDisk(lab, `${copy}; ${lose}`, 0, args);
+            expect(await sentenceOf(program), lose).toMatch(FULL);
+            expect(files.map((file) => file.split(' ')[0])).toEqual(
+              lose.startsWith('rm') ? [FILE] : [FILE, 'lock.mdb'],
+            );
+          }
+        }
+        const { program } = await runOnFullDisk(lab, copy, 0, command);
+        expect((await program.ended).code, program.explain()).toBe(0);
+      },
+      LIMIT,
+    );
+  },
+);
 
 describe('a folder that can not be used ends the start with a sentence', () => {
   async function refusal(lab: Lab, folder: string): Promise<string> {
