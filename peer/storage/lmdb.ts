@@ -6,7 +6,16 @@
  * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
  * changed must not be taken for what was written.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
@@ -14,7 +23,7 @@ import { open, type GetOptions, type RootDatabase } from 'lmdb';
 import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
-import { checkRoom, DATA_FILE } from './lmdb-files.ts';
+import { checkAccess, checkRoom, DATA_FILE, LOCK_FILE } from './lmdb-files.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
 /**
@@ -63,12 +72,13 @@ export function openLmdbStore(folder: string): Store {
   try {
     makeFolder(folder);
     const fresh = !checkFile(folder, true);
+    checkAccess(folder, LOCK_FILE, constants.R_OK | constants.W_OK);
     checkRoom(folder, fresh);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
     return new LmdbStore(folder, database, new Room(join(folder, DATA_FILE)));
   } catch (error) {
-    throw failure(`can't open the store in ${folder}`, error);
+    throw failure(`can't open the store in ${folder}`, error, fileFaultOf);
   }
 }
 
@@ -89,11 +99,13 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
   }
   try {
     checkFile(folder, false);
+    // LMDB does without it where this user may not write it.
+    checkAccess(folder, LOCK_FILE, constants.F_OK);
     checkRoomOfSnapshot(folder);
     const database = openDatabase(folder, true);
     return new LmdbStore(folder, database, undefined, { transaction: database.useReadTransaction() });
   } catch (error) {
-    throw failure(`can't open the store in ${folder}`, error);
+    throw failure(`can't open the store in ${folder}`, error, fileFaultOf);
   }
 }
 
@@ -281,7 +293,8 @@ function checkRoomOfSnapshot(folder: string): void {
  */
 function checkFile(folder: string, alone: boolean): boolean {
   const path = join(folder, DATA_FILE);
-  if (!existsSync(path)) return false;
+  const { R_OK, W_OK } = constants;
+  if (!checkAccess(folder, DATA_FILE, alone ? R_OK | W_OK : R_OK)) return false;
   const file = openSync(path, alone ? 'r+' : 'r');
   try {
     const { size } = fstatSync(file);
@@ -301,6 +314,6 @@ function checkFile(folder: string, alone: boolean): boolean {
   }
 }
 
-function failure(what: string, error: unknown): UserError {
-  return error instanceof UserError ? error : new UserError(`${what}: ${messageOf(error)}`);
+function failure(what: string, error: unknown, tell = messageOf): UserError {
+  return error instanceof UserError ? error : new UserError(`${what}: ${tell(error)}`);
 }

@@ -1,6 +1,17 @@
 /** Real peers on disks that are full, may not be written to, or have damaged what was written. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,7 +22,7 @@ import { eventually } from '../support/asker.ts';
 import { buildChain, extendChain } from '../support/chains.ts';
 import { ClassPeer, claimOf } from '../support/class-peer.ts';
 import { DAMAGES } from '../support/damage.ts';
-import { Lab, forgetImportedChains, type Peer, type Program } from '../support/processes.ts';
+import { Lab, ROOT, forgetImportedChains, type Peer, type Program } from '../support/processes.ts';
 import { seededRandom } from '../support/random.ts';
 import { readDataFolder } from '../support/store-reader.ts';
 import { LOOPBACK } from '../support/wire.ts';
@@ -235,15 +246,90 @@ describe('a folder that can not be used ends the start with a sentence', () => {
     expect(await refusal(lab, '/proc/self/no-such-folder')).toMatch(/^peer: can't create the data folder/);
   });
 
-  // Skipped for an administrator, whom no permission binds.
-  it.skipIf(process.getuid?.() === 0)('as one in which we may not write does', async () => {
+  /** Rights do not bind an administrator: what he runs runs as a user who has nothing, of this number. */
+  const NOBODY = 65_534;
+  const isRoot = process.getuid?.() === 0;
+  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  /** Whether a user without rights can run the programs: not if the administrator keeps them where nobody may read. */
+  const mayRun =
+    process.platform !== 'win32' &&
+    (!isRoot ||
+      spawnSync(asNobody[0] ?? '', [...asNobody.slice(1), process.execPath, 'peer', '--help'], {
+        cwd: ROOT,
+      }).status === 0);
+
+  /** Runs a program as a user whom rights bind. */
+  function runBound(lab: Lab, ...args: string[]): Program {
+    return lab.runIn(isRoot ? { limits: `set -- "$0" "$@"; exec ${asNobody.join(' ')} "$@"` } : {}, ...args);
+  }
+
+  /** Gives a file or a folder in a lab to that user. */
+  function giveAway(lab: Lab, ...names: string[]): void {
+    if (!isRoot) return;
+    chmodSync(lab.path('.'), 0o755);
+    for (const name of names) chownSync(lab.path(name), NOBODY, NOBODY);
+  }
+
+  describe.runIf(mayRun)(
+    'and rights (skipped on Windows, and where user 65534 can not run `node peer`)',
+    () => {
+      it('as one in which we may not write does', async () => {
+        const lab = newLab();
+        const folder = lab.path('folder');
+        mkdirSync(folder, { mode: 0o555 });
+        giveAway(lab, 'folder');
+        const refused = (): Promise<string> =>
+          sentenceOf(runBound(lab, 'peer', '--port', '0', '--miner-port', '0', '--data-dir', folder));
+        expect(await refused()).toMatch(/^peer: can't write to the data folder/);
+        chmodSync(folder, 0o755);
+        writeFileSync(join(folder, FILE), '', { mode: 0o444 });
+        expect(await refused()).toBe(
+          `peer: can't open the store in ${folder}: data.mdb: this user may not do that (EACCES); give this user the right to read and write it`,
+        );
+      });
+
+      it.each(['444', '000'])(
+        'as a lock file with the mode %s does, which only a chain that is read does without',
+        async (mode) => {
+          const lab = newLab();
+          const peer = await lab.newPeer();
+          await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
+          chmodSync(join(peer.dataDir, 'lock.mdb'), Number.parseInt(mode, 8));
+          giveAway(lab, 'peer-0', 'peer-0/data.mdb', 'peer-0/lock.mdb');
+          const data = ['--data-dir', peer.dataDir];
+          for (const args of [
+            ['peer', '--port', '0', '--miner-port', '0'],
+            ['peer', 'import', 'blocks.txt'],
+            ['peer', 'pbft', 'start', '--index', '0', '--nodes', '4', '--port', '0', '--bind', LOOPBACK],
+          ])
+            expect(await sentenceOf(runBound(lab, ...args, ...data))).toBe(
+              `peer: can't open the store in ${peer.dataDir}: lock.mdb: this user may not do that (EACCES); remove it while no peer runs on this folder, or give this user the right to read and write it`,
+            );
+          const read = runBound(lab, 'peer', 'export', '--to', '0', ...data);
+          expect((await read.ended).code, read.explain()).toBe(0);
+        },
+      );
+    },
+  );
+
+  const places = [
+    ['lock.mdb', 'a folder', 'lock.mdb is a folder; remove it while no peer runs on this folder'],
+    ['lock.mdb', 'a link to nowhere', 'remove it while no peer runs on this folder'],
+    [FILE, 'a folder', 'data.mdb is a folder; move it away'],
+  ] as const;
+  it.each(places)('as in place of %s %s does, also where it is only read', async (name, what, told) => {
     const lab = newLab();
-    const folder = lab.path('folder');
-    mkdirSync(folder, { mode: 0o555 });
-    expect(await refusal(lab, folder)).toMatch(/^peer: can't write to the data folder/);
-    chmodSync(folder, 0o755);
-    writeFileSync(join(folder, FILE), '', { mode: 0o444 });
-    expect(await refusal(lab, folder)).toMatch(/^peer: can't open the store in/);
+    const peer = await lab.newPeer();
+    await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
+    const path = join(peer.dataDir, name);
+    rmSync(path);
+    if (what === 'a folder') mkdirSync(path);
+    else symlinkSync(join(peer.dataDir, 'nowhere', 'file'), path);
+    const read = lab.run('peer', 'export', '--data-dir', peer.dataDir);
+    for (const said of [await refusal(lab, peer.dataDir), await sentenceOf(read)]) {
+      expect(said).toContain(`peer: can't open the store in ${peer.dataDir}: ${name}`);
+      expect(said).toContain(told);
+    }
   });
 });
 
