@@ -16,7 +16,7 @@ import { hostPort } from '../shared/options.ts';
 import type { PbftConfig, PbftNotice, PbftStatus } from './engines/pbft/interface.ts';
 import { demonstrationCluster, demonstrationKey, memberOf, type Cluster } from './node/members.ts';
 import { configOf } from './node/pbft-config.ts';
-import { openPbftNode, type PbftNode, type PbftNodeOptions } from './node/pbft-node.ts';
+import { openPbftNode, REPLICA_WORDS, type PbftNode, type PbftNodeOptions } from './node/pbft-node.ts';
 import { openDataDir, type DataDir } from './storage/data-dir.ts';
 import { MemoryStore } from './storage/memory.ts';
 import type { TcpPeer } from './transports/tcp.ts';
@@ -145,7 +145,11 @@ export class Node extends EventEmitter<NodeEvents> {
 
   async #start(): Promise<void> {
     const { dataDir, log, ...options } = this.#plan;
-    this.#dataDir = dataDir === undefined ? undefined : await openDataDir(dataDir);
+    const warn = (message: string): void => {
+      log.warn(message);
+    };
+    this.#dataDir =
+      dataDir === undefined ? undefined : await openDataDir(dataDir, { words: REPLICA_WORDS, warn });
     try {
       const node = await openPbftNode(options, {
         ...{ store: this.#dataDir?.store ?? new MemoryStore(), log, bar: false },

@@ -80,7 +80,11 @@ export function importCommand(): Command {
     .argument('<file>', 'the file, one block a line as JSON; - for standard input')
     .addHelpText('after', '\nExample:\n  node peer import blocks.txt --difficulty 8')
     .action(async (file: string, { dataDir, difficulty }: { dataDir: string; difficulty: number }) => {
-      const folder = await openDataDir(dataDir);
+      const folder = await openDataDir(dataDir, {
+        warn: (message) => {
+          console.error(`peer: ${message}`);
+        },
+      });
       try {
         const { added, replaced } = await importRecord(readInput(file), folder.store, difficulty);
         const { height, tip } = new Chain(folder.store, difficulty);

@@ -9,7 +9,7 @@ import { painter, wantsColour } from '../../shared/text-table.ts';
 import type { PbftConfig } from '../engines/pbft/interface.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_ANSWER_LENGTH } from '../network/limits.ts';
-import { openPbftNode, type PbftNode } from '../node/pbft-node.ts';
+import { openPbftNode, REPLICA_WORDS, type PbftNode } from '../node/pbft-node.ts';
 import { pageOptions } from './http-options.ts';
 import type { Identity } from './pbft-options.ts';
 import { replicaPrompt, submitLine } from './pbft-prompt.ts';
@@ -44,6 +44,7 @@ export async function startReplica(
     { ...options, dataDir },
     {
       log,
+      words: REPLICA_WORDS,
       open: (store, onFailure) =>
         openPbftNode(
           {

@@ -2,6 +2,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Log, LogData, LogLevel, LogFormat } from '../../shared/log.ts';
 import { superviseThis, type Supervisor } from '../../shared/supervised.ts';
 import { openDataDir } from '../storage/data-dir.ts';
+import type { StoreWords } from '../storage/lmdb.ts';
 import type { Store } from '../storage/store.ts';
 
 /** How long, in milliseconds, something that still runs after everything was closed may hold up the end. */
@@ -39,6 +40,8 @@ export interface RunOptions {
 /** A kind of node. */
 export interface NodeRun<Node> {
   readonly log: Log;
+  /** What people are told of its store; those of a chain by default. */
+  readonly words?: StoreWords;
   /** @throws UserError if it can't be started; it then closes the store */
   open(store: Store, onFailure: (error: Error) => void): Promise<Node>;
   /** It runs. */
@@ -72,7 +75,12 @@ export async function runNode<Node extends { close(): Promise<void> }>(
           end();
         })
       : undefined;
-  const dataDir = await openDataDir(options.dataDir);
+  const dataDir = await openDataDir(options.dataDir, {
+    ...(run.words && { words: run.words }),
+    warn: (message) => {
+      log.warn(message);
+    },
+  });
   try {
     const node = await run.open(dataDir.store, end);
     run.onUp(node, supervisor, () => {

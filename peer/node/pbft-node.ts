@@ -15,6 +15,7 @@ import type {
 import { clientWindowOf } from '../engines/pbft/limits.ts';
 import type { PbftMessage } from '../engines/pbft/messages.ts';
 import { PbftEngine, type PbftModules } from '../engines/pbft/pbft.ts';
+import type { StoreWords } from '../storage/lmdb.ts';
 import type { Store } from '../storage/store.ts';
 import { timed } from '../storage/timed.ts';
 import type { Resolve } from '../transports/names.ts';
@@ -65,6 +66,17 @@ export interface PbftNodeParts {
   /** Finds the addresses of host names; asks the system by default. */
   readonly resolve?: Resolve;
 }
+
+/**
+ * What is told of the store of a replica. A copy of it is no remedy: it has forgotten, as an empty one has, what the
+ * replica has signed since.
+ */
+export const REPLICA_WORDS: StoreWords = {
+  damaged:
+    'move it away and let the replica fetch the state of the others; until then it counts as one of the f that may fail',
+  emptied:
+    'this replica has forgotten what it signed, and counts as one of the f that may fail until it has fetched the state of the others',
+};
 
 /** A replica that runs: the engine with its application, its connections, its store and its log. */
 export interface PbftNode extends PbftSubject {
@@ -224,6 +236,8 @@ function createEngine(config: PbftConfig, membership: PbftMembership, modules: P
   try {
     return new PbftEngine(config, membership, modules);
   } catch (error) {
+    // The store says by itself what is wrong with it, and what to do.
+    if (error instanceof UserError) throw error;
     // All that it can object to is what it reads from the store.
     throw new UserError(
       `what the data folder holds can't be used: ${messageOf(error)}; name another one with --data-dir`,

@@ -1,6 +1,6 @@
 import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
-import { openLmdbStore } from './lmdb.ts';
+import { openLmdbStore, type StoreOptions } from './lmdb.ts';
 import { lockFolder } from './lock.ts';
 import type { Store } from './store.ts';
 
@@ -16,7 +16,7 @@ export interface DataDir {
  *
  * @throws UserError if it can't be created or written to, is damaged, or another process has it
  */
-export async function openDataDir(folder: string): Promise<DataDir> {
+export async function openDataDir(folder: string, options: StoreOptions = {}): Promise<DataDir> {
   try {
     makeFolder(folder);
   } catch (error) {
@@ -24,7 +24,7 @@ export async function openDataDir(folder: string): Promise<DataDir> {
   }
   const lock = await lockFolder(folder);
   try {
-    const store = openLmdbStore(folder);
+    const store = openLmdbStore(folder, options);
     return {
       store,
       close: async () => {

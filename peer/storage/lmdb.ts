@@ -6,16 +6,7 @@
  * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
  * changed must not be taken for what was written.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
@@ -45,8 +36,27 @@ const PAGES_OF_A_TRANSACTION = 16;
 /** Share of a page that each write may take besides what is written: pages are split, and copied to be changed. */
 const PAGE_SHARE_OF_A_WRITE = 1 / 4;
 
-/** What the user can do about a damaged store. */
-const REMEDY = 'move it away and let the peer download the chain again';
+/** What people are told of a store: what becomes of one that is lost depends on what is in it. */
+export interface StoreWords {
+  /** What to do about one that is damaged. */
+  readonly damaged: string;
+  /** What to do if it was found empty and should not have been. */
+  readonly emptied: string;
+}
+
+const CHAIN_WORDS: StoreWords = {
+  damaged: 'move it away and let the peer download the chain again',
+  emptied: 'let the peer download the chain again, or stop it and put a copy of the file back',
+};
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Those of a chain by default. */
+  readonly words?: StoreWords;
+  /** Told what a person should look at, though the store is open. */
+  readonly warn?: (message: string) => void;
+}
+
 /** Hex digits of a checksum. */
 const CHECKSUM_LENGTH = 8;
 
@@ -68,15 +78,24 @@ export interface StoreSnapshot extends StoreView {
  * @throws UserError if the folder can't be made or read, or holds something else; `get` and `write` throw one as
  *   well when the disk is full or fails, or the file is damaged, and a write that failed has changed nothing
  */
-export function openLmdbStore(folder: string): Store {
+export function openLmdbStore(folder: string, { words = CHAIN_WORDS, warn }: StoreOptions = {}): Store {
   try {
     makeFolder(folder);
-    const fresh = !checkFile(folder, true);
+    const found = checkFile(folder, true, words);
+    const fresh = found !== 'store';
     checkAccess(folder, LOCK_FILE, constants.R_OK | constants.W_OK);
     checkRoom(folder, fresh);
     const database = openDatabase(folder, false);
     if (fresh) for (const changed of [folder, dirname(resolve(folder))]) syncFolder(changed);
-    return new LmdbStore(folder, database, new Room(join(folder, DATA_FILE)));
+    const store = new LmdbStore(folder, words, database, new Room(join(folder, DATA_FILE)));
+    // No fault: LMDB creates the file before it writes to it, so a kill in between, at the very first start, leaves it
+    // so. But a copy or a disk that went wrong leaves it so as well, and then something is lost.
+    if (found === 'empty') {
+      warn?.(
+        `${join(folder, DATA_FILE)} was empty, as a kill at the first start leaves it: a new store begins; if something was in it, ${words.emptied}`,
+      );
+    }
+    return store;
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error, fileFaultOf);
   }
@@ -88,22 +107,19 @@ export function openLmdbStore(folder: string): Store {
  * @throws UserError if there is no store in the folder, or it can't be read
  */
 export function openLmdbSnapshot(folder: string): StoreSnapshot {
-  const file = join(folder, DATA_FILE);
+  const none = `there is no store in ${folder}`;
   try {
-    closeSync(openSync(file, 'r'));
-  } catch (error) {
-    // What may not be looked at may well be there.
-    if (!['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''))
-      throw new UserError(`can't read ${file}: ${fileFaultOf(error)}`);
-    throw new UserError(`there is no store in ${folder}`);
-  }
-  try {
-    checkFile(folder, false);
+    const found = checkFile(folder, false, CHAIN_WORDS);
+    if (found === 'nothing') throw new UserError(none);
+    // LMDB would want to make a new one of it, may not, and crash.
+    if (found === 'empty') throw new UserError(`${none}: its ${DATA_FILE} is empty`);
     // LMDB does without it where this user may not write it.
     checkAccess(folder, LOCK_FILE, constants.F_OK);
     checkRoomOfSnapshot(folder);
     const database = openDatabase(folder, true);
-    return new LmdbStore(folder, database, undefined, { transaction: database.useReadTransaction() });
+    return new LmdbStore(folder, CHAIN_WORDS, database, undefined, {
+      transaction: database.useReadTransaction(),
+    });
   } catch (error) {
     throw failure(`can't open the store in ${folder}`, error, fileFaultOf);
   }
@@ -111,6 +127,7 @@ export function openLmdbSnapshot(folder: string): StoreSnapshot {
 
 class LmdbStore implements Store {
   private readonly folder: string;
+  private readonly words: StoreWords;
   private readonly database: Database;
   /** The room for what is written; undefined for a snapshot. */
   private readonly room: Room | undefined;
@@ -118,8 +135,15 @@ class LmdbStore implements Store {
   private readonly moment: GetOptions | undefined;
   private closing: Promise<void> | undefined;
 
-  constructor(folder: string, database: Database, room: Room | undefined, moment?: GetOptions) {
+  constructor(
+    folder: string,
+    words: StoreWords,
+    database: Database,
+    room: Room | undefined,
+    moment?: GetOptions,
+  ) {
     this.folder = folder;
+    this.words = words;
     this.database = database;
     this.room = room;
     this.moment = moment;
@@ -138,7 +162,7 @@ class LmdbStore implements Store {
     if (length < 0 || !text.endsWith(checksum(key, text, length))) {
       // The first versions wrote none: their values are JSON to the end.
       const what = text.endsWith('}') ? 'of an earlier version of this program, or is damaged' : 'damaged';
-      throw new UserError(`the store in ${this.folder} is ${what} (${key}); ${REMEDY}`);
+      throw new UserError(`the store in ${this.folder} is ${what} (${key}); ${this.words.damaged}`);
     }
     return text.slice(0, length);
   }
@@ -288,27 +312,28 @@ function checkRoomOfSnapshot(folder: string): void {
  *
  * @param alone whether nobody else has the file open: then all of it is looked at, and one that is a little too short
  *   is filled up with zeros. Where LMDB has its last pages as free they do no harm.
- * @returns whether there is a store; LMDB makes a new one of an empty file
+ * @returns what is there; LMDB makes a new store of an empty file
  * @throws UserError if it is not a store, or damaged
  */
-function checkFile(folder: string, alone: boolean): boolean {
+function checkFile(folder: string, alone: boolean, words: StoreWords): 'nothing' | 'empty' | 'store' {
   const path = join(folder, DATA_FILE);
   const { R_OK, W_OK } = constants;
-  if (!checkAccess(folder, DATA_FILE, alone ? R_OK | W_OK : R_OK)) return false;
+  if (!checkAccess(folder, DATA_FILE, alone ? R_OK | W_OK : R_OK)) return 'nothing';
   const file = openSync(path, alone ? 'r+' : 'r');
   try {
     const { size } = fstatSync(file);
-    if (size === 0) return false;
+    if (size === 0) return 'empty';
     const meta = readLmdbMeta(file);
     if (meta === undefined)
-      throw new UserError(`${path} is not a store of this program, or is damaged; ${REMEDY}`);
+      throw new UserError(`${path} is not a store of this program, or is damaged; ${words.damaged}`);
     const expected = (meta.lastPage + 1) * meta.pageSize;
-    if (size < expected - MOST_FREE_AT_END) throw new UserError(`the end of ${path} is missing; ${REMEDY}`);
-    if (!alone) return true;
+    if (size < expected - MOST_FREE_AT_END)
+      throw new UserError(`the end of ${path} is missing; ${words.damaged}`);
+    if (!alone) return 'store';
     if (size < expected) ftruncateSync(file, expected);
     const fault = lmdbFault(file, meta);
-    if (fault !== undefined) throw new UserError(`${path} is damaged (${fault}); ${REMEDY}`);
-    return true;
+    if (fault !== undefined) throw new UserError(`${path} is damaged (${fault}); ${words.damaged}`);
+    return 'store';
   } finally {
     closeSync(file);
   }

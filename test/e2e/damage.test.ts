@@ -333,6 +333,85 @@ describe('a folder that can not be used ends the start with a sentence', () => {
   });
 });
 
+describe('a data file that is empty or no store', () => {
+  const START = ['--bind', LOOPBACK, '--port', '0', '--http-port', '0', '--log-format', 'json'];
+  const kinds = [
+    {
+      kind: 'a peer',
+      args: ['peer', '--miner-port', '0', ...START],
+      emptied: /: a new store begins; if something was in it, let the peer download the chain again, or stop/,
+      damaged: /is not a store .*; move it away and let the peer download the chain again$/,
+    },
+    {
+      kind: 'a replica',
+      args: ['peer', 'pbft', 'start', '--index', '0', '--nodes', '4', ...START],
+      emptied: /: a new store begins; if something was in it, this replica has forgotten what it signed/,
+      damaged: /is not a store .*; move it away and let the replica fetch the state of the others; /,
+    },
+  ];
+
+  function folderWith(lab: Lab, content: string): string {
+    const folder = lab.path('data');
+    mkdirSync(folder);
+    writeFileSync(join(folder, FILE), content);
+    return folder;
+  }
+
+  it.each(kinds)('($kind) begins a new store of an empty one, and warns once', async ({ args, emptied }) => {
+    const lab = newLab();
+    const folder = folderWith(lab, '');
+    for (const expected of [[expect.stringMatching(emptied)], []]) {
+      const program = lab.run(...args, '--data-dir', folder);
+      await eventually('it is up', () => {
+        if (!program.alive) throw new Error(program.explain());
+        return program.records.some(({ message }) => message.endsWith(' is up'));
+      });
+      await program.kill('SIGTERM');
+      const warned = program.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
+      expect(warned.filter((message) => message.includes(FILE))).toEqual(expected);
+    }
+  });
+
+  it.each(kinds)('($kind) is told what to do about a damaged one', async ({ args, damaged }) => {
+    const lab = newLab();
+    const folder = folderWith(lab, 'not a store');
+    expect(await sentenceOf(lab.run(...args, '--data-dir', folder))).toMatch(damaged);
+  });
+
+  it('(a replica) is told the same of a value that has changed, and nothing else', async () => {
+    const lab = newLab();
+    const folder = lab.path('data');
+    const args = [...(kinds[1]?.args ?? []), '--data-dir', folder];
+    const first = lab.run(...args);
+    await eventually('it is up', () => first.records.some(({ message }) => message === 'replica is up'));
+    await first.kill('SIGTERM');
+    const bytes = readFileSync(join(folder, FILE));
+    // The digits that say whose store it is, wherever they lie in the file.
+    const owner = /[0-9a-f]{64}/.exec(bytes.toString('latin1'))?.[0] ?? '';
+    expect(owner).not.toBe('');
+    for (let at = -1; (at = bytes.indexOf(owner, at + 1)) >= 0;)
+      bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    writeFileSync(join(folder, FILE), bytes);
+    expect(await sentenceOf(lab.run(...args))).toMatch(
+      /^peer: the store in \S+ is damaged \(\S+\); move it away and let the replica fetch the state of the others; [^;]+$/,
+    );
+  });
+
+  it('can not be exported if it is empty, and an import warns', async () => {
+    const lab = newLab();
+    const folder = folderWith(lab, '');
+    const data = ['--data-dir', folder];
+    expect(await sentenceOf(lab.run('peer', 'export', ...data))).toBe(
+      `peer: there is no store in ${folder}: its data.mdb is empty`,
+    );
+    const program = lab.run('peer', 'import', 'blocks.txt', ...data);
+    expect((await program.ended).code).toBe(0);
+    expect(program.lines).toContainEqual(
+      expect.stringMatching(/^peer: \S+ was empty, .*: a new store begins; /),
+    );
+  });
+});
+
 describe.concurrent('a damaged store', () => {
   const lab = new Lab();
   const chain = buildChain(600, { difficulty: DIFFICULTY });

@@ -197,12 +197,23 @@ describe('a damaged file', () => {
     }
   }
 
-  it('that is empty, as after a crash while it was made, is a new store', async () => {
+  it('that is empty, as after a crash while it was made, is a new store, which is said once', async () => {
     mkdirSync(folder);
-    writeFileSync(join(folder, 'data.mdb'), '');
-    const store = openLmdbStore(folder);
+    const file = join(folder, 'data.mdb');
+    writeFileSync(file, '');
+    // Where it is only read there is nothing to make of it.
+    expect(() => openLmdbSnapshot(folder)).toThrow(`there is no store in ${folder}: its data.mdb is empty`);
+    const warnings: string[] = [];
+    const warn = (message: string): void => void warnings.push(message);
+    const store = openLmdbStore(folder, { warn });
     expect(readBatch(store)).toBeUndefined();
     await store.close();
+    await openLmdbStore(folder, { warn }).close();
+    rmSync(file);
+    await openLmdbStore(folder, { warn }).close();
+    expect(warnings).toEqual([
+      `${file} was empty, as a kill at the first start leaves it: a new store begins; if something was in it, let the peer download the chain again, or stop it and put a copy of the file back`,
+    ]);
   });
 });
 
@@ -260,7 +271,7 @@ describe('a snapshot', () => {
       if (administrator) process.seteuid?.(65_534);
       try {
         expect(() => openLmdbSnapshot(folder)).toThrow(
-          `can't read ${file}: this user may not do that (EACCES)`,
+          /^can't open the store in .*: this user may not do that \(EACCES\)/,
         );
       } finally {
         if (administrator) process.seteuid?.(0);
