@@ -612,7 +612,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
           else this.digest.number(-1);
         }
         this.trace(node, 'stored', { keys: effect.writes.length });
-        if (node.honest) this.run.onStore(node);
+        if (node.honest) this.run.onStore(node, effect.writes);
         break;
       case 'reply':
         this.reply(node, effect.id, effect.result);

@@ -19,6 +19,11 @@ export class SimulatedStore implements StoreView {
   writes = 0;
   private readonly values = new Map<string, string>();
 
+  /** How many keys it holds. */
+  get size(): number {
+    return this.values.size;
+  }
+
   get(key: string): string | undefined {
     return this.values.get(key);
   }

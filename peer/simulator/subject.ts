@@ -35,7 +35,7 @@ export interface SimulatedNode {
   /** Whether it runs at the moment. */
   readonly up: boolean;
   /** What it has stored: also while it is down. */
-  readonly store: StoreView;
+  readonly store: StoreView & { readonly size: number };
 }
 
 /** What a Byzantine node can do. It runs a true engine as well, whose messages pass through its hands. */
@@ -134,7 +134,7 @@ export interface SubjectRun<T extends EngineTypes> {
   /** An honest node is about to send a message, to one or to several. */
   onSend(node: SimulatedNode, message: T['message']): void;
   /** An honest node has carried out a store effect. */
-  onStore(node: SimulatedNode): void;
+  onStore(node: SimulatedNode, writes: readonly StoreWrite[]): void;
   /** An honest node answers a request: what it promises must be in its store by now, as a crash may come next. */
   onReply(node: SimulatedNode, request: T['request'], result: T['result']): void;
   /** Faults have stopped: what comes now are the goals. */

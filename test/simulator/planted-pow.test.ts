@@ -145,6 +145,35 @@ describe('a planted fault is found', () => {
     expect(found(fault)).toBe(CHECKERS.told);
   });
 
+  it('when a user is told of a block before it is stored', () => {
+    const fault: Fault = (effects) => {
+      const told = effects.filter(({ type }) => type === 'notify');
+      return [...told, ...effects.filter(({ type }) => type !== 'notify')];
+    };
+    expect(found(fault)).toBe(CHECKERS.told);
+  });
+
+  it('when a block of the chain is deleted, below all that is looked at', () => {
+    const block = 'b/0000/000002';
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'store' && effect.writes.some(({ key }) => key === 'b/0000/000006')
+          ? { ...effect, writes: [...effect.writes, { type: 'delete', key: block }] }
+          : effect,
+      );
+    expect(found(fault)).toBe(CHECKERS.kept);
+  });
+
+  it('when blocks that are in no chain are left where they are', () => {
+    const fault: Fault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'store' && effect.writes.some(({ key }) => key === 'b/0000/000002')
+          ? { ...effect, writes: [...effect.writes, { type: 'put', key: 'b/0009/000002', value: '{}' }] }
+          : effect,
+      );
+    expect(found(fault)).toBe('blocks that are in no chain any more are deleted');
+  });
+
   it('when a block is acknowledged that is not stored', () => {
     const fault: Fault = (effects, event) =>
       event.type === 'request' && event.request.kind === 'submit-block'

@@ -6,7 +6,7 @@ import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import type { PowTypes } from '../../peer/simulator/pow/types.ts';
 import type { Distribution, RunReport } from '../../peer/simulator/report.ts';
 import type { SimulatedNode, World } from '../../peer/simulator/subject.ts';
-import { MemoryStore } from '../../peer/storage/memory.ts';
+import { SimulatedStore } from '../../peer/simulator/store.ts';
 import * as plant from './plant.ts';
 
 const SECOND = 1_000;
@@ -40,7 +40,7 @@ describe('all nodes to agree again', () => {
       index,
       honest: true,
       up: true,
-      store: new MemoryStore(),
+      store: new SimulatedStore(),
     }));
     private time = 0;
     private readonly due: { at: number; run: () => void }[] = [];

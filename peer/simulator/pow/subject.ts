@@ -8,7 +8,7 @@ import type { PowConfig, PowNotice, PowRequest, PowResult } from '../../engines/
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { PowEngine } from '../../engines/pow/pow.ts';
 import { MemoryStore } from '../../storage/memory.ts';
-import type { StoreView } from '../../storage/store.ts';
+import type { StoreView, StoreWrite } from '../../storage/store.ts';
 import type { Chance } from '../chance.ts';
 import { AddressTable } from '../peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../report.ts';
@@ -174,6 +174,8 @@ class PowRun implements SubjectRun<PowTypes> {
   /** When each node, or the one that has its place now, started for the first time; undefined before. */
   private readonly cameAt: (number | undefined)[] = [];
   private readonly agreement: Agreement;
+  /** Honest nodes that may still hold blocks of chains that were given up. */
+  private unswept = new Set<SimulatedNode>();
   private readonly reorgs: number[] = [];
   private readonly reorgsOf: number[] = [];
   private readonly messagesOf = new Map<string, readonly string[]>();
@@ -226,6 +228,14 @@ class PowRun implements SubjectRun<PowTypes> {
         checker: 'two consensus periods after healing all honest nodes have the same tip',
         limit: 2 * period,
         missing: () => this.disagreement(),
+      },
+      {
+        checker: 'blocks that are in no chain any more are deleted',
+        limit: period,
+        begin: () => {
+          this.unswept = new Set(this.honest);
+        },
+        missing: () => this.leftovers(),
       },
       {
         checker: 'every word that reached a node and has not gone with a crash is in the chain of all',
@@ -300,8 +310,8 @@ class PowRun implements SubjectRun<PowTypes> {
     this.watches[node.index]?.onSend(message);
   }
 
-  onStore(node: SimulatedNode): void {
-    this.watches[node.index]?.look();
+  onStore(node: SimulatedNode, writes: readonly StoreWrite[]): void {
+    this.watches[node.index]?.onStore(writes);
     this.agreement.hold(node, this.watches[node.index]?.tip);
   }
 
@@ -550,6 +560,16 @@ class PowRun implements SubjectRun<PowTypes> {
     }
     if (holders.size <= 1) return undefined;
     return [...holders].map(([tip, nodes]) => `nodes ${nodes.join(', ')} have ${tip}`).join('; ');
+  }
+
+  /** Who has not been seen yet, since this goal was set, to hold nothing but his chain and the record of it. */
+  private leftovers(): string | undefined {
+    for (const node of this.unswept) {
+      const length = this.watches[node.index]?.hashes.length ?? 0;
+      if (node.store.size <= length + 1) this.unswept.delete(node);
+    }
+    if (this.unswept.size === 0) return undefined;
+    return `nodes ${[...this.unswept].map(({ index }) => index).join(', ')} still have others`;
   }
 
   private missingWords(): string | undefined {

@@ -89,6 +89,14 @@ export class LayoutReader {
   }
 }
 
+/** Whether a key is that of a block of a chain that is laid out so. */
+export function isOfChain({ height, segments }: Layout, key: string): boolean {
+  const [, branch = '', at = ''] = /^b\/(\w+)\/(\w+)$/.exec(key) ?? [];
+  const place = parseInt(at, 36);
+  const holder = segments.findLast(({ from }) => from <= place);
+  return place < height && holder?.branch === parseInt(branch, 36);
+}
+
 /** Reads blocks of stored chains. Their keys are remembered: one node after the other stores the same heights. */
 export class BlockReader {
   /** By branch and height. */

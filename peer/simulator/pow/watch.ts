@@ -6,10 +6,11 @@ import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
 import { SEEN_ID_LIFETIME } from '../../engines/pow/limits.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { claimKey } from '../../engines/pow/sync.ts';
+import type { StoreWrite } from '../../storage/store.ts';
 import type { SimulatedNode, World } from '../subject.ts';
 import { Ballot, beats, type Candidate } from './ballot.ts';
 import type { PowTypes } from './types.ts';
-import { BlockReader, LayoutReader, storedHash, type Layout, type Verify } from './verifier.ts';
+import { BlockReader, isOfChain, LayoutReader, storedHash, type Layout, type Verify } from './verifier.ts';
 
 /** The checkers, each by the sentence that it holds the node to. */
 export const CHECKERS = {
@@ -161,8 +162,25 @@ export class NodeWatch {
     if (message.type === 'STATS_REPLY') this.ballot.add(message, from);
   }
 
+  /** The node has carried out writes: what is deleted must be in no chain, and the rest be a better chain, if any. */
+  onStore(writes: readonly StoreWrite[]): void {
+    this.look();
+    const { node, common } = this;
+    for (const { type, key } of writes) {
+      if (type !== 'delete' || node.store.get(key) !== undefined) continue;
+      if (isOfChain(common.layouts.read(node.store), key)) this.violate('kept', `it deletes ${key}`);
+    }
+  }
+
   onNotice(notice: PowNotice): void {
     switch (notice.kind) {
+      case 'block':
+        this.mustHave(notice.block, 'told', 'it tells its user of');
+        break;
+      case 'chain-adopted':
+        if (notice.height !== this.hashes.length || notice.hash !== this.tip)
+          this.violate('told', `it tells its user of ${notice.height} blocks, ${notice.hash}`);
+        break;
       case 'consensus-started':
         this.ballot.begin(this.hooks.asked());
         this.choosing = true;
