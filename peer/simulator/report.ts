@@ -76,14 +76,23 @@ export interface FaultSpan {
   readonly nodes: readonly number[];
 }
 
+/** What an engine's nodes have in common where they agree, and what it means if they have several of it. */
+export interface TipWords {
+  /** In the plural: "branches". */
+  readonly name: string;
+  readonly title: string;
+  readonly caption: string;
+}
+
 /** How far each node had got, over time. */
 export interface Timeline {
   /** Simulated seconds of the samples. */
   readonly seconds: readonly number[];
   /** For each node, its progress at each of them. */
   readonly progress: readonly (readonly number[])[];
-  /** How many different tips the honest nodes that were up had at each of them: more than one is a fork. */
+  /** How many different tips the honest nodes that were up had: the most at the same time since the sample before. */
   readonly tips: readonly number[];
+  readonly tipWords: TipWords;
   readonly faults: readonly FaultSpan[];
   /** Faults that came after those, and are left out. */
   readonly furtherFaults: number;

@@ -49,9 +49,15 @@ const RECONNECT_DELAY = 1_000 * MS;
 const GAUGE_INTERVAL = 64;
 /** Events at one and the same microsecond after which a run is called stuck. */
 const MAX_SIMULTANEOUS = 2_000_000;
-/** How often goals are looked at, and how many samples a timeline has. */
+/** How often goals are looked at. */
 const GOAL_INTERVAL = SECOND;
+/**
+ * How many samples of the time with faults a timeline has. Nodes catch up in a small part of that, so after healing
+ * samples are so many times closer together; but no two are closer than a second, as in that time little happens.
+ */
 const SAMPLES = 400;
+const HEALING_SAMPLES = 16;
+const LEAST_SAMPLE_INTERVAL = SECOND;
 
 /** What stands for everything that happens to a node in a digest; messages have higher codes, by their types. */
 const CODES = {
@@ -121,6 +127,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     payload: undefined,
     size: 0,
   };
+  /** Samples begun so far, and how many of these before everything healed. */
+  private sampled = 0;
+  private sampledBeforeHealing = 0;
   private goal = -1;
   private goalDue = Infinity;
   private healedAt = Infinity;
@@ -191,7 +200,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.call(this.faultEnd, () => {
       this.heal();
     });
-    if (hooks.timeline === true) this.sample();
+    this.sample();
   }
 
   /** How much of the time with faults is over, from 0 to 1. */
@@ -351,6 +360,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   /** What is told at the end. */
   report(): RunReport {
     const { run, network } = this;
+    if (this.hooks.timeline === true) {
+      this.told(() => {
+        this.look();
+      }, undefined);
+    }
     const { figures, distributions } = this.told(() => run.figures(), { figures: [], distributions: [] });
     const described = this.nodes.map((node) => this.told(() => run.describe(node), {}));
     return {
@@ -397,6 +411,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         this.hooks.timeline === true
           ? {
               ...this.samples,
+              tipWords: this.subject.tipWords,
               faults: this.spans(),
               furtherFaults: this.faults.furtherSpans,
               healedAt: Math.min(this.healedAt, this.queue.time) / SECOND,
@@ -821,6 +836,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private heal(): void {
     this.healedAt = this.queue.time;
     this.trace(undefined, 'healed');
+    this.sampledBeforeHealing = this.sampled;
+    this.sample();
     this.network.settings = healed(this.network.settings);
     this.faults.end();
     for (const node of this.nodes) {
@@ -857,15 +874,39 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     }
   }
 
+  /** Looks at all nodes, now and again and again, where a timeline is kept. */
   private sample(): void {
-    this.samples.seconds.push(this.queue.time / SECOND);
-    for (const node of this.nodes) this.samples.progress[node.index]?.push(this.run.progress(node));
-    const agreeing = this.nodes.filter(({ honest, up }) => honest && up);
-    this.samples.tips.push(new Set(agreeing.map((node) => this.run.tip(node))).size);
-    this.call(this.queue.time + Math.max(SECOND, this.faultEnd / SAMPLES), () => {
+    if (this.hooks.timeline !== true) return;
+    this.look();
+    const turn = ++this.sampled;
+    this.call(this.queue.time + this.sampleInterval(), () => {
       // To look is nothing that happens.
       this.events--;
-      this.sample();
+      // Healing brings a sample before this one was due, which has the next one follow earlier.
+      if (turn === this.sampled) this.sample();
     });
+  }
+
+  private sampleInterval(): number {
+    const interval = this.faultEnd / SAMPLES;
+    if (this.healedAt === Infinity) return Math.max(LEAST_SAMPLE_INTERVAL, interval);
+    // A goal may be waited for much longer than there were faults: the longer it takes, the rarer they are.
+    const doublings = Math.floor((this.sampled - this.sampledBeforeHealing) / SAMPLES);
+    return Math.max(LEAST_SAMPLE_INTERVAL, interval / HEALING_SAMPLES) * 2 ** doublings;
+  }
+
+  private look(): void {
+    const { seconds, progress, tips } = this.samples;
+    const now = this.queue.time / SECOND;
+    const values = this.nodes.map((node) => this.run.progress(node));
+    const most = this.run.mostTips();
+    // What is looked at twice at a time, as when the run ends with a sample, is one sample.
+    const place = seconds.at(-1) === now ? seconds.length - 1 : seconds.length;
+    seconds[place] = now;
+    for (const [index, value] of values.entries()) {
+      const line = progress[index];
+      if (line !== undefined) line[place] = value;
+    }
+    tips[place] = Math.max(tips[place] ?? 0, most);
   }
 }

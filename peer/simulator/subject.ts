@@ -6,7 +6,7 @@ import type { Codec, Engine } from '../engines/engine.ts';
 import type { StoreView, StoreWrite } from '../storage/store.ts';
 import type { Chance } from './chance.ts';
 import type { PeerTable } from './peers.ts';
-import type { Distribution, Figure, NodeRow } from './report.ts';
+import type { Distribution, Figure, NodeRow, TipWords } from './report.ts';
 import type { SettingSpec } from './settings.ts';
 
 /** The types of an engine, in one. */
@@ -143,8 +143,11 @@ export interface SubjectRun<T extends EngineTypes> {
   readonly goals: readonly LivenessGoal[];
   /** How far a node has got: what is drawn over time. */
   progress(node: SimulatedNode): number;
-  /** What a node stands on, in a short text: nodes that agree have the same. */
-  tip(node: SimulatedNode): string;
+  /**
+   * How many different tips, or whatever else nodes that agree have in common, honest nodes that were up had at the same
+   * time: the most since this was asked last, as forks come and go between two samples.
+   */
+  mostTips(): number;
   /** What the engine tells of the run as a whole. */
   figures(): { readonly figures: readonly Figure[]; readonly distributions: readonly Distribution[] };
   /** What it tells of one node. */
@@ -175,5 +178,7 @@ export interface Subject<T extends EngineTypes> {
   readonly checkers: readonly string[];
   /** What a node's progress is called: "height". */
   readonly progressName: string;
+  /** What {@link SubjectRun.mostTips} counts. */
+  readonly tipWords: TipWords;
   begin(world: World<T>): SubjectRun<T>;
 }

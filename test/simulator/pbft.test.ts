@@ -52,6 +52,31 @@ describe('nodes that may do anything', () => {
   });
 });
 
+describe('the most views of honest nodes between two samples', () => {
+  /** How many there were, over time, and how often a node has changed its view. */
+  function views(crashes: number): { counts: readonly number[]; changes: number } {
+    const settings = { nodes: 7, hours: 0.2, latency: 1, 'view-change-timeout': 2, crashes, down: 8 };
+    const report = simulation(pbftSubject, settings, [], { timeline: true }).finish();
+    const changes = report.figures.find(({ title }) => title === 'view changes')?.value ?? 0;
+    // Before the first sample nobody had started.
+    return { counts: report.timeline?.tips.slice(1) ?? [], changes };
+  }
+
+  it('are more than one when the view changes, though that takes but a few milliseconds', () => {
+    const { counts, changes } = views(100);
+    expect(changes).toBeGreaterThan(0);
+    const changing = counts.filter((count) => count > 1);
+    expect(changing.length).toBeGreaterThan(0);
+    expect(changing.length).toBeLessThan(counts.length / 10);
+  });
+
+  it('are one where all are in the same view, however far they have got', () => {
+    const { counts, changes } = views(0);
+    expect(changes).toBe(0);
+    expect(new Set(counts)).toEqual(new Set([1]));
+  });
+});
+
 describe('a member that misbehaves as a client only', () => {
   it('has no primary given up, though it tells each member something else', () => {
     // It often stays away for longer than the time-out: what the primary then lacks has to be passed on to it

@@ -73,6 +73,60 @@ describe('all nodes to agree again', () => {
     }
   }
 
+  describe('the most branches since it was asked', () => {
+    /** Says what chain a node has: each letter is a block. */
+    function forking(): {
+      world: StillWorld;
+      agreement: Agreement;
+      hold: (node: number, chain: string) => void;
+    } {
+      const world = new StillWorld();
+      const chains: string[][] = [];
+      const agreement = new Agreement(world as unknown as World<PowTypes>, (index) => chains[index] ?? []);
+      const hold = (index: number, chain: string): void => {
+        const hashes = Array.from(chain, (_, place) => chain.slice(0, place + 1));
+        chains[index] = hashes;
+        agreement.hold(world.node(index), hashes.at(-1));
+      };
+      return { world, agreement, hold };
+    }
+
+    it('are those of a fork that is over by then, and the next time only what is left of it', () => {
+      const { agreement, hold } = forking();
+      for (const node of [0, 1, 2]) hold(node, 'a');
+      expect(agreement.mostBranches()).toBe(1);
+      hold(0, 'ab');
+      hold(1, 'ac');
+      hold(2, 'ad');
+      hold(2, 'acd');
+      hold(0, 'acd');
+      expect(agreement.mostBranches()).toBe(3);
+      expect(agreement.mostBranches()).toBe(1);
+    });
+
+    it('do not count who lags behind, however far, nor who has nothing yet', () => {
+      const { agreement, hold } = forking();
+      hold(2, '');
+      expect(agreement.mostBranches()).toBe(1);
+      hold(0, 'abcdef');
+      hold(1, 'ab');
+      hold(0, 'abcdefg');
+      expect(agreement.mostBranches()).toBe(1);
+      hold(1, 'abx');
+      expect(agreement.mostBranches()).toBe(2);
+    });
+
+    it('do not count who is down when it is asked', () => {
+      const { world, agreement, hold } = forking();
+      hold(0, 'ab');
+      hold(1, 'ac');
+      world.node(1).up = false;
+      expect(agreement.mostBranches()).toBe(2);
+      expect(agreement.mostBranches()).toBe(1);
+      expect(agreement.spans).toEqual([]);
+    });
+  });
+
   /** Three nodes that have the same tip. */
   function agreed(): { world: StillWorld; agreement: Agreement } {
     const world = new StillWorld();

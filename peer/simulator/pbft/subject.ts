@@ -146,6 +146,9 @@ class PbftRun implements SubjectRun<PbftTypes> {
   private readonly plot = new Map<string, string>();
   private readonly secondStores = new Map<number, MemoryStore>();
   private resting = false;
+  /** The view of each honest node, and the most different ones at the same time since that was asked last. */
+  private readonly views: (number | undefined)[] = [];
+  private mostViews = 0;
   /** How far the nodes were when everything healed. */
   private healed: { readonly view: number; readonly executed: number } | undefined;
 
@@ -201,7 +204,9 @@ class PbftRun implements SubjectRun<PbftTypes> {
 
   onStart(node: SimulatedNode): void {
     this.lives[node.index] = (this.lives[node.index] ?? 0) + 1;
-    this.watches[node.index]?.onStart(this.statusOf(node)?.executed ?? 0);
+    const { executed = 0, view = 0 } = this.statusOf(node) ?? {};
+    this.watches[node.index]?.onStart(executed);
+    if (node.honest) this.onView(node, view);
   }
 
   onReplaced(node: SimulatedNode): void {
@@ -214,6 +219,9 @@ class PbftRun implements SubjectRun<PbftTypes> {
     if (!node.honest) return;
     this.watches[node.index]?.onNotice(notice);
     const { tally } = this;
+    if (notice.kind === 'view-change-started' || notice.kind === 'view-entered') {
+      this.onView(node, notice.view);
+    }
     if (notice.kind === 'answered') this.onAnswer(node, notice);
     else if (notice.kind === 'view-change-started') tally.viewChanges++;
     else if (notice.kind === 'checkpoint') tally.checkpoints++;
@@ -246,8 +254,10 @@ class PbftRun implements SubjectRun<PbftTypes> {
     return this.statusOf(node)?.executed ?? 0;
   }
 
-  tip(node: SimulatedNode): string {
-    return `view ${this.statusOf(node)?.view ?? 0}`;
+  mostTips(): number {
+    const { mostViews } = this;
+    this.mostViews = this.differentViews();
+    return mostViews;
   }
 
   figures(): { figures: Figure[]; distributions: Distribution[] } {
@@ -412,6 +422,15 @@ class PbftRun implements SubjectRun<PbftTypes> {
     return this.world.nodes.filter(({ honest }) => honest);
   }
 
+  private onView({ index }: SimulatedNode, view: number): void {
+    this.views[index] = view;
+    this.mostViews = Math.max(this.mostViews, this.differentViews());
+  }
+
+  private differentViews(): number {
+    return new Set(this.honest.flatMap(({ index, up }) => (up ? [this.views[index]] : []))).size;
+  }
+
   private unanswered(): string | undefined {
     const open = [...this.operations.values()].filter(
       ({ answered, node, life }) => !answered && this.lives[node.index] === life,
@@ -472,5 +491,11 @@ export const pbftSubject: Subject<PbftTypes> = {
   maxMessage: MAX_RECEIVED,
   checkers: Object.values(CHECKERS),
   progressName: 'executed',
+  tipWords: {
+    name: 'views',
+    title: 'Views that honest nodes are in',
+    caption:
+      'The most at the same time since the sample before, of nodes that are up. More than one is no fork: a view change is under way, or a node has yet to hear of it.',
+  },
   begin: (world) => new PbftRun(world),
 };

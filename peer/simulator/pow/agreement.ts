@@ -21,9 +21,21 @@ export class Agreement {
   private since: number | undefined;
   /** Whether a look at who is down is to come. */
   private looking = false;
+  private readonly chainOf: (index: number) => readonly string[];
+  /** The most branches at the same time since it was asked last. */
+  private most = 0;
 
-  constructor(world: World<PowTypes>) {
+  /** @param chainOf the hashes of a node's chain; it ends in what the node was last said to hold */
+  constructor(world: World<PowTypes>, chainOf: (index: number) => readonly string[] = () => []) {
     this.world = world;
+    this.chainOf = chainOf;
+  }
+
+  /** The most branches that nodes stood on at the same time since this was asked last. */
+  mostBranches(): number {
+    const { most } = this;
+    this.most = this.branches();
+    return most;
   }
 
   /** An honest node has started, or stored something: its chain ends in that tip, undefined if it has none. */
@@ -33,6 +45,8 @@ export class Agreement {
     this.leaveOut();
     this.set(index, tip);
     this.reckon();
+    // There are no more branches than tips, so most of the time there is nothing to count.
+    if (this.holders.size > this.most) this.most = Math.max(this.most, this.branches());
   }
 
   /** Nodes may have gone down: those that have are left out. */
@@ -62,6 +76,26 @@ export class Agreement {
       this.spans.push(Math.round((now - this.since) * 1000) / 1000);
       this.since = undefined;
     }
+  }
+
+  /**
+   * How many branches nodes that are up stand on: a tip that is in the chain of another node is not one of its own, or
+   * every block would look like a fork while it is on its way.
+   */
+  private branches(): number {
+    const chains = new Map<string, readonly string[]>();
+    for (const { index, up } of this.world.nodes) {
+      const tip = this.tips[index];
+      if (up && tip !== undefined && !chains.has(tip)) chains.set(tip, this.chainOf(index));
+    }
+    if (chains.size <= 1) return chains.size;
+    let count = 0;
+    for (const [tip, { length }] of chains) {
+      let within = tip === '';
+      for (const other of chains.values()) within ||= other.length > length && other[length - 1] === tip;
+      if (!within) count++;
+    }
+    return count;
   }
 
   /** Looks who is down, again and again, while nodes are apart. */

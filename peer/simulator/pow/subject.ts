@@ -213,7 +213,7 @@ class PowRun implements SubjectRun<PowTypes> {
           asked: () => this.askedBy(node),
         }),
     );
-    this.agreement = new Agreement(world);
+    this.agreement = new Agreement(world, (index) => this.watches[index]?.hashes ?? []);
     const share = world.setting('miners') / 100;
     const { nodes } = world;
     const willing = nodes.filter(({ honest }) => !honest || this.chance.happens(share));
@@ -328,8 +328,8 @@ class PowRun implements SubjectRun<PowTypes> {
     return this.engines[node.index]?.status().height ?? 0;
   }
 
-  tip(node: SimulatedNode): string {
-    return this.engines[node.index]?.status().hash?.slice(0, 16) ?? '';
+  mostTips(): number {
+    return this.agreement.mostBranches();
   }
 
   figures(): { figures: Figure[]; distributions: Distribution[] } {
@@ -634,5 +634,11 @@ export const powSubject: Subject<PowTypes> = {
   maxMessage: MAX_UDP,
   checkers: Object.values(CHECKERS),
   progressName: 'height',
+  tipWords: {
+    name: 'branches',
+    title: 'Branches that honest nodes stand on',
+    caption:
+      'The most at the same time since the sample before, of nodes that are up. More than one is a fork; a node that only lags behind has no branch of its own.',
+  },
   begin: (world) => new PowRun(world),
 };
