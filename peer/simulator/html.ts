@@ -11,7 +11,7 @@ import { SETTINGS, type SettingSpec } from './settings.ts';
 
 /** Colours that lines have in turn, by their names in style.css. */
 const LINE_COLORS = 8;
-/** Colours of faults; those of a kind that is not here come in turn. */
+/** Colours of faults, all of them told apart; those of a kind that is not here come in turn. */
 const FAULT_COLORS: Readonly<Record<string, string>> = {
   down: 'bad',
   replaced: 'series-2',
@@ -20,6 +20,7 @@ const FAULT_COLORS: Readonly<Record<string, string>> = {
   'one-way': 'series-4',
   'isolate-one': 'series-7',
   clogged: 'series-5',
+  'clock set': 'series-1',
 };
 /** More lines than that have no legend, and lanes only for nodes that something happened to. */
 const MAX_LEGEND = 16;
@@ -176,14 +177,14 @@ function figuresCard({ figures, faults, network }: RunReport): Markup {
 
 function plotsCard(report: RunReport, timeline: ReportTimeline): Markup {
   const { progressName } = report;
-  const faults = report.timeline?.faults ?? [];
+  const { faults = [], tipWords } = report.timeline ?? {};
   const kinds = [...new Set(faults.map(({ kind }) => kind))];
   return card(
     'Over time',
     markup`<p class="muted small">Simulated time. Drag to zoom in, double-click to see everything again; in a plot, the arrow keys move the cursor and Escape takes it away.</p>
 ${plot('progress', capitalised(progressName), timeline.progress.length <= MAX_LEGEND ? lineLegend(timeline.progress) : [])}
 ${plot('behind', `Behind the highest ${progressName}, honest nodes`, lineLegend(timeline.behind))}
-${plot('tips', 'Different tips among honest nodes that are up: more than one is a fork')}
+${plot('tips', tipWords?.title ?? '', [], tipWords?.caption)}
 ${
   timeline.lanes.length === 0
     ? markup`<p class="muted small">No fault that lasts: no partition, no crash, no slow node.</p>`
@@ -394,24 +395,25 @@ function table({
       ? markup`<th scope="row" class="${headNowrap ? 'nowrap' : ''}">${content}</th>`
       : markup`<td class="${kind(place)}">${content}</td>`;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<caption>${caption}</caption>
+<caption><span>${caption}</span></caption>
 <thead><tr>${heads.map((head, place) => markup`<th scope="col" class="${kind(place)}">${head}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => markup`<tr>${row.map(cell)}</tr>\n`)}</tbody>
 </table></div>`;
 }
 
-function plot(id: string, title: string, entries: readonly LegendEntry[] = []): Markup {
+function plot(id: string, title: string, entries: readonly LegendEntry[] = [], explanation?: string): Markup {
   return markup`<figure class="plot">
 <figcaption><span class="plot-title">${title}</span><output class="plot-readout" id="${id}-readout"></output></figcaption>
 <div class="plot-area" id="${id}"></div>
 ${legend(entries)}
+${explanation === undefined ? undefined : markup`<p class="muted small">${explanation}</p>`}
 </figure>`;
 }
 
 interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly shape: 'line' | 'dashed' | 'block';
+  readonly shape: ReportLine['shape'] | 'block';
 }
 
 function legend(entries: readonly LegendEntry[]): Markup | undefined {
@@ -423,7 +425,7 @@ function legend(entries: readonly LegendEntry[]): Markup | undefined {
 }
 
 function lineLegend(lines: readonly ReportLine[]): LegendEntry[] {
-  return lines.map(({ label, color, dashed }) => ({ label, color, shape: dashed ? 'dashed' : 'line' }));
+  return lines.map(({ label, color, shape }) => ({ label, color, shape }));
 }
 
 function bar(share: number, color = 'accent'): Markup {
@@ -432,12 +434,12 @@ function bar(share: number, color = 'accent'): Markup {
 
 function timelineData(report: RunReport, timeline: Timeline): ReportTimeline {
   const { nodes, progressName, simulatedSeconds } = report;
-  const { seconds, tips, faults, healedAt } = timeline;
+  const { seconds, tips, tipWords, faults, healedAt } = timeline;
   const honest = nodes.length - report.settings.byzantine.length;
   const progress = timeline.progress.map((values, index): ReportLine => ({
     label: nodeLabel(report, index),
     color: index < honest ? `series-${(index % LINE_COLORS) + 1}` : 'bad',
-    dashed: index >= honest,
+    shape: index >= honest ? 'dashed' : lineShape(index),
     values,
   }));
   const sorted = seconds.map((_, place) =>
@@ -457,25 +459,31 @@ function timelineData(report: RunReport, timeline: Timeline): ReportTimeline {
   const furthest = behind((count) => count - 1);
   const heights = sorted.at(-1) ?? [];
   const span = `over ${duration(simulatedSeconds)} of simulated time`;
-  const forked = tips.filter((count) => count > 1).length;
+  const several = tips.filter((count) => count > 1).length;
   return {
     range: [0, simulatedSeconds],
     seconds: seconds.map((second) => Math.round(second * 1000) / 1000),
     marks,
     progress,
     behind: [
-      { label: 'the one furthest behind', color: 'series-2', dashed: false, values: furthest },
-      { label: 'the middle one', color: 'series-1', dashed: false, values: behind((count) => count >> 1) },
+      { label: 'the one furthest behind', color: 'series-2', shape: 'line', values: furthest },
+      { label: 'the middle one', color: 'series-1', shape: 'line', values: behind((count) => count >> 1) },
     ],
     tips,
+    tipsName: tipWords.name,
     lanes: lanes(report, faults),
     descriptions: {
       progress: `Line plot: the ${progressName} of ${nodes.length} nodes ${span}. At the end honest nodes are between ${heights.at(-1) ?? 0} and ${heights[0] ?? 0}.`,
       behind: `Line plot: how far honest nodes are behind the highest ${progressName}, ${span}: at most ${Math.max(0, ...furthest)}, at the end ${furthest.at(-1) ?? 0}.`,
-      tips: `Line plot: how many different tips honest nodes have, ${span}: at most ${Math.max(0, ...tips)}, more than one in ${percent(forked / Math.max(1, tips.length))} of the samples.`,
+      tips: `Line plot: ${tipWords.title}, the most at the same time between two samples, ${span}: at most ${Math.max(0, ...tips)}, more than one in ${percent(several / Math.max(1, tips.length))} of the samples.`,
       faults: `Lanes: ${plural(faults.length, 'fault')} that lasted, and the nodes that they hit, ${span}. The table below has the same.`,
     },
   };
+}
+
+/** Colours come again after so many nodes: then lines are dotted, and dashed ones are those of Byzantine nodes. */
+function lineShape(index: number): ReportLine['shape'] {
+  return Math.floor(index / LINE_COLORS) % 2 === 0 ? 'line' : 'dotted';
 }
 
 function lanes(report: RunReport, faults: readonly FaultSpan[]): Lane[] {

@@ -8,6 +8,8 @@ import { renderHtml, replayCommand } from '../../peer/simulator/html.ts';
 import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
 import { distribution, type RunReport } from '../../peer/simulator/report.ts';
 import type { Plan } from '../../peer/simulator/settings.ts';
+import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
+import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import { uPlotFile } from '../../peer/web/assets.ts';
 import {
   barriers,
@@ -18,6 +20,7 @@ import {
   TestBrowser,
   VIEWS,
 } from '../support/browser.ts';
+import { changed, simulation } from './plant.ts';
 
 /** Every kind of fault at once, in half an hour. */
 const FAULTS: Readonly<Record<string, number>> = {
@@ -72,6 +75,7 @@ const hostile: RunReport = {
   nodes: report.nodes.map((row) => ({ ...row, [HOSTILE]: HOSTILE })),
   timeline: report.timeline && {
     ...report.timeline,
+    tipWords: { name: HOSTILE, title: HOSTILE, caption: HOSTILE },
     faults: [{ kind: HOSTILE, from: 1, to: 100, nodes: [0, 1] }],
   },
 };
@@ -88,8 +92,47 @@ describe('the timeline of a report', () => {
     expect(timeline?.tips.at(-1)).toBe(1);
   });
 
+  it('goes on after healing, closer together, and ends with what the nodes end with', () => {
+    const { seconds = [], healedAt = 0, progress = [] } = timeline ?? {};
+    const gaps = seconds.slice(1).map((second, place) => second - (seconds[place] ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThan(0);
+    expect(seconds).toContain(healedAt);
+    expect(seconds.at(-1)).toBe(report.simulatedSeconds);
+    const before = gaps.slice(0, seconds.indexOf(healedAt) - 1);
+    const after = gaps.slice(seconds.indexOf(healedAt));
+    expect(after.length).toBeGreaterThan(4);
+    expect(Math.max(...after)).toBeLessThan(Math.min(...before));
+    expect(progress.map((values) => values.at(-1))).toEqual(nodes.map(({ height }) => height));
+  });
+
+  it('ends where a violation ends the run', () => {
+    const broken = changed(powSubject, (run) => ({
+      onStore: (node) => {
+        if (run.progress(node) > 20) throw new Error('planted');
+      },
+    }));
+    const ended = simulation(broken, { nodes: 4, hours: 2 }, [], { timeline: true }).finish();
+    expect(ended.violations).toHaveLength(1);
+    expect(ended.timeline?.seconds.at(-1)).toBe(ended.simulatedSeconds);
+    expect(ended.timeline?.seconds.length).toBeLessThan(100);
+  });
+
+  it('has not many more samples where healing takes far longer than all faults', () => {
+    const never = { checker: 'planted', limit: 50_000_000, missing: () => 'everything' };
+    const hopeless = changed(powSubject, () => ({ goals: [never] }));
+    const settings = { nodes: 2, hours: 0.01, 'gossip-interval': 3_600, 'consensus-interval': 3_600 };
+    const ended = simulation(hopeless, settings, [], { timeline: true }).finish();
+    expect(ended.simulatedSeconds).toBeGreaterThan(50_000);
+    expect(ended.timeline?.seconds.length).toBeLessThan(4_000);
+  });
+
   it('does not change the run', () => {
-    expect(replay(replayCommand(report), false).digest).toBe(report.digest);
+    const { digest, events, distributions: measured } = replay(replayCommand(report), false);
+    expect({ digest, events, measured }).toEqual({
+      digest: report.digest,
+      events: report.events,
+      measured: distributions,
+    });
   });
 
   it('is about the nodes that the table calls slow, even though all are healed', () => {
@@ -202,6 +245,37 @@ describe('the page of a report', () => {
     expect(renderHtml({ ...report, timeline: null }).includes('>Over time<')).toBe(false);
   });
 
+  it('says what different tips mean to the engine at hand', () => {
+    expect(html).toContain('>Branches that honest nodes stand on<');
+    expect(html).toContain('More than one is a fork');
+    const settings = { nodes: 4, hours: 0.01 };
+    const pbft = renderHtml(simulation(pbftSubject, settings, [], { timeline: true }).finish());
+    expect(pbft).toContain('>Views that honest nodes are in<');
+    expect(pbft).toContain('More than one is no fork');
+    expect(pbft).not.toContain('is a fork');
+  });
+
+  it('has no two nodes, and no two kinds of faults, that look the same', () => {
+    const settings = { nodes: 16, hours: 0.05 };
+    const many = simulation(powSubject, settings, [], { timeline: true }).finish();
+    const kinds = ['slow', 'down', 'replaced', 'clock set', 'clogged', 'symmetric', 'one-way', 'isolate one'];
+    const faults = kinds.map((kind) => ({ kind, from: 1, to: 100, nodes: [0] }));
+    const page = renderHtml({ ...many, timeline: many.timeline && { ...many.timeline, faults } });
+    const swatches = [
+      ...page.matchAll(/class="swatch" data-color="([^"]*)" data-shape="([^"]*)"><\/span>([^<]*)/g),
+    ];
+    const looks = (label: RegExp): string[] =>
+      swatches.flatMap(([, color = '', shape = '', text = '']) =>
+        label.test(text) ? [`${color} ${shape}`] : [],
+      );
+    expect(new Set(looks(/^node /)).size).toBe(16);
+    const blocks = looks(/./).filter((look) => look.endsWith('block'));
+    expect(new Set(blocks).size).toBe(kinds.length);
+    // These two are nearly the same red.
+    expect(blocks).toContain('bad block');
+    expect(blocks).not.toContain('series-6 block');
+  });
+
   it('says how many faults the plot leaves out', () => {
     expect(html.includes('are drawn')).toBe(false);
     const faults = [
@@ -234,6 +308,27 @@ describe('the page of a report', () => {
     }
   });
 });
+
+/**
+ * Has all plots over time drawn again: the labels that they have, and those of which a part is outside of the canvas.
+ * A script, as there is no DOM here.
+ */
+const LABELS = `(async () => {
+  const labels = new Set();
+  const cut = new Set();
+  const { prototype } = CanvasRenderingContext2D;
+  const { fillText } = prototype;
+  prototype.fillText = function (text, x, ...rest) {
+    const { width } = this.measureText(text);
+    const left = x - { left: 0, start: 0, center: width / 2, right: width, end: width }[this.textAlign];
+    labels.add(text);
+    if (left < 0 || left + width > this.canvas.width) cut.add(text);
+    fillText.call(this, text, x, ...rest);
+  };
+  for (const plot of uPlot.sync('timeline').plots) plot.redraw(false, true);
+  await new Promise(requestAnimationFrame);
+  return { labels: [...labels], cut: [...cut] };
+})()`;
 
 describe('in a browser, the page of a report', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gossip-peer-test-'));
@@ -279,10 +374,80 @@ describe('in a browser, the page of a report', () => {
     expect(end).toMatch(/^\d+:\d\d, lowest \d+, highest \d+/);
     await page.keyboard.press('ArrowLeft');
     expect(await page.textContent('#progress-readout')).not.toBe(end);
-    expect(await page.textContent('#tips-readout')).toMatch(/different tips 1$/);
+    expect(await page.textContent('#tips-readout')).toMatch(/branches 1$/);
     await page.keyboard.press('Escape');
     expect(await page.textContent('#progress-readout')).toBe('');
     expect(problems).toEqual([]);
+  });
+
+  /** A day in which something happened to a node whose label is long. */
+  const long: RunReport = {
+    ...simulation(powSubject, { nodes: 12, hours: 0.05 }, [], { timeline: true }).finish(),
+    violations: [
+      {
+        checker: 'no word is in the chain more often than it was submitted',
+        kind: 'safety',
+        at: 754,
+        node: 2,
+        detail: 'nodes 0, 1 and 2 have 0123456789ab at 13; nodes 3 and 4 have ba9876543210 at 14',
+      },
+    ],
+    simulatedSeconds: 86_400,
+  };
+  const day: RunReport = {
+    ...long,
+    timeline: long.timeline && {
+      ...long.timeline,
+      seconds: long.timeline.seconds.map((_, place, { length }) => (86_400 * place) / (length - 1)),
+      faults: [{ kind: 'down', from: 60, to: 70_000, nodes: [10, 11] }],
+    },
+  };
+
+  it.skipIf(skipped).each(['light', 'phone'] as const)(
+    `has every label of its plots in full, in the view "%s"${browserNote}`,
+    async (view) => {
+      const { page } = await browser.open(write('day', day), VIEWS[view]);
+      const { labels, cut } = await page.evaluate<{ labels: string[]; cut: string[] }>(LABELS);
+      expect(labels).toEqual(expect.arrayContaining(['24:00:00', 'node 10', 'node 11']));
+      expect(cut).toEqual([]);
+    },
+  );
+
+  it.skipIf(skipped)(
+    `has room for its words on a phone, and hints at what is beside${browserNote}`,
+    async () => {
+      const { page } = await browser.open(write('day', day), VIEWS.phone);
+      await screenshot(page, 'simulation-day-phone');
+      const detail = await page.locator('.violations .detail').boundingBox();
+      expect(detail?.width).toBeGreaterThan(200);
+      const cut = await page.evaluate<string[]>(`[...document.querySelectorAll('caption > span')]
+      .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth)
+      .map((one) => one.textContent)`);
+      expect(cut).toEqual([]);
+      const settings = await page.evaluate<number>(`(() => {
+      const { scrollWidth, clientWidth } = document.querySelector('.settings .scroll');
+      return scrollWidth - clientWidth;
+    })()`);
+      expect(settings).toBe(0);
+      // A shadow that stays at each edge, under what moves with the table.
+      const style = await page.evaluate<string>(
+        "getComputedStyle(document.querySelector('.violations .scroll')).backgroundAttachment",
+      );
+      expect(style).toMatch(/^local, local, scroll, scroll/);
+    },
+  );
+
+  it.skipIf(skipped)(`has what is tinted begin at 0, also where it is zoomed in${browserNote}`, async () => {
+    const tips = day.timeline?.tips.map((_, place) => (place < 200 ? 1 : 3 + (place % 3)));
+    const forked = { ...day, timeline: day.timeline && { ...day.timeline, tips: tips ?? [] } };
+    const { page } = await browser.open(write('forked', forked));
+    const least = await page.evaluate<number>(`(async () => {
+      const plot = uPlot.sync('timeline').plots.find(({ root }) => root.parentElement.id === 'tips');
+      plot.setScale('x', { min: 80_000, max: 86_000 });
+      await new Promise(requestAnimationFrame);
+      return plot.scales.y.min;
+    })()`);
+    expect(least).toBe(0);
   });
 
   it.skipIf(skipped)(`keeps hostile text inert${browserNote}`, async () => {

@@ -24,6 +24,8 @@ interface TimedOptions extends PlotOptions {
   readonly x: 'elapsed' | 'clock';
   /** From where to where x goes; by default as far as there is data. */
   readonly range?: Range;
+  /** What the y axis needs room for, also in plots that this one is aligned with; it has some for usual numbers. */
+  readonly yLabels?: readonly string[];
   readonly marks?: readonly Mark[];
   /** Plots with the same key share cursor and zoom. */
   readonly sync?: string;
@@ -33,8 +35,9 @@ export interface LineSeries {
   readonly label: string;
   readonly color: Color;
   readonly dashed?: boolean;
-  /** Whether values hold until the next one; lines are straight otherwise. */
-  readonly stepped?: boolean;
+  readonly dotted?: boolean;
+  /** Whether values hold until the next one, or since the one before; lines are straight otherwise. */
+  readonly stepped?: 'until next' | 'since last';
   /** Whether what is below the line is tinted. */
   readonly filled?: boolean;
 }
@@ -77,8 +80,12 @@ export interface Plot {
 /** x values first, ascending, then the values of each series; null where there is none. */
 export type PlotData = readonly [readonly number[], ...(readonly (number | null)[])[]];
 
-/** Room around what is plotted, in CSS pixels where text has its usual size; the same in all plots, so x is aligned. */
-const ROOM = { left: 52, top: 15, right: 20, bottom: 26 };
+/**
+ * Room around what is plotted, in CSS pixels where text has its usual size; the same in all plots, so x is aligned. On
+ * the left and on the right there is more where labels need it, of which `label` is between them and what is plotted.
+ */
+const ROOM = { left: 52, top: 15, right: 20, bottom: 26, label: 11 };
+const FONT_SIZE = 12;
 /** Between two values of an axis: whole numbers, and seconds. */
 const WHOLE_STEPS = [1, 2, 5]
   .flatMap((step) => Array.from({ length: 9 }, (_, zeros) => step * 10 ** zeros))
@@ -117,7 +124,7 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
       timeAxis(options.x),
       {
         ...axisLook(),
-        size: () => ROOM.left * scale(),
+        size: () => leftRoom(options.yLabels),
         values: (_plot, splits) => splits.map((value) => format(value)),
         ...(options.whole === true && { incrs: WHOLE_STEPS }),
       },
@@ -133,7 +140,9 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
           width: 1.5,
           points: { show: true, size: 4, fill: () => color(series.color), filter: lonely },
           ...(series.dashed === true && { dash: [5, 4] }),
-          ...(series.stepped === true && stepped && { paths: stepped({ align: 1 }) }),
+          ...(series.dotted === true && { dash: [1.5, 2.5] }),
+          ...(series.stepped !== undefined &&
+            stepped && { paths: stepped({ align: series.stepped === 'until next' ? 1 : -1 }) }),
           ...(series.filled === true && { fill: () => color(series.color, 0.15) }),
         };
       }),
@@ -200,7 +209,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
         timeAxis(options.x),
         {
           ...axisLook(),
-          size: () => ROOM.left * scale(),
+          size: () => leftRoom(options.yLabels ?? lanes.map(({ label }) => label)),
           grid: { show: false },
           ticks: { show: false },
           splits: () => thinned(lanes.length, laneHeight).map((lane) => -lane - 0.5),
@@ -291,13 +300,20 @@ type Look = Omit<UPlot.Options, 'width' | 'height'>;
 function mount(
   element: HTMLElement,
   data: PlotData,
-  options: PlotOptions & { readonly range?: Range },
+  options: PlotOptions & Partial<Pick<TimedOptions, 'x' | 'range'>>,
   tell: (place: number) => string,
   look: (x: UPlot.Range.Function) => Look,
 ): Mounted {
   const height = (): number => options.height ?? Number(css('--plot-height'));
   let { range } = options;
-  const { readout } = options;
+  let shown = data;
+  const { readout, x } = options;
+  // The last label of a time axis may have its middle where what is plotted ends.
+  const right = (): number => {
+    const last = range?.[1] ?? shown[0].at(-1);
+    const label = x === undefined || last === undefined ? '' : timeFormat(x)(last);
+    return Math.max(ROOM.right * scale(), textWidth(label) / 2 + 2);
+  };
   const own = look((plot, least, most) => {
     // As far as there is data, so not zoomed into.
     const whole = least === plot.data[0][0] && most === plot.data[0].at(-1);
@@ -308,7 +324,7 @@ function mount(
       ...own,
       width: Math.max(1, element.clientWidth),
       height: height(),
-      padding: [ROOM.top * scale(), ROOM.right * scale(), 0, 0],
+      padding: [ROOM.top * scale(), right, 0, 0],
       legend: { show: false },
       hooks: {
         ...own.hooks,
@@ -343,7 +359,7 @@ function mount(
   const mounted: Mounted = {
     current: data,
     setData(next, nextRange) {
-      mounted.current = next;
+      mounted.current = shown = next;
       range = nextRange;
       plot.setData(mutable(next));
     },
@@ -416,7 +432,7 @@ function timeFormat(x: TimedOptions['x']): (seconds: number) => string {
 
 function axisLook(): UPlot.Axis {
   return {
-    font: `${12 * scale()}px ${css('--sans')}`,
+    font: labelFont(),
     stroke: () => color('muted'),
     grid: { stroke: () => color('line'), width: 1 },
     ticks: { stroke: () => color('line'), width: 1, size: 4 },
@@ -512,6 +528,23 @@ function packed(spans: readonly Span[]): Packed {
 function thinned(lanes: number, laneHeight: number): number[] {
   const every = Math.ceil((13 * scale()) / laneHeight);
   return Array.from({ length: Math.ceil(lanes / every) }, (_, place) => place * every);
+}
+
+/** Room for the labels of a y axis, at least as much as usual. */
+function leftRoom(labels: readonly string[] = []): number {
+  return Math.max(ROOM.left * scale(), ...labels.map((label) => textWidth(label) + ROOM.label * scale()));
+}
+
+function labelFont(): string {
+  return `${FONT_SIZE * scale()}px ${css('--sans')}`;
+}
+
+/** How wide a label is, in CSS pixels. */
+function textWidth(text: string): number {
+  const context = document.createElement('canvas').getContext('2d');
+  if (context === null) return 0;
+  context.font = labelFont();
+  return context.measureText(text).width;
 }
 
 /** How much larger than usual text is: on large screens, or as people have set it. */

@@ -4,7 +4,7 @@ import type { Color, Lane, Mark, Range } from './plot-data.ts';
 export interface ReportLine {
   readonly label: string;
   readonly color: Color;
-  readonly dashed: boolean;
+  readonly shape: 'line' | 'dashed' | 'dotted';
   readonly values: readonly number[];
 }
 
@@ -27,7 +27,10 @@ export interface ReportTimeline {
   readonly progress: readonly ReportLine[];
   /** How far honest nodes are behind the one that has got furthest. */
   readonly behind: readonly ReportLine[];
+  /** The most since the sample before. */
   readonly tips: readonly number[];
+  /** What these are, in the plural. */
+  readonly tipsName: string;
   readonly lanes: readonly Lane[];
   /** What the plots show, by the id of their elements. */
   readonly descriptions: Readonly<Record<string, string>>;

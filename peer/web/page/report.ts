@@ -31,15 +31,24 @@ function drawTimeline({
   progress,
   behind,
   tips,
+  tipsName,
   lanes,
   ...rest
 }: ReportTimeline): void {
-  const shared = { x: 'elapsed', range, marks, sync: 'timeline' } as const;
+  // The axis may go a little further than the values.
+  const highest = Math.ceil(1.1 * Math.max(0, ...progress.flatMap(({ values }) => values)));
+  const yLabels = [highest.toLocaleString('en'), ...lanes.map(({ label }) => label)];
+  const shared = { x: 'elapsed', range, marks, yLabels, sync: 'timeline' } as const;
   const lines = (id: string, series: readonly ReportLine[], tell?: Teller): void => {
     place(id, (element, readout) =>
       linePlot(element, [seconds, ...series.map(({ values }) => values)], {
         ...shared,
-        series,
+        series: series.map(({ label, color, shape }) => ({
+          label,
+          color,
+          dashed: shape === 'dashed',
+          dotted: shape === 'dotted',
+        })),
         whole: true,
         description: rest.descriptions[id] ?? '',
         readout,
@@ -61,8 +70,10 @@ function drawTimeline({
   place('tips', (element, readout) =>
     linePlot(element, [seconds, tips], {
       ...shared,
-      series: [{ label: 'different tips', color: 'series-2', stepped: true, filled: true }],
+      series: [{ label: tipsName, color: 'series-2', stepped: 'since last', filled: true }],
       whole: true,
+      // What is tinted is a quantity, also when a part of it is looked at.
+      fromZero: true,
       height: 130,
       description: rest.descriptions['tips'] ?? '',
       readout,
