@@ -120,10 +120,16 @@ describe('the timeline of a report', () => {
   it('has not many more samples where healing takes far longer than all faults', () => {
     const never = { checker: 'planted', limit: 50_000_000, missing: () => 'everything' };
     const hopeless = changed(powSubject, () => ({ goals: [never] }));
-    const settings = { nodes: 2, hours: 0.01, 'gossip-interval': 3_600, 'consensus-interval': 3_600 };
+    const settings = { nodes: 2, hours: 0.0101, 'gossip-interval': 3_600, 'consensus-interval': 3_600 };
     const ended = simulation(hopeless, settings, [], { timeline: true }).finish();
     expect(ended.simulatedSeconds).toBeGreaterThan(50_000);
-    expect(ended.timeline?.seconds.length).toBeLessThan(4_000);
+    const { seconds = [], healedAt = 0 } = ended.timeline ?? {};
+    expect(seconds.length).toBeLessThan(4_000);
+    // The sample that was to come when healing came is not one more from then on.
+    const first = seconds.filter((second) => second > healedAt && second < healedAt + 9.5);
+    expect(first.map((second) => Math.round((second - healedAt) * 1000))).toEqual(
+      [1, 2, 3, 4, 5, 6, 7, 8, 9].map((passed) => 1000 * passed),
+    );
   });
 
   it('does not change the run', () => {
@@ -437,18 +443,26 @@ describe('in a browser, the page of a report', () => {
     },
   );
 
-  it.skipIf(skipped)(`has what is tinted begin at 0, also where it is zoomed in${browserNote}`, async () => {
-    const tips = day.timeline?.tips.map((_, place) => (place < 200 ? 1 : 3 + (place % 3)));
-    const forked = { ...day, timeline: day.timeline && { ...day.timeline, tips: tips ?? [] } };
-    const { page } = await browser.open(write('forked', forked));
-    const least = await page.evaluate<number>(`(async () => {
+  it.skipIf(skipped)(
+    `draws tips from 0, since the sample before, also where it is zoomed in${browserNote}`,
+    async () => {
+      const seconds = [0, 20_000, 40_000, 60_000, 80_000, 86_400];
+      const progress = day.timeline?.progress.map(() => seconds) ?? [];
+      const timeline = day.timeline && { ...day.timeline, seconds, progress, tips: [1, 1, 3, 5, 4, 4] };
+      const { page } = await browser.open(write('forked', { ...day, timeline }));
+      const found = await page.evaluate<unknown>(`(async () => {
       const plot = uPlot.sync('timeline').plots.find(({ root }) => root.parentElement.id === 'tips');
-      plot.setScale('x', { min: 80_000, max: 86_000 });
+      const { ctx, series } = plot;
+      ctx.lineWidth = 4;
+      const isDrawn = (x, y) =>
+        ctx.isPointInStroke(series[1]._paths.stroke, plot.valToPos(x, 'x', true), plot.valToPos(y, 'y', true));
+      plot.setScale('x', { min: 40_000, max: 60_000 });
       await new Promise(requestAnimationFrame);
-      return plot.scales.y.min;
+      return { least: plot.scales.y.min, before: isDrawn(50_000, 3), since: isDrawn(50_000, 5) };
     })()`);
-    expect(least).toBe(0);
-  });
+      expect(found).toEqual({ least: 0, before: false, since: true });
+    },
+  );
 
   it.skipIf(skipped)(`keeps hostile text inert${browserNote}`, async () => {
     const { page, problems } = await browser.open(write('hostile', hostile));
