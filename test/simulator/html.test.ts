@@ -264,7 +264,7 @@ describe('the page of a report', () => {
   it('has no two nodes, and no two kinds of faults, that look the same', () => {
     const settings = { nodes: 16, hours: 0.05 };
     const many = simulation(powSubject, settings, [], { timeline: true }).finish();
-    const kinds = ['slow', 'down', 'replaced', 'clock set', 'clogged', 'symmetric', 'one-way', 'isolate one'];
+    const kinds = ['slow', 'down', 'replaced', 'clock set', 'clogged', 'symmetric', 'one-way', 'isolate-one'];
     const faults = kinds.map((kind) => ({ kind, from: 1, to: 100, nodes: [0] }));
     const page = renderHtml({ ...many, timeline: many.timeline && { ...many.timeline, faults } });
     const swatches = [

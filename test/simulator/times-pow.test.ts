@@ -88,6 +88,8 @@ describe('all nodes to agree again', () => {
         chains[index] = hashes;
         agreement.hold(world.node(index), hashes.at(-1));
       };
+      // As by a timeline, from the start: until then nothing is counted.
+      agreement.mostBranches();
       return { world, agreement, hold };
     }
 

@@ -22,8 +22,8 @@ export class Agreement {
   /** Whether a look at who is down is to come. */
   private looking = false;
   private readonly chainOf: (index: number) => readonly string[];
-  /** The most branches at the same time since it was asked last. */
-  private most = 0;
+  /** The most branches at the same time since it was asked last; Infinity, so that none are counted, until it is. */
+  private most = Infinity;
 
   /** @param chainOf the hashes of a node's chain; it ends in what the node was last said to hold */
   constructor(world: World<PowTypes>, chainOf: (index: number) => readonly string[] = () => []) {
@@ -31,10 +31,11 @@ export class Agreement {
     this.chainOf = chainOf;
   }
 
-  /** The most branches that nodes stood on at the same time since this was asked last. */
+  /** The most branches that nodes stood on at the same time since this was asked last; at first, of now. */
   mostBranches(): number {
-    const { most } = this;
-    this.most = this.branches();
+    const now = this.branches();
+    const most = this.most === Infinity ? now : this.most;
+    this.most = now;
     return most;
   }
 
