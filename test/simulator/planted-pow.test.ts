@@ -123,13 +123,13 @@ describe('a planted fault is found', () => {
     expect(run.finish().violations[0]?.checker).toBe('engine time never goes back');
   });
 
-  it('when a table outgrows its bound', () => {
+  it.each([11, -1])('when a table outgrows its bound, or is counted wrongly: %i of 10', (size) => {
     const [first] = violations(
       faulty(asIs, (tell) => {
-        tell('planted', 11, 10);
+        tell('planted', size, 10);
       }),
     );
-    expect(first).toMatchObject({ checker: 'every table within its bound', detail: 'planted: 11 of 10' });
+    expect(first).toMatchObject({ checker: 'every table within its bound', detail: `planted: ${size} of 10` });
   });
 
   it('when nothing but the moment goes on', () => {
