@@ -596,7 +596,8 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private checkGauges(node: SimNode<T>): void {
     node.engine?.measure((name, size, limit) => {
       // One that is counted wrongly may be below nothing.
-      if (!(size >= 0 && size <= limit)) this.violate('every table within its bound', node, `${name}: ${size} of ${limit}`);
+      if (!(size >= 0 && size <= limit))
+        this.violate('every table within its bound', node, `${name}: ${size} of ${limit}`);
     });
   }
 

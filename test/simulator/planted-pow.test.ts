@@ -129,7 +129,10 @@ describe('a planted fault is found', () => {
         tell('planted', size, 10);
       }),
     );
-    expect(first).toMatchObject({ checker: 'every table within its bound', detail: `planted: ${size} of 10` });
+    expect(first).toMatchObject({
+      checker: 'every table within its bound',
+      detail: `planted: ${size} of 10`,
+    });
   });
 
   it('when nothing but the moment goes on', () => {
