@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Block } from '../../../shared/block.ts';
+import type { PowConfig } from '../../../peer/engines/pow/interface.ts';
 import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, STATS_ROUNDS } from '../../../peer/engines/pow/limits.ts';
 import { buildChain, extendChain, forkChain, longMessage, mineBlock } from '../../support/chains.ts';
 import { servingScript, VirtualNetwork } from '../../support/virtual-network.ts';
@@ -15,8 +16,8 @@ const block = (height: number): Block => {
 };
 
 /** An engine with the first `length` blocks and three peers, done with its first consensus. */
-function rigAt(length: number): Rig {
-  const rig = new Rig({}, chain.slice(0, length));
+function rigAt(length: number, config: Partial<PowConfig> = {}): Rig {
+  const rig = new Rig(config, chain.slice(0, length));
   for (const index of [1, 2, 3]) rig.gossip(at(index), undefined);
   rig.pass(1_100);
   const { height, hash } = rig.engine.status();
@@ -214,6 +215,41 @@ describe('forged blocks ahead of us', () => {
     // An hour of it: once a minute in the end.
     expect(consensuses(rig) - before).toBeLessThan(75);
     expect(sent).toBeLessThan(75 * 3 * STATS_ROUNDS);
+  });
+
+  it('do not put off the consensus that is due', () => {
+    const rig = rigAt(5, { consensusInterval: 30_000 });
+    const before = consensuses(rig);
+    // Each takes two seconds, as nobody answers; after the first few forged blocks ask for one a minute at most.
+    for (let index = 0; index < 3_600; index++) {
+      announce(rig, forged(6, index));
+      rig.pass(1_000);
+    }
+    expect(consensuses(rig) - before).toBeGreaterThan(3_600 / 33);
+  });
+
+  it('whose hash misses the difficulty do not have us ask at all', () => {
+    const rig = rigAt(5);
+    const before = consensuses(rig);
+    announce(rig, { ...forged(8, 1), hash: 'a'.repeat(64) });
+    rig.pass(60_000);
+    expect(consensuses(rig)).toBe(before);
+    expect(rig.engine.status().peers[0]?.offences).toBe(1);
+  });
+
+  it('are forgotten once a consensus has not found what they stand on', () => {
+    const rig = rigAt(5);
+    const waiting = (): number => {
+      let early = NaN;
+      rig.engine.measure((name, size) => {
+        if (name === 'early blocks') early = size;
+      });
+      return early;
+    };
+    for (let index = 0; index < 10; index++) announce(rig, forged(6, index));
+    expect(waiting()).toBe(10);
+    rig.pass(60_000);
+    expect(waiting()).toBe(0);
   });
 
   it('do not push out those of others', () => {
