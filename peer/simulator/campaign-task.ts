@@ -1,4 +1,5 @@
 /** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
+import type { PartitionKind } from './faults.ts';
 import { findEngine } from './plan.ts';
 import type { SimulatedEngine } from './registry.ts';
 import {
@@ -39,6 +40,7 @@ export interface Sums {
   readonly events: number;
   readonly messageFaults: number;
   readonly partitions: number;
+  readonly partitionsByKind: Readonly<Record<PartitionKind, number>>;
   readonly crashes: number;
   readonly crashesMidStep: number;
   readonly lostWrites: number;
@@ -69,6 +71,7 @@ export const NO_SUMS: Sums = {
   events: 0,
   messageFaults: 0,
   partitions: 0,
+  partitionsByKind: { symmetric: 0, 'one-way': 0, 'isolate-one': 0, swizzle: 0 },
   crashes: 0,
   crashesMidStep: 0,
   lostWrites: 0,
@@ -112,9 +115,15 @@ function joinRecords<T extends Readonly<Record<string, number>>>(
   return joined as T;
 }
 
-export function addSums({ figures, ...one }: Sums, { figures: more, ...other }: Sums): Sums {
+export function addSums(one: Sums, other: Sums): Sums {
   const add = (one: number, other: number): number => one + other;
-  return { ...joinRecords(one, other, add), figures: joinRecords(figures, more, add) };
+  const { figures, partitionsByKind, ...plain } = one;
+  const { figures: moreFigures, partitionsByKind: morePartitions, ...more } = other;
+  return {
+    ...joinRecords(plain, more, add),
+    partitionsByKind: joinRecords(partitionsByKind, morePartitions, add),
+    figures: joinRecords(figures, moreFigures, add),
+  };
 }
 
 export function higherPeaks(one: Peaks, other: Peaks): Peaks {

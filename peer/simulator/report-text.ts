@@ -72,6 +72,11 @@ function settingsLines({ settings }: RunReport, { engine, width }: Surroundings)
   return listed(shown, width);
 }
 
+/** How many partitions of each kind there were. */
+function partitionRows(byKind: Readonly<Record<string, number>>): (readonly [string, number])[] {
+  return Object.entries(byKind).map(([kind, count]) => [`of these ${kind}`, count]);
+}
+
 function verdictLine({ checker, kind, result, reached }: Verdict, paint: Painter): string {
   const sign = { held: '✓', violated: '✗', 'not reached': '-' }[result];
   const style: Style = result === 'held' ? 'green' : result === 'violated' ? 'red' : 'yellow';
@@ -181,9 +186,7 @@ export function runText(report: RunReport, surroundings: Surroundings): string {
           ['held back', network.heldBack],
           ['malformed', network.malformed],
           ['partitions', faults.partitions],
-          ...Object.entries(faults.partitionsByKind).map(
-            ([kind, count]) => [`of these ${kind}`, count] as const,
-          ),
+          ...partitionRows(faults.partitionsByKind),
           ['crashes', faults.crashes],
           ['of these in the midst of a step', faults.crashesMidStep],
           ['writes lost', faults.lostWrites],
@@ -248,6 +251,7 @@ export function campaignText(
           ['events', sums.events],
           ['message faults', sums.messageFaults],
           ['partitions', sums.partitions],
+          ...partitionRows(sums.partitionsByKind),
           ['crashes', sums.crashes],
           ['of these in the midst of a step', sums.crashesMidStep],
           ['writes lost', sums.lostWrites],

@@ -41,6 +41,7 @@ describe('a campaign', () => {
       events: 200 * 10,
       messageFaults: 200 * (1 + 2 + 3 + 4),
       partitions: 200,
+      partitionsByKind: { symmetric: 0, 'one-way': 200, 'isolate-one': 0, swizzle: 0 },
       crashes: 400,
       crashesMidStep: 200,
       lostWrites: 200,

@@ -150,6 +150,7 @@ describe('the report of a campaign', () => {
     events: 123_456,
     messageFaults: 1_000,
     partitions: 2,
+    partitionsByKind: { symmetric: 0, 'one-way': 2, 'isolate-one': 0, swizzle: 0 },
     crashes: 3,
     crashesMidStep: 1,
     lostWrites: 4,
