@@ -3,7 +3,6 @@ import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
 import { RecentMap } from '../../engines/bounded.ts';
 import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
-import { SEEN_ID_LIFETIME } from '../../engines/pow/limits.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { claimKey } from '../../engines/pow/sync.ts';
 import type { StoreWrite } from '../../storage/store.ts';
@@ -26,8 +25,11 @@ export const CHECKERS = {
 
 /** Ids and hashes remembered as passed on: those of a minute or two. */
 const MAX_PASSED_ON = 1_000;
-/** For how long a node must remember an id, in milliseconds: half as long as its own, maybe wrong, clock would have it. */
-const ID_MEMORY = SEEN_ID_LIFETIME / 2;
+/**
+ * For how long a node must remember an id, in milliseconds: half as long as it means to by its own, maybe wrong, clock. A
+ * number of its own, or a node that forgets at once would be held to nothing.
+ */
+const ID_MEMORY = 150_000;
 
 /** A stored block that was found valid on top of the one with `previousHash`. */
 interface VerifiedBlock {
