@@ -14,9 +14,22 @@ import { UserError } from '../shared/errors.ts';
 import { silentLog, type Log } from '../shared/log.ts';
 import { hostPort } from '../shared/options.ts';
 import type { PbftConfig, PbftNotice, PbftStatus } from './engines/pbft/interface.ts';
-import { demonstrationCluster, demonstrationKey, memberOf, type Cluster } from './node/members.ts';
+import {
+  MAX_MEMBERS,
+  MIN_MEMBERS,
+  demonstrationCluster,
+  demonstrationKey,
+  memberOf,
+  type Cluster,
+} from './node/members.ts';
 import { configOf } from './node/pbft-config.ts';
-import { openPbftNode, REPLICA_WORDS, type PbftNode, type PbftNodeOptions } from './node/pbft-node.ts';
+import {
+  checkPbftNode,
+  openPbftNode,
+  REPLICA_WORDS,
+  type PbftNode,
+  type PbftNodeOptions,
+} from './node/pbft-node.ts';
 import { openDataDir, type DataDir } from './storage/data-dir.ts';
 import { MemoryStore } from './storage/memory.ts';
 import type { TcpPeer } from './transports/tcp.ts';
@@ -252,6 +265,9 @@ export class NodeBuilder {
    * @param nodes how many members there are, 4 to 64
    */
   withIndex(index: number, nodes: number): this {
+    if (!(Number.isInteger(nodes) && nodes >= MIN_MEMBERS && nodes <= MAX_MEMBERS)) {
+      throw new UserError(`a cluster has ${MIN_MEMBERS} to ${MAX_MEMBERS} members, not ${nodes}`);
+    }
     if (!(Number.isInteger(index) && index >= 0 && index < nodes)) {
       throw new UserError(`the members of a cluster of ${nodes} are numbered 0 to ${nodes - 1}`);
     }
@@ -276,8 +292,13 @@ export class NodeBuilder {
     return this;
   }
 
-  /** Keeps the state in a folder. Without, a node that ends has lost it, and counts as faulty for a while. */
+  /**
+   * Keeps the state in a folder. Without, a node that ends has lost it, and counts as faulty for a while.
+   *
+   * @throws UserError if the name is empty
+   */
   withDataDir(folder: string): this {
+    if (folder === '') throw new UserError('the name of the data folder is empty');
     this.#dataDir = folder;
     return this;
   }
@@ -288,12 +309,12 @@ export class NodeBuilder {
     return this;
   }
 
-  /** @throws UserError if something is missing or wrong */
+  /** @throws UserError if something is missing or wrong, as far as that can be seen before anything is opened */
   build(): Node {
     if (this.#cluster === undefined || this.#key === undefined) {
       throw new UserError('which member is it? Say withMembers(…), or withIndex(…) for a demonstration');
     }
-    return new Node({
+    const plan = {
       ...{ port: this.#port, bind: this.#bind, bootstrap: [...this.#bootstrap] },
       ...{ cluster: this.#cluster, key: this.#key, application: this.#application },
       http: undefined,
@@ -302,6 +323,8 @@ export class NodeBuilder {
         dataDir: this.#dataDir,
         log: this.#log,
       },
-    });
+    };
+    checkPbftNode(plan);
+    return new Node(plan);
   }
 }

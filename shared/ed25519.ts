@@ -16,10 +16,18 @@ import {
 const PRIVATE_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const PUBLIC_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** A public key: 32 bytes as 64 lower-case hexadecimal digits. */
+/** How a public key, a seed or a digest is written: 32 bytes as 64 lower-case hexadecimal digits. */
 export const KEY_PATTERN = /^[0-9a-f]{64}$/;
 /** A signature: 64 bytes in base64. */
 export const SIGNATURE_PATTERN = /^[A-Za-z0-9+/]{86}==$/;
+
+/** The field and the curve -x² + y² = 1 + dx²y². Source: RFC 8032, section 5.1. */
+const P = 2n ** 255n - 19n;
+const D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
+/** The y coordinate of two of the points of order 8; that of the other two is its negative. */
+const ORDER_8_Y = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+/** Those of all eight points whose order divides 8: 1 and -1 have one point each, the others two. */
+const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([1n, P - 1n, 0n, ORDER_8_Y, P - ORDER_8_Y]);
 
 /** A key pair that can sign. */
 export interface KeyPair {
@@ -44,8 +52,13 @@ export function generateKeyPair(): KeyPair {
   return keyPairOf(der.subarray(PRIVATE_PREFIX.length).toString('hex'));
 }
 
-/** The key pair of a seed of 64 hexadecimal digits. */
+/**
+ * The key pair of a seed.
+ *
+ * @throws Error if it is not 64 lower-case hexadecimal digits
+ */
 export function keyPairOf(seed: string): KeyPair {
+  if (!KEY_PATTERN.test(seed)) throw new Error('a seed is 64 lower-case hexadecimal digits');
   const key = createPrivateKey({
     key: Buffer.concat([PRIVATE_PREFIX, Buffer.from(seed, 'hex')]),
     format: 'der',
@@ -60,11 +73,39 @@ export function keyPairOf(seed: string): KeyPair {
 }
 
 /**
- * The verifier of a public key of 64 hexadecimal digits.
+ * Whether a text is a public key: the one encoding of a point of the curve whose order is not small. `node:crypto` does not
+ * look: with a key of small order it takes signatures that anybody can make, so whoever gets such a key into a list of
+ * members has everybody be that member.
+ */
+export function isPublicKey(text: string): boolean {
+  if (!KEY_PATTERN.test(text)) return false;
+  // Little-endian; the highest bit is the sign of x.
+  const encoded = BigInt(`0x${Buffer.from(text, 'hex').reverse().toString('hex')}`);
+  const y = BigInt.asUintN(255, encoded);
+  if (y >= P || SMALL_ORDER_Y.has(y)) return false;
+  // x² = (y² - 1) / (dy² + 1), which is a square just if the product of the two is: Euler's criterion. Neither is zero here.
+  const ySquared = (y * y) % P;
+  return power((ySquared - 1n) * (D * ySquared + 1n), (P - 1n) / 2n) === 1n;
+}
+
+/** A power modulo p. */
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  let square = base % P;
+  for (let left = exponent; left > 0n; left >>= 1n) {
+    if ((left & 1n) === 1n) result = (result * square) % P;
+    square = (square * square) % P;
+  }
+  return result;
+}
+
+/**
+ * The verifier of a public key.
  *
- * @throws Error if there is no such key
+ * @throws Error if it is none, see {@link isPublicKey}
  */
 export function verifierOf(publicKey: string): Verifier {
+  if (!isPublicKey(publicKey)) throw new Error('this is no public key of Ed25519');
   const key: KeyObject = createPublicKey({
     key: Buffer.concat([PUBLIC_PREFIX, Buffer.from(publicKey, 'hex')]),
     format: 'der',

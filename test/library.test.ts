@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { NodeBuilder, Request, generateKeyPair, type Node } from '../peer/library.ts';
+import { NodeBuilder, Request, generateKeyPair, keyPairOf, type Node } from '../peer/library.ts';
 import { Lab } from './support/processes.ts';
 
 const nodes: Node[] = [];
@@ -121,7 +121,7 @@ describe('the library', () => {
     expect(ends.filter(({ status }) => status === 'fulfilled')).toEqual([]);
   });
 
-  it('says what is missing or wrong before anything is opened', async () => {
+  it('says what is missing or wrong before anything is opened', () => {
     expect(() => new NodeBuilder(0).build()).toThrow('which member is it?');
     expect(() => new NodeBuilder(0).withIndex(4, 4)).toThrow('numbered 0 to 3');
     expect(() => new NodeBuilder(0).withIndex(0.5, 4)).toThrow('numbered 0 to 3');
@@ -143,11 +143,28 @@ describe('the library', () => {
     ).toThrow('no member of the cluster ours has our public key');
     const key = generateKeyPair();
     const few = { name: 'ours', members: [{ publicKey: key.publicKey }] };
-    await expect(new NodeBuilder(0).withMembers(few, key).build().start()).rejects.toThrow(
+    expect(() => new NodeBuilder(0).withMembers(few, key).build()).toThrow(
       'a cluster has 4 to 64 members, not 1',
     );
-    await expect(builder(0).withApplication('chess').build().start()).rejects.toThrow(
+    for (const nodes of [3, 65, 1e9, 4.5]) {
+      expect(() => new NodeBuilder(0).withIndex(0, nodes)).toThrow(
+        `a cluster has 4 to 64 members, not ${nodes}`,
+      );
+    }
+    const weak = [{ publicKey: '01'.padEnd(64, '0') }, ...members.slice(1)];
+    expect(() => new NodeBuilder(0).withMembers({ name: 'ours', members: weak }, key).build()).toThrow(
+      'the public key of member 0: these digits are no public key',
+    );
+    expect(() => builder(0).withApplication('chess').build()).toThrow(
       'there is no application "chess", only log, kv',
     );
+    for (const address of ['', 'localhost', '::1', '127.0.0.256']) {
+      expect(() => builder(0).withBind(address).build()).toThrow(`"${address}" is not an IPv4 address`);
+    }
+    for (const port of [-1, 65_536, 0.5, NaN]) {
+      expect(() => new NodeBuilder(port).withIndex(0, 4).build()).toThrow(`${port} is no TCP port`);
+    }
+    expect(() => builder(0).withDataDir('')).toThrow('the name of the data folder is empty');
+    expect(() => keyPairOf('AB'.repeat(32))).toThrow('a seed is 64 lower-case hexadecimal digits');
   });
 });

@@ -4,17 +4,16 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import type { Address } from '../../shared/address.ts';
-import { KEY_PATTERN, keyPairOf, sha256Hex, type KeyPair } from '../../shared/ed25519.ts';
+import { KEY_PATTERN, isPublicKey, keyPairOf, sha256Hex, type KeyPair } from '../../shared/ed25519.ts';
 import { fileFaultOf, UserError, messageOf } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/json.ts';
 import { escapeControls } from '../../shared/log.ts';
 import { hostPort } from '../../shared/options.ts';
 import type { PbftConfig } from '../engines/pbft/interface.ts';
-import { MAX_REPLICAS, clientWindowOf } from '../engines/pbft/limits.ts';
+import { MAX_REPLICAS, MIN_REPLICAS, clientWindowOf } from '../engines/pbft/limits.ts';
 import type { PbftMember } from '../web/pbft/subject.ts';
 
-/** Fewer replicas than these tolerate no fault at all. */
-export const MIN_MEMBERS = 4;
+export const MIN_MEMBERS = MIN_REPLICAS;
 export const MAX_MEMBERS = MAX_REPLICAS;
 /** Longest members file that is read, in characters: 64 members with the longest names of hosts need a third of it. */
 const MAX_FILE_LENGTH = 65_536;
@@ -28,10 +27,15 @@ export interface Cluster {
   readonly members: readonly PbftMember[];
 }
 
+/** Such digits are no mistake in typing, which most probably gives another key: somebody chose them. */
+const NO_KEY =
+  'these digits are no public key: they are no point of Ed25519, or one for which anybody can sign; "pbft keygen" makes a key';
+
 const memberSchema = z.strictObject({
   publicKey: z
     .string()
-    .regex(KEY_PATTERN, 'a public key is 64 lower-case hexadecimal digits, as "pbft keygen" prints it'),
+    .regex(KEY_PATTERN, 'a public key is 64 lower-case hexadecimal digits, as "pbft keygen" prints it')
+    .refine(isPublicKey, NO_KEY),
   address: z
     .string()
     .transform((text, context): Address => {
@@ -127,9 +131,7 @@ export function checkCluster(cluster: Cluster): Cluster {
       throw new UserError(`members ${other} and ${number} have the same public key`);
     }
     numbers.set(publicKey, number);
-    if (!KEY_PATTERN.test(publicKey)) {
-      throw new UserError(`the public key of member ${number} is none`);
-    }
+    if (!isPublicKey(publicKey)) throw new UserError(`the public key of member ${number}: ${NO_KEY}`);
   }
   return cluster;
 }

@@ -1,3 +1,5 @@
+import { isIPv4 } from 'node:net';
+
 import type { Address } from '../../shared/address.ts';
 import { verifierOf, type KeyPair } from '../../shared/ed25519.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
@@ -102,10 +104,11 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
   const opened = new Opened(store);
   try {
     const { cluster, key, config } = options;
-    const { members } = checkCluster(cluster);
+    checkPbftNode(options);
+    const { members } = cluster;
     const self = memberOf(cluster, key);
     const clusterId = clusterIdOf(cluster, config, options.application);
-    const application = createApplication(options.application);
+    const application = applicationNamed(options.application)();
     const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
     const engine = createEngine(
       config,
@@ -222,13 +225,27 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
   }
 }
 
+/**
+ * Whether a replica may be opened so, as far as can be seen before anything is.
+ *
+ * @throws UserError that says what is wrong
+ */
+export function checkPbftNode({ cluster, key, application, bind, port }: PbftNodeOptions): void {
+  memberOf(checkCluster(cluster), key);
+  applicationNamed(application);
+  if (!isIPv4(bind)) throw new UserError(`"${bind}" is not an IPv4 address to listen on`);
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new UserError(`${port} is no TCP port: it must be a whole number from 0 to 65535`);
+  }
+}
+
 /** @throws UserError if there is none of that name */
-function createApplication(name: string): Application {
+function applicationNamed(name: string): () => Application {
   const create = APPLICATIONS.get(name);
   if (create === undefined) {
     throw new UserError(`there is no application "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`);
   }
-  return create();
+  return create;
 }
 
 /** @throws UserError if the store is not ours, or damaged */

@@ -201,6 +201,8 @@ describe('peer simulate', () => {
     [['--trace', './x', '--html', 'x'], '--trace and --html can not both be written to x'],
     [['--partition-kinds', 'swizzle,fox'], '--partition-kinds: there is no kind "fox"; there is: symmetric,'],
     [['pow', '--latency', '1001'], '--latency 1001: it must be a number from 0 to 1000'],
+    // With three, none may fail.
+    [['pbft', '--nodes', '3'], '--nodes 3: it must be a whole number from 4 to 64'],
     [['pow', '20'], 'too many arguments'],
     [['--trace', '/no/such/folder/x'], "can't write /no/such/folder/x"],
     [['--html', '/no/such/folder/x'], "can't write /no/such/folder/x"],

@@ -10,6 +10,8 @@
  * sizes.ts says how long it gets. A cluster whose view changes would be longer is not started.
  */
 export const MAX_RECEIVED = 8 * 1024 * 1024;
+/** Fewest replicas: with fewer none may fail, and a cluster that stops with one of its members needs no PBFT. */
+export const MIN_REPLICAS = 4;
 /** Most replicas: with the square of them each batch costs messages, and certificates are as long as a quorum. */
 export const MAX_REPLICAS = 64;
 /** Most requests in one batch, whatever a cluster is configured to propose. */

@@ -12,7 +12,13 @@ import {
   type PbftStatus,
   type Signatures,
 } from '../../engines/pbft/interface.ts';
-import { MAX_BATCH, MAX_DOUBLINGS, MAX_RECEIVED, MAX_REPLICAS } from '../../engines/pbft/limits.ts';
+import {
+  MAX_BATCH,
+  MAX_DOUBLINGS,
+  MAX_RECEIVED,
+  MAX_REPLICAS,
+  MIN_REPLICAS,
+} from '../../engines/pbft/limits.ts';
 import type { PbftMessage } from '../../engines/pbft/messages.ts';
 import { PbftEngine } from '../../engines/pbft/pbft.ts';
 import { faultyOf, quorumOf } from '../../engines/pbft/quorum.ts';
@@ -49,7 +55,7 @@ const CLUSTER = 'simulated';
 const settings = {
   nodes: {
     ...SETTINGS.nodes,
-    bounds: { least: 1, most: MAX_REPLICAS },
+    bounds: { least: MIN_REPLICAS, most: MAX_REPLICAS },
     mixed: { least: 4, most: 10 },
   },
   // View changes are long, and to measure messages takes longer than everything else together, as encoding them does.
