@@ -75,7 +75,7 @@ function createProgram(): Command {
     .description('Searches blocks for a peer, with all cores. Ctrl-C stops it; a second Ctrl-C at once.')
     .addHelpText('after', MORE_HELP);
   addOption(program, 'miner', {
-    flags: '--peer-host <host>',
+    flags: '--peer-host [host]',
     description: 'the peer to mine for',
     default: '127.0.0.1',
   });

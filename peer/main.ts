@@ -36,4 +36,4 @@ for (const name of named(args)) {
   const command = await COMMANDS[name]?.();
   if (command !== undefined) program.addCommand(command);
 }
-await runProgram(program, args);
+await runProgram(program, args, [...Object.keys(COMMANDS), 'help']);

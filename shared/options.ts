@@ -5,6 +5,7 @@
  * written with dashes or underscores (`--peer-host`, `--peer_host`). An empty environment variable counts as not set;
  * that of a flag must be `true` or `false` (or `1` or `0`).
  */
+import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -13,6 +14,7 @@ import type { Address } from './address.ts';
 import { fileFaultOf, UserError, messageOf, systemCodeOf } from './errors.ts';
 import { isJsonObject, parseJson } from './json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
+import { didYouMean } from './suggest.ts';
 
 /** Reads text into an option's value; throws {@link InvalidArgumentError} with one sentence if it does not fit. */
 export interface OptionParser<T> {
@@ -74,7 +76,10 @@ export function oneOf<T extends string>(words: readonly T[]): OptionParser<T> {
 
 /** How an option is declared. */
 export interface OptionSpec<T> {
-  /** For example `--port <number>`; a flag has no `<…>`. Written with dashes. */
+  /**
+   * For example `--port <number>`; a flag has no `<…>`. Written with dashes. Where the value may be missing, and then means
+   * the default, it stands in brackets: `--peer-host [host]`.
+   */
   flags: string;
   description: string;
   parse?: OptionParser<T>;
@@ -109,7 +114,39 @@ export function addOption<T>(command: Command, program: 'peer' | 'miner', spec: 
   const initial = spec.repeatable ? [] : spec.default;
   if (initial !== undefined)
     option.default(initial, spec.defaultText ?? (spec.repeatable ? 'none' : undefined));
-  return command.addOption(option);
+  command.addOption(option);
+  if (option.optional) {
+    command.on(eventOf(option), (value: string | null) => {
+      if (!value) command.setOptionValueWithSource(option.attributeName(), initial, 'cli');
+    });
+  }
+  return command;
+}
+
+/** What a command emits when an option was given, with its value: null if there is none. */
+function eventOf(option: Option): string {
+  return `option:${option.name()}`;
+}
+
+/**
+ * Has a command refuse options without their value. Commander would take whatever follows for it, another option too; of a
+ * value that may be missing it expects no dash in front.
+ */
+function refuseMissingValues(command: Command): void {
+  if (!(command instanceof EventEmitter)) return;
+  for (const option of command.options.filter(({ required }) => required)) {
+    option.required = false;
+    option.optional = true;
+    // Before Commander's own listener, which would read it.
+    command.prependListener(eventOf(option), (value: string | null) => {
+      if (value) return;
+      const name = `--${option.name()}`;
+      const flags = option.flags.slice(option.flags.indexOf(name));
+      throw new UserError(
+        `${name} is given without its value: write ${flags} (or ${name}=… if the value begins with a dash)`,
+      );
+    });
+  }
 }
 
 /** Adds the options that every command of both programs has. */
@@ -262,15 +299,29 @@ function readFileValue(option: Option, value: unknown, path: string): unknown {
   }
 }
 
+/** A command line of a program that has commands names one of them, if it names anything. */
+function refuseUnknownCommand(args: readonly string[], names: readonly string[]): void {
+  const name = args[0] === 'help' ? args[1] : args[0];
+  if (name === undefined || name.startsWith('-') || names.length === 0 || names.includes(name)) return;
+  throw new UserError(`unknown command '${name}'${didYouMean(name, names)}; --help lists them`);
+}
+
 /**
  * Parses the command line and runs the chosen command. Errors end up as one line on standard error and a
  * non-zero exit code; with `--verbose` as a stack.
+ *
+ * @param names of all commands of a program that is one by itself too; they need not be loaded
  */
-export async function runProgram(program: Command, args: readonly string[]): Promise<void> {
+export async function runProgram(
+  program: Command,
+  args: readonly string[],
+  names: readonly string[] = [],
+): Promise<void> {
   const verbose = args.includes('--verbose');
   guardProcess(program.name(), verbose);
   const commands = commandsOf(program);
   forgetEmptyVariables([program, ...commands]);
+  for (const command of [program, ...commands]) refuseMissingValues(command);
   program
     .exitOverride()
     .showSuggestionAfterError()
@@ -288,12 +339,15 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
       .enablePositionalOptions();
   }
   program.hook('preAction', (_, command) => {
+    if (command === program) refuseUnknownCommand(program.args, names);
     refuseMisplacedOptions(command);
     readFlagsOfEnvironment(command);
     const { config } = command.opts<{ config?: string }>();
     if (config !== undefined) applyOptionFile(command, config);
   });
   try {
+    // Options after it would be complained of first, as those of a command that was not found.
+    refuseUnknownCommand(args, names);
     await program.parseAsync(withDashes(args), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {

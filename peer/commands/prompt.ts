@@ -3,9 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { UserError } from '../../shared/errors.ts';
 import { escapeControls } from '../../shared/log.ts';
+import { didYouMean } from '../../shared/suggest.ts';
 
 /** The longest that a script may wait, in seconds. */
 const MAX_WAIT = 86_400;
+/** Characters that are shown of a name which no command has. */
+const MAX_SHOWN = 40;
 
 /** What every command is given. */
 export interface PromptParts {
@@ -124,7 +127,10 @@ export class Prompt<Parts extends PromptParts> {
     if (name === '' || name.startsWith('#')) return;
     const command = this.#names.get(name);
     if (command === undefined) {
-      throw new UserError(`there is no command "${escapeControls(name.slice(0, 40))}"; "help" lists them`);
+      const shown = escapeControls(name.slice(0, MAX_SHOWN));
+      throw new UserError(
+        `there is no command "${shown}"${didYouMean(name, this.#names.keys())}; "help" lists them`,
+      );
     }
     await command.run(text === '' ? [] : text.split(/\s+/), parts, text);
   }

@@ -89,8 +89,6 @@ command line goes before the environment, the environment before the file.
 Options of a command go after its name: node peer export --data-dir second`,
     )
     .action(async (options: StartOptions) => {
-      const [operand] = command.args;
-      if (operand !== undefined) command.error(`error: unknown command '${operand}'; see --help`);
       // Only here, so that other commands need not load all that a peer is made of.
       const { startPeer } = await import('./start-run.ts');
       await startPeer(options, isAnyHttpPort(command));

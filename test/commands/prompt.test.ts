@@ -60,6 +60,9 @@ describe('a prompt', () => {
   it('refuses what it does not know, in a sentence that draws nothing, and what is too long', async () => {
     const { prompt, parts } = newPrompt();
     await expect(prompt.run('\u001b[2J', parts)).rejects.toThrow('there is no command "\\u001b[2J"');
+    await expect(prompt.run('sayy it', parts)).rejects.toThrow(
+      'there is no command "sayy" (did you mean say?); "help" lists them',
+    );
     await expect(prompt.run('x'.repeat(41), parts)).rejects.toThrow('a line has at most 40 characters');
     await expect(prompt.run('wait for me', parts)).rejects.toThrow('how long?');
     expect(parts.heard).toEqual([]);

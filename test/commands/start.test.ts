@@ -177,7 +177,6 @@ describe('what is wrong is said in one line', () => {
     [['--http-token', 'two words'], /--http-token <text>.*printable ASCII characters without spaces/],
     [['--log-level', 'loud'], /--log-level <level>.*error, warn, info, debug/],
     [['--log-format', 'xml'], /--log-format <format>.*text, json/],
-    [['strat'], /unknown command 'strat'/],
   ];
   test.each(values)('%j', async (args, line) => {
     let output = '';
@@ -190,6 +189,11 @@ describe('what is wrong is said in one line', () => {
 
   const runs: [string[], RegExp][] = [
     [['--peer_timeout', '0'], /--peer-timeout <seconds>.*above 0/],
+    [['--genesis', 'pfbt'], /^peer: unknown command 'pfbt' \(did you mean pbft\?\)/],
+    [['127.0.0.1:8784'], /^peer: unknown command '127\.0\.0\.1:8784'; --help lists them\n$/],
+    [['--data_dir', '--genesis'], /^peer: --data-dir is given without its value: write --data-dir <folder>/],
+    [['simulate', '--trace', '--json'], /^peer: --trace is given without its value: write --trace <file>/],
+    [['pbft', 'start', '--index', '--members'], /^peer: --index is given without its value: write --index </],
     [['--bind', '300.1.1.1'], /^peer: --bind: "300\.1\.1\.1" is not an IPv4 address/],
     [['--bind', '192.0.2.1'], /^peer: --bind: this machine does not have the address 192\.0\.2\.1/],
     [['--join', '[::1]:8999'], /^peer: --join: "::1" is an IPv6 address; the network speaks IPv4 only/],
@@ -206,6 +210,15 @@ describe('what is wrong is said in one line', () => {
     expect(run.stdout).toBe('');
     expect(run.stderr).toMatch(/^peer: [^\n]+\n$/);
     expect(run.stderr).toMatch(line);
+  });
+
+  test.each([
+    [['statu', '--url', 'x'], 'statu', 'status'],
+    [['help', 'verfiy'], 'verfiy', 'verify'],
+  ])('a command that was mistyped: peer %j', async (args, name, meant) => {
+    const run = peer(args);
+    expect(await run.ended).toEqual({ code: 1, signal: null });
+    expect(run.stderr).toBe(`peer: unknown command '${name}' (did you mean ${meant}?); --help lists them\n`);
   });
 
   test('a misspelt option, with what was probably meant', async () => {

@@ -69,6 +69,12 @@ async function startServer(
 }
 
 describe('node miner, for our peer', () => {
+  it('is on this machine where --peer_host has no value', async () => {
+    const { server, port } = await startServer(workAt(0, ['one'], 64));
+    run('--peer_host', '--peer_port', String(port), '--processes', '2');
+    await until('it has connected', () => server.miners()[0]?.processes === 2);
+  });
+
   it('mines a chain from its genesis on, and ends with Ctrl-C', async () => {
     const { server, port, chain } = await startServer(workAt(0, ['one', 'two'], 3));
     const program = startMiner(port);
@@ -375,7 +381,8 @@ describe('the command line', () => {
     const program = run('--help');
     expect(await program.ended).toEqual({ code: 0, signal: null });
     const help = program.lines.join('\n');
-    for (const option of ['peer-host', 'peer-port', 'processes', 'kernel', 'difficulty', 'name', 'log-level'])
+    expect(help).toContain('--peer-host [host]');
+    for (const option of ['peer-port', 'processes', 'kernel', 'difficulty', 'name', 'log-level'])
       expect(help).toContain(`--${option} <`);
     for (const explained of ['p pauses', '+ and -', 'q ends', 'SIGUSR2', 'SIGHUP', '--benchmark', '--json'])
       expect(help).toContain(explained);

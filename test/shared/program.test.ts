@@ -34,6 +34,8 @@ const act = (options) => actions[process.env.ACTION](options);
 const program = addCommonOptions(new Command('demo').enablePositionalOptions(), 'peer').action(act);
 addOption(program, 'peer', { flags: '--word <word>', description: '', default: 'none' });
 addOption(program, 'peer', { flags: '--flag', description: '' });
+addOption(program, 'peer', { flags: '--host [host]', description: '', default: 'here' });
+addOption(program, 'peer', { flags: '--several <word>', description: '', repeatable: true });
 const sub = new Command('sub').action(act);
 addOption(sub, 'peer', { flags: '--word <word>', description: '' });
 program.addCommand(sub);
@@ -127,10 +129,44 @@ describe('errors', () => {
   });
 });
 
+describe('an option without its value', () => {
+  test.each([
+    [['--word', '--flag'], '--word', '<word>'],
+    [['--flag', '--word'], '--word', '<word>'],
+    [['--word', ''], '--word', '<word>'],
+    [['--word='], '--word', '<word>'],
+    [['--word', '-f'], '--word', '<word>'],
+    [['--several', '--several', 'x'], '--several', '<word>'],
+    [['--log_level', '--config', 'x'], '--log-level', '<level>'],
+    [['group', 'inner', '-w', '--flag'], '--word', '<word>'],
+  ])('is refused in a sentence that names it: %j', async (args, name, value) => {
+    const { code, stderr } = await run('show', args);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `demo: ${name} is given without its value: write ${name} ${value} (or ${name}=… if the value begins with a dash)\n`,
+    });
+  });
+
+  test('means the default where it may be missing', async () => {
+    for (const args of [[], ['--host'], ['--host', '--word', 'x'], ['--host', ''], ['--host=']]) {
+      expect(await shown(args)).toMatchObject({ host: 'here' });
+    }
+    expect(await shown(['--host', 'there'])).toMatchObject({ host: 'there' });
+    expect(await shown(['--host'], { GOSSIP_PEER_HOST: 'there' })).toMatchObject({ host: 'here' });
+  });
+
+  test('is none if its value begins with a dash', async () => {
+    expect(await shown(['--word=--flag', '--several=-x'])).toMatchObject({ word: '--flag', several: ['-x'] });
+    expect(await shown(['--word', '-1', '--several', '-'])).toMatchObject({ word: '-1', several: ['-'] });
+  });
+});
+
 describe('the environment', () => {
   test('an empty variable is none', async () => {
     expect(await shown([], { GOSSIP_PEER_WORD: '', GOSSIP_PEER_FLAG: '' })).toEqual({
       word: 'none',
+      host: 'here',
+      several: [],
       logLevel: 'info',
       logFormat: 'text',
     });
