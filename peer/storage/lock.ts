@@ -1,29 +1,51 @@
 /**
  * One process for each data folder.
  *
- * Who wants the folder creates a file in it whose *name* says who it is (`peer-<process>-<start>.lock`), and then looks
- * whether there is a file of another process that runs. So a lock is whole from the moment it exists, and of two
- * that start at once, the one whose file came later is sure to see the other's: never do both get in. A file whose
- * process is gone, or whose number belongs to another process by now, counts for nothing and is removed; it can't be
- * one that somebody else has just made, because nobody else makes one of that name.
+ * The kernel holds the lock, on a file in the folder, as long as the process has that file open: whatever ends the
+ * process ends the lock, in the same moment. No process number decides anything, for those of two containers that
+ * share a folder mean nothing to each other. The file stays where it is: if it were removed, another could be made and
+ * locked while somebody still held the first. What is in it is for people.
  */
-import { readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { fileFaultOf, UserError, systemCodeOf } from '../../shared/errors.ts';
+import { z } from 'zod';
 
-/**
- * How often, and after how many milliseconds, the process with the lowest number tries again when it meets another:
- * of several that start at once, one is to get in.
- */
-const ATTEMPTS = 5;
-const ATTEMPT_DELAY = 40;
+import { fileFaultOf, messageOf, systemCodeOf, UserError } from '../../shared/errors.ts';
+import { jsonOrUndefined } from '../../shared/json.ts';
+import { LOCK_INTERVAL, LOCK_PATIENCE } from './limits.ts';
+import { olderHolder } from './older-lock.ts';
 
-/** The files of this process. */
+const FILE = 'peer.lock';
+/** Others that may read it could lock it. */
+const MODE = 0o600;
+
+/** What the lock file says of who has it. */
+const holderSchema = z.object({
+  process: z.int().positive(),
+  /** What tells process numbers of one container from those of another; empty where there is no such thing. */
+  namespace: z.string(),
+  host: z.string().regex(/^[\w.-]{1,255}$/),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** Locks an open file as `tryLock` of fs-native-extensions does. */
+export type TryLock = (descriptor: number) => boolean;
+
+/** Lock files that this process has open. */
 const held = new Set<string>();
-
-const LOCK_NAME = /^peer-(\d+)-(\w+)\.lock$/;
 
 /** A data folder held by this process. */
 export interface FolderLock {
@@ -34,103 +56,157 @@ export interface FolderLock {
 /**
  * Takes a folder, which must exist, for this process.
  *
- * @throws UserError if another process has it, or this one already, or the folder can't be written to
+ * @param load how files are locked here
+ * @throws UserError if another process has it, or this one already, or the folder can't be written to or locked
  */
-export async function lockFolder(folder: string): Promise<FolderLock> {
-  const name = `peer-${process.pid}-${startOf(process.pid) ?? '0'}.lock`;
-  const path = create(folder, name);
+export async function lockFolder(folder: string, load = loadNative): Promise<FolderLock> {
+  const tryLock = await load().catch((error: unknown) => {
+    const why = messageOf(error).split('\n', 1)[0] ?? '';
+    throw new UserError(
+      `the data folder ${folder} can't be locked: fs-native-extensions does not run on this machine (${why}); reinstall with "npm ci", or use a system for which it has a binary`,
+    );
+  });
+  const path = join(folder, FILE);
+  const { descriptor, identity } = await lockFile(folder, path, tryLock);
   try {
-    for (let attempt = 1; ; attempt++) {
-      const other = findOther(folder, name);
-      if (other === undefined) return heldLock(path);
-      if (other < process.pid || attempt === ATTEMPTS) throw taken(folder, other);
-      rmSync(path, { force: true });
-      await pause(ATTEMPT_DELAY);
-      writeFileSync(path, '');
-    }
+    const older = olderHolder(folder);
+    if (older !== undefined) throw inUse(folder, `by process ${older} of an earlier version`);
+    sayWho(descriptor, JSON.stringify(ourselves()));
   } catch (error) {
-    remove(path);
-    throw error instanceof UserError
-      ? error
-      : new UserError(`can't lock the data folder ${folder}: ${fileFaultOf(error)}`);
+    closeSync(descriptor);
+    throw error;
   }
-}
-
-function heldLock(path: string): FolderLock {
+  held.add(identity);
   let released = false;
   return {
     release: () => {
-      if (!released) remove(path);
+      if (released) return;
       released = true;
+      held.delete(identity);
+      sayWho(descriptor, '');
+      closeSync(descriptor);
     },
   };
 }
 
-/** Creates our file; one of our name that is not ours is left over from a process that had our number. */
-function create(folder: string, name: string): string {
+async function loadNative(): Promise<TryLock> {
+  return (await import('fs-native-extensions')).tryLock;
+}
+
+/** Opens the lock file and locks it; somebody who has it may be about to end. */
+async function lockFile(
+  folder: string,
+  path: string,
+  tryLock: TryLock,
+): Promise<{ descriptor: number; identity: string }> {
+  for (let waited = 0; ; waited += LOCK_INTERVAL) {
+    const descriptor = openLock(folder, path);
+    const identity = identityOf(fstatSync(descriptor));
+    try {
+      if (held.has(identity))
+        throw new UserError(`the data folder ${folder} is already open in this process`);
+      if (locks(folder, descriptor, tryLock)) {
+        // Somebody may have removed the file meanwhile; then the lock holds nobody off.
+        const now = statSync(path, { throwIfNoEntry: false });
+        if (now !== undefined && identityOf(now) === identity) {
+          checkLock(folder, path, tryLock);
+          return { descriptor, identity };
+        }
+      } else if (waited >= LOCK_PATIENCE) {
+        throw inUse(folder, holderText(path));
+      }
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    closeSync(descriptor);
+    await pause(LOCK_INTERVAL);
+  }
+}
+
+function openLock(folder: string, path: string): number {
   try {
-    const path = join(realpathSync(folder), name);
-    if (held.has(path)) throw taken(folder, process.pid);
-    writeFileSync(path, '');
-    held.add(path);
-    return path;
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, MODE);
   } catch (error) {
-    if (error instanceof UserError) throw error;
     throw new UserError(`can't write to the data folder ${folder}: ${fileFaultOf(error)}`);
   }
 }
 
-function remove(path: string): void {
-  rmSync(path, { force: true });
-  held.delete(path);
-}
-
-/** The process that holds the folder, or is about to, beside us; removes what gone processes left behind. */
-function findOther(folder: string, ownName: string): number | undefined {
-  let found: number | undefined;
-  for (const name of readdirSync(folder)) {
-    const [, pid, start] = LOCK_NAME.exec(name) ?? [];
-    if (pid === undefined || start === undefined || name === ownName) continue;
-    if (runs(Number(pid), start)) found = Number(pid);
-    else rmSync(join(folder, name), { force: true });
-  }
-  return found;
-}
-
-/** Whether the process of that number still is the one that started then. */
-function runs(pid: number, start: string): boolean {
+/** Locks an open file; false if somebody else has it. */
+function locks(folder: string, descriptor: number, tryLock: TryLock): boolean {
   try {
-    process.kill(pid, 0);
+    return tryLock(descriptor);
   } catch (error) {
-    // EPERM: it runs, as another user.
-    if (systemCodeOf(error) !== 'EPERM') return false;
+    // Windows says so if somebody has it.
+    if (systemCodeOf(error) === 'EBUSY') return false;
+    throw noLocks(folder, fileFaultOf(error));
   }
-  const now = startOf(pid);
-  return now === undefined || now === start;
 }
 
-/**
- * When a process was started, as a text that no other process of the same number has: the boot of the machine, and
- * the clock ticks since then. Undefined where the system does not tell (it is Linux that does); `gone` for a process
- * that was killed and only waits for its parent to notice.
- */
-function startOf(pid: number): string | undefined {
+/** Some file systems take every lock and hold nobody off. */
+function checkLock(folder: string, path: string, tryLock: TryLock): void {
+  const second = openLock(folder, path);
   try {
-    // proc(5): "pid (name) state ppid …", the start being field 22. The name may hold anything, also brackets.
-    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8);
-    return `${boot}${fields[19] ?? ''}`;
+    if (locks(folder, second, tryLock)) throw noLocks(folder, 'locks have no effect there');
+  } finally {
+    closeSync(second);
+  }
+}
+
+function noLocks(folder: string, why: string): UserError {
+  return new UserError(
+    `the data folder ${folder} can't be locked: its file system does not do it (${why}); choose a folder on another disk with --data-dir`,
+  );
+}
+
+function inUse(folder: string, by: string): UserError {
+  return new UserError(
+    `the data folder ${folder} is in use ${by}; stop that one, or choose another with --data-dir`,
+  );
+}
+
+/** The same for a file whatever names lead to it. */
+function identityOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
+  return `${dev}:${ino}`;
+}
+
+function ourselves(): Holder {
+  return { process: process.pid, namespace: namespace(), host: hostname() };
+}
+
+function namespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
   } catch {
+    return '';
+  }
+}
+
+/** Writes who has the lock, where that can be done: the disk may be full, and nobody needs it to be safe. */
+function sayWho(descriptor: number, text: string): void {
+  try {
+    ftruncateSync(descriptor);
+    writeSync(descriptor, text, 0);
+  } catch {
+    // People are told less then.
+  }
+}
+
+/** Who has the lock, as far as the lock file says. */
+function holderText(path: string): string {
+  const us = ourselves();
+  const holder = readHolder(path);
+  if (holder === undefined) return 'by another process';
+  const { process: number, namespace: theirs, host } = holder;
+  if (host !== us.host) return `by process ${number} on ${host}`;
+  return `by process ${number}${theirs === us.namespace ? '' : ' of another container'}`;
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    return holderSchema.safeParse(jsonOrUndefined(readFileSync(path, 'utf8'))).data;
+  } catch {
+    // Windows lets nobody read what is locked.
     return undefined;
   }
-}
-
-function taken(folder: string, pid: number): UserError {
-  return new UserError(
-    pid === process.pid
-      ? `the data folder ${folder} is already open in this process`
-      : `the data folder ${folder} is in use by process ${pid}; stop that one, or choose another with --data-dir`,
-  );
 }
