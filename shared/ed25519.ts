@@ -18,8 +18,11 @@ const PUBLIC_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** How a public key, a seed or a digest is written: 32 bytes as 64 lower-case hexadecimal digits. */
 export const KEY_PATTERN = /^[0-9a-f]{64}$/;
-/** A signature: 64 bytes in base64. */
-export const SIGNATURE_PATTERN = /^[A-Za-z0-9+/]{86}==$/;
+/**
+ * A signature: 64 bytes in base64, in the one text that encoders give. The last character stands for two bits, and decoders
+ * pass over its other four: with those at will each signature would have sixteen texts, and anybody could make the others.
+ */
+export const SIGNATURE_PATTERN = /^[A-Za-z0-9+/]{85}[AQgw]==$/;
 
 /** The field and the curve -x² + y² = 1 + dx²y². Source: RFC 8032, section 5.1. */
 const P = 2n ** 255n - 19n;

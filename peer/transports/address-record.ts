@@ -26,8 +26,8 @@ const schema = z.object({
   sequence: z
     .int()
     .min(0)
-    // JSON has a zero of its own with a sign.
-    .transform((sequence) => sequence + 0),
+    // JSON can write a negative zero, which what is signed can't tell from zero.
+    .refine((sequence) => !Object.is(sequence, -0)),
   signature: z.string().regex(SIGNATURE_PATTERN),
 });
 

@@ -65,12 +65,12 @@ export function faulty<T extends EngineTypes>(
   }));
 }
 
-/** The first seed of a subject, with these settings and Byzantine nodes, and no other faults. */
+/** A seed of a subject, the first unless it is said which, with these settings and Byzantine nodes, and no other faults. */
 export function simulation<T extends EngineTypes>(
   subject: Subject<T>,
   settings: Readonly<Record<string, number>>,
   byzantineKinds: readonly string[] = [],
-  hooks: SimulationHooks = {},
+  { seed = 1, ...hooks }: SimulationHooks & { readonly seed?: number } = {},
 ): Simulation<T> {
   const plan: Plan = {
     faults: 'none',
@@ -79,7 +79,7 @@ export function simulation<T extends EngineTypes>(
     ),
     byzantineKinds,
   };
-  return new Simulation(subject, 1, draw(1, plan, subject), hooks);
+  return new Simulation(subject, seed, draw(seed, plan, subject), hooks);
 }
 
 export function violations<T extends EngineTypes>(

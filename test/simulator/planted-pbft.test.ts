@@ -13,6 +13,8 @@ type PbftFault = Fault<PbftTypes>;
 type PbftEffect = EffectOf<PbftTypes>;
 
 const SETTINGS = { nodes: 4, hours: 0.05, 'view-change-timeout': 5, 'checkpoint-interval': 10 };
+/** A seed in which the one Byzantine node of four is number 0, and so the first primary. */
+const RELAY_FIRST = 3;
 const DIGEST = 'd'.repeat(64);
 
 /** The one checker that a fault must set off. */
@@ -238,6 +240,27 @@ describe('a planted fault is found', () => {
     const fault: PbftFault = (effects, event) =>
       event.type === 'timer' ? [...effects, { type: 'notify', notice }] : effects;
     expect(found(fault)).toBe(CHECKERS.blamed);
+  });
+
+  it('when a node takes an honest primary for a liar, because a signature of it came in two texts', () => {
+    const shown = new Map<string, string>();
+    const fault: PbftFault = (effects, event, { index }) => {
+      if (event.type !== 'message' || event.message.type !== 'NEW_VIEW') return effects;
+      const { view, signature } = event.message.newView;
+      const key = `${index} ${view}`;
+      const known = shown.get(key) ?? signature;
+      shown.set(key, known);
+      if (known === signature) return effects;
+      const notice = { kind: 'offence', member: view % SETTINGS.nodes, rule: 'planted' } as const;
+      return [...effects, { type: 'notify', notice }];
+    };
+    const settings = { ...SETTINGS, latency: 200, 'real-keys': 1 };
+    const simulated = (subject: typeof pbftSubject): readonly string[] =>
+      simulation(subject, settings, ['relay'], { seed: RELAY_FIRST })
+        .finish()
+        .violations.map(({ checker: name }) => name);
+    expect(simulated(faulty(pbftSubject, fault))).toEqual([CHECKERS.blamed]);
+    expect(simulated(pbftSubject)).toEqual([]);
   });
 
   it('when an operation is never answered', () => {

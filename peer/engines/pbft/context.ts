@@ -58,12 +58,20 @@ export class Context {
     this.counters[outcome] = (this.counters[outcome] ?? 0) + by;
   }
 
-  /** A member has proved that it is faulty: no correct one would have sent this. */
+  /** A member has proved, by what it has sent us itself, that it is faulty: no correct one would have sent this. */
   offend(member: number, rule: string): void {
+    this.accuse(member, rule);
+    this.effects.push({ type: 'disconnect', peer: member, reason: rule });
+  }
+
+  /**
+   * The same by what others have delivered, all of it or a part. It is told, and nobody is disconnected: a liar that finds a
+   * way to make a correct member look faulty must not be able to cut it off.
+   */
+  accuse(member: number, rule: string): void {
     this.count(`offence.${rule}`);
     this.offences[member] = (this.offences[member] ?? 0) + 1;
     this.notify({ kind: 'offence', member, rule });
-    this.effects.push({ type: 'disconnect', peer: member, reason: rule });
   }
 
   /**

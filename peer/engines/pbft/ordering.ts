@@ -78,11 +78,11 @@ export class Ordering {
     if (slot.decided !== undefined && slot.decided.digest !== digest) {
       // A primary that has not heard of a later view proposes in good faith what was decided otherwise there.
       if (slot.decided.view > view) context.count('pre-prepare.overtaken');
-      else context.offend(from, 'pre-prepare-decided');
+      else context.accuse(from, 'pre-prepare-decided');
       return;
     }
     const verdict = this.replica.inspection.look({
-      ...{ subject: batch, from, name: header.signature },
+      ...{ subject: batch, from, name: `${sequence} ${digest}` },
       begin: () => this.check(from, header, batch),
       again: () => {
         this.onPrePrepare(from, header, batch);

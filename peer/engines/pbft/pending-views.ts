@@ -56,7 +56,7 @@ export class PendingViews {
   /** Somebody sends a new view that is not behind us, its primary or anybody else who is in it. */
   add(from: number, newView: NewView): void {
     const { context, position } = this.replica;
-    const { view, signature } = newView;
+    const { view } = newView;
     const primary = context.primary(view);
     const place = this.queue.findIndex((other) => context.primary(other.newView.view) === primary);
     const known = this.queue[place];
@@ -64,17 +64,19 @@ export class PendingViews {
       context.count('new-view.ignored');
       return;
     }
-    if (known?.newView.view === view && known.newView.signature === signature) {
+    if (known !== undefined && context.signing.isSameNewView(known.newView, newView)) {
       known.sources.add(from);
       return;
     }
     const fault = newViewFault(context, newView);
     if (fault !== undefined) {
-      context.offend(fault === 'new-view-signature' ? from : primary, fault);
+      if (fault === 'new-view-signature' || from === primary) context.offend(from, fault);
+      else context.accuse(primary, fault);
       return;
     }
     if (known?.newView.view === view) {
-      context.offend(primary, 'equivocation');
+      if (from === primary && known.sources.has(from)) context.offend(primary, 'equivocation');
+      else context.accuse(primary, 'equivocation');
       // Others may have entered the other one, and this one can perhaps not be completed.
       if (!known.stalled) return;
     }
@@ -184,10 +186,10 @@ export class PendingViews {
     );
   }
 
-  /** Its primary has signed what no correct one would have. */
+  /** Its primary has signed what no correct one would have; others have delivered what shows it. */
   private condemn(pending: Pending, fault: string): void {
     const { context } = this.replica;
-    context.offend(context.primary(pending.newView.view), fault);
+    context.accuse(context.primary(pending.newView.view), fault);
     this.keepWhere((other) => other !== pending);
   }
 

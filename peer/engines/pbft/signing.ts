@@ -123,6 +123,11 @@ export class Signing {
     return this.check(primaryOf(newView.view, this.replicas), this.newViewText(newView), newView.signature);
   }
 
+  /** Whether two new views say the same, whatever their signatures are: whoever has the key can make others. */
+  isSameNewView(one: NewView, other: NewView): boolean {
+    return one.view === other.view && this.newViewText(one) === this.newViewText(other);
+  }
+
   private requestText({ client, timestamp, operation }: Unsigned<ClientRequest>): string {
     return JSON.stringify(['request', this.cluster, client, timestamp, operation]);
   }

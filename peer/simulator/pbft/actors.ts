@@ -69,6 +69,16 @@ function randomSignature(chance: Chance): string {
   return Buffer.from(chance.bytes(64)).toString('base64');
 }
 
+/** What base64 is written in, in the order of the values. */
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** The same 64 bytes in another text: the last character has bits that decoders pass over. */
+export function respelled(signature: string): string {
+  const at = signature.length - '=='.length - 1;
+  const other = BASE64[BASE64.indexOf(signature.charAt(at)) ^ 1] ?? '';
+  return `${signature.slice(0, at)}${other}==`;
+}
+
 /** Every other member is told one thing, the rest another. */
 function isOtherHalf(member: number): boolean {
   return member % 2 === 1;
@@ -291,6 +301,44 @@ export const ACTORS = {
         onSend(to, message) {
           remember(message);
           body.send(to, message);
+        },
+      };
+    },
+  },
+
+  relay: {
+    description:
+      'as primary is silent, tells each next primary alone that it wants its view, and passes on the new view with its signature spelled otherwise',
+    corrupt(body, means) {
+      const { self, replicas, signing } = means;
+      let last: NewView | undefined;
+      const passOn = (): void => {
+        if (last === undefined) return;
+        const newView = { ...last, signature: respelled(last.signature) };
+        const primary = primaryOf(last.view, replicas);
+        for (const to of body.others()) if (to !== primary) body.send(to, { type: 'NEW_VIEW', newView });
+      };
+      body.every(OFTEN, () => {
+        passOn();
+        const { view: current = 0 } = means.status() ?? {};
+        for (const view of [current, current + 1]) {
+          const to = primaryOf(view, replicas);
+          if (view === 0 || to === self) continue;
+          const empty = { stable: 0, certificate: [], prepared: [], replica: self };
+          body.send(to, { type: 'VIEW_CHANGE', change: signing.viewChange({ view, ...empty }) });
+        }
+      });
+      return {
+        onReceive(message, from) {
+          if (message.type !== 'NEW_VIEW' || from !== primaryOf(message.newView.view, replicas)) return true;
+          last = message.newView;
+          passOn();
+          return true;
+        },
+        onSend(to, message) {
+          const { type } = message;
+          const silent = type === 'PRE_PREPARE' || type === 'NEW_VIEW' || type === 'VIEW_CHANGE';
+          if (!silent) body.send(to, message);
         },
       };
     },

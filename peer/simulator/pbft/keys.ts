@@ -16,13 +16,20 @@ export function realKeys(seed: number, members: number): Signatures[] {
 
 /**
  * The same with stand-ins for signatures, which cost a twentieth: hashes that look like signatures. Nobody can make one of
- * another member, because who verifies them says no more than yes or no.
+ * another member, because who verifies them says no more than yes or no. What counts is the bytes, so that each has all the
+ * texts that base64 has for it.
  */
 export function stubKeys(seed: number, members: number): Signatures[] {
   const stub = (member: number, text: string): string =>
     hash('sha512', `${seed} ${member} ${text}`, 'base64');
   return Array.from({ length: members }, (_, self) => ({
     sign: (text) => stub(self, text),
-    verify: (member, text, signature) => member < members && stub(member, text) === signature,
+    verify: (member, text, signature) => {
+      if (member >= members) return false;
+      const expected = stub(member, text);
+      return (
+        signature === expected || Buffer.from(signature, 'base64').equals(Buffer.from(expected, 'base64'))
+      );
+    },
   }));
 }

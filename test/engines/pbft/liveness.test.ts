@@ -205,9 +205,10 @@ describe('a primary that has not heard of a later view', () => {
   });
 
   it('unlike one that proposes something else than was decided in its own view', () => {
-    expect(shownDecision(0).member(3).told('offence')).toMatchObject([
-      { member: 0, rule: 'pre-prepare-decided' },
-    ]);
+    const member = shownDecision(0).member(3);
+    expect(member.told('offence')).toMatchObject([{ member: 0, rule: 'pre-prepare-decided' }]);
+    // Somebody else has shown what was decided.
+    expect(member.disconnected).toEqual([]);
   });
 });
 

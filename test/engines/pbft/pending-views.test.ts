@@ -13,6 +13,7 @@ import {
 } from '../../../peer/engines/pbft/limits.ts';
 import type { MessageOf, ViewChange } from '../../../peer/engines/pbft/messages.ts';
 import { foundationOf } from '../../../peer/engines/pbft/new-view.ts';
+import { respelled } from '../../../peer/simulator/pbft/actors.ts';
 import { LATENCY, type PbftMember, PbftNetwork } from '../../support/pbft-network.ts';
 
 const SECOND = 1_000;
@@ -54,7 +55,7 @@ class Late {
   hollow(view: number): MessageOf<'NEW_VIEW'> {
     const viewChanges = [0, 1, 2].map((replica) => ({
       ...this.network.viewChange(view, replica).change,
-      signature: `${String(view).repeat(86).slice(0, 86)}==`,
+      signature: `${String(view).repeat(85).slice(0, 85)}A==`,
     }));
     return this.network.newView({ view, viewChanges, headers: [] });
   }
@@ -283,6 +284,35 @@ describe('a new view that nobody can complete', () => {
     late.hear(2, late.newView);
     late.serve(2, ...late.viewChanges);
     expect(late.member.status).toMatchObject({ view: 1, phase: 'normal' });
+  });
+});
+
+describe('a new view that comes twice', () => {
+  it('is the same one whatever its signature is: who has the key can make others', () => {
+    const late = new Late();
+    const { newView } = late.newView;
+    // Past the codec, which takes one text of a signature only: what is compared must not rest on that.
+    const message = { ...late.newView, newView: { ...newView, signature: respelled(newView.signature) } };
+    late.hear(1, late.newView);
+    late.member.handle({ type: 'message', now: late.network.now, from: 2, message });
+    expect(late.member.offences).toEqual([]);
+    expect(late.member.disconnected).toEqual([]);
+    // Whoever sent it is asked as well.
+    late.network.run(PATIENCE_ROUNDS * ROUND);
+    expect(late.asked.slice(3)).toEqual(['2 1 0', '2 1 1', '2 1 2']);
+  });
+
+  it.each([
+    ['its primary alone', [1, 1], [1]],
+    ['somebody else', [2, 2], []],
+    ['its primary and then somebody else', [1, 2], []],
+    ['somebody else and then its primary', [2, 1], []],
+  ] as const)('and is not the same, from %s, is an offence: who is disconnected', (_, from, disconnected) => {
+    const late = new Late();
+    late.hear(from[0], late.newView);
+    late.hear(from[1], late.hollow(1));
+    expect(late.member.offences).toEqual(['1 equivocation']);
+    expect(late.member.disconnected).toEqual(disconnected);
   });
 });
 
