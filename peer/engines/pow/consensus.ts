@@ -35,6 +35,7 @@ import {
   STATS_TIMEOUT,
 } from './limits.ts';
 import type { StatsReply } from './messages.ts';
+import type { Peer } from './peers.ts';
 import { ChainSync, claimKey, isNumeric, type SyncOutcome, type SyncTarget } from './sync.ts';
 import type { WordQueue } from './words.ts';
 
@@ -261,14 +262,17 @@ export class Consensus {
     const peer = context.peers.get(sender);
     if (peer !== undefined) peer.claim = claim;
     const first = state.phase === 'asking' && !state.answers.has(addressKey(sender));
+    const askedAt = peer === undefined ? undefined : takeQuestion(peer, context.now);
     if (state.phase !== 'asking' || !makeRoomForAnswer(state, sender)) {
       // One implementation answers all its peers whenever anybody asks it.
-      context.count('stats-reply.unexpected');
+      context.count(askedAt === undefined ? 'stats-reply.unexpected' : 'stats-reply.accepted');
+      if (peer !== undefined && askedAt !== undefined) peer.roundTrip = context.now - askedAt;
       if (peer !== undefined && claim !== null) this.onLateClaim(claim);
       return;
     }
     // Asked again, it may be answering either question (Karn's algorithm).
-    if (peer !== undefined && first && state.rounds === 1) peer.roundTrip = context.now - this.startedAt;
+    if (peer !== undefined && first && state.rounds === 1 && askedAt === undefined)
+      peer.roundTrip = context.now - this.startedAt;
     context.count('stats-reply.accepted');
     state.answers.set(addressKey(sender), { claim, from: sender });
     if (state.silent === 0) this.evaluate(state);
@@ -280,7 +284,8 @@ export class Consensus {
    */
   private onLateClaim(claim: ChainClaim): void {
     const { chain } = this.context;
-    if (this.repeats || this.repeat) return;
+    // The first consensus comes soon, and asks everybody.
+    if (this.startedAt === -Infinity || this.repeats || this.repeat) return;
     if (claim.height <= chain.height || !meetsDifficulty(claim.hash, chain.difficulty)) return;
     this.repeat = true;
     this.catchUp(claim.height);
@@ -550,6 +555,13 @@ export class Consensus {
   private scheduleWithin(after: number): void {
     if (this.state.phase === 'idle' && this.context.now + after < this.due) this.schedule(after);
   }
+}
+
+/** When a peer was asked for STATS by itself, if that may be what it answers now. */
+function takeQuestion(peer: Peer, now: number): number | undefined {
+  const { askedAt } = peer;
+  peer.askedAt = undefined;
+  return askedAt !== undefined && now - askedAt < STATS_TIMEOUT ? askedAt : undefined;
 }
 
 /** Numeric hosts by themselves, names all together: a name can't be compared with where an answer came from. */

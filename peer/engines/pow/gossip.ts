@@ -100,7 +100,10 @@ export class GossipProtocol {
     context.count('gossip.accepted');
     this.reply(peer);
     // Some implementations learn of peers only from a GOSSIP, so a newcomer gets one from us at once.
-    if (known === undefined) this.sendIfSafe(peer, this.ownGossip());
+    if (known === undefined) {
+      this.sendIfSafe(peer, this.ownGossip());
+      this.askForStats(peer);
+    }
     this.forward(message, peer, from, sender);
   }
 
@@ -115,9 +118,17 @@ export class GossipProtocol {
     if (known === undefined && context.peers.self(address)) {
       // One implementation answers with the address of whom it answers.
       context.count('gossip-reply.own');
-    } else if ((known ?? this.admit(address, from, message.name)) !== undefined) {
+    } else {
+      const peer = known ?? this.admit(address, from, message.name);
+      if (peer === undefined) return;
       context.count('gossip-reply.accepted');
+      if (known === undefined) this.askForStats(peer);
     }
+  }
+
+  /** Where a newcomer's chain stands is of interest at once, not only in the next consensus. */
+  private askForStats(peer: Peer): void {
+    if (this.sendIfSafe(peer, { type: 'STATS' })) peer.askedAt = this.context.now;
   }
 
   /**
@@ -169,13 +180,18 @@ export class GossipProtocol {
     this.sendIfSafe(peer, { type: 'GOSSIP_REPLY', host, port, name: config.name });
   }
 
-  /** Sends at a bounded rate to addresses that never spoke to us: they may be those of a victim. */
-  private sendIfSafe(peer: Peer, message: PowMessage): void {
+  /**
+   * Sends at a bounded rate to addresses that never spoke to us: they may be those of a victim.
+   *
+   * @returns whether it was sent
+   */
+  private sendIfSafe(peer: Peer, message: PowMessage): boolean {
     if (!peer.verified && !this.unverified.take(this.context.now)) {
       this.context.count('limit.unverified-sends');
-      return;
+      return false;
     }
     this.context.send(peer.address, message);
+    return true;
   }
 
   /** Passes a GOSSIP on, unchanged, to three peers. Without an id nobody could tell that he has seen it. */

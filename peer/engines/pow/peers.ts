@@ -37,6 +37,8 @@ export interface Peer {
   lastReply: number;
   /** Milliseconds from STATS to its answer, as last measured. */
   roundTrip: number | null;
+  /** When it was asked for STATS by itself, outside a consensus; undefined unless the answer is awaited. */
+  askedAt: number | undefined;
   /**
    * Addresses of the peers that passed its GOSSIP on to us, the latest last: those of the table, so that each is told
    * from the others at a glance. One that left and came back may be there twice.
@@ -141,6 +143,7 @@ export class PeerTable {
       lastForward: -Infinity,
       lastReply: -Infinity,
       roundTrip: null,
+      askedAt: undefined,
       forwarders: [],
     };
     const neighbours = this.byHost.get(address.host);

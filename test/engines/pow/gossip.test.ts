@@ -81,8 +81,28 @@ describe('answering', () => {
 
   it('answers no GOSSIP_REPLY', () => {
     const rig = rigWith(1);
-    expect(rig.receive({ type: 'GOSSIP_REPLY', ...at(9), name: 'x' }, at(9))).toEqual([]);
+    const sent = rig.receive({ type: 'GOSSIP_REPLY', ...at(9), name: 'x' }, at(9));
+    expect(sent.map(({ message }) => message.type)).toEqual(['STATS']);
     expect(tracked(rig)).toContain('10.0.0.11:8000');
+  });
+});
+
+describe('a newcomer', () => {
+  const claims = (rig: Rig): unknown[] => rig.engine.status().peers.map(({ claim }) => claim);
+  const answer = { type: 'STATS_REPLY', height: 3, hash: blocks[2]?.hash ?? null } as const;
+
+  it.each<[string, (rig: Rig) => Sent[]]>([
+    ['it gossips', (rig) => rig.gossip(at(5), 'x')],
+    ['it answers', (rig) => rig.receive({ type: 'GOSSIP_REPLY', ...at(5), name: '' }, at(5))],
+  ])('is asked for STATS at once, and not when it returns: %s', (_, come) => {
+    const rig = new Rig({}, blocks);
+    expect(ofType(come(rig), 'STATS')).toMatchObject([{ to: at(5) }]);
+    rig.now += 25;
+    rig.receive(answer, at(5));
+    expect(claims(rig)).toEqual([{ height: 3, hash: answer.hash }]);
+    expect(rig.engine.status().peers[0]?.roundTrip).toBe(25);
+    expect(rig.count('stats-reply.accepted')).toBe(1);
+    expect(ofType(come(rig), 'STATS')).toEqual([]);
   });
 });
 
@@ -347,8 +367,8 @@ describe('attackers', () => {
       sent += rig.gossip(to, undefined, at(index % 400)).length;
     }
     expect(sent).toBe(UNVERIFIED_SENDS_BURST);
-    // Each newcomer would get a GOSSIP_REPLY and a GOSSIP.
-    expect(rig.count('limit.unverified-sends')).toBe(2 * ALL_INTRODUCTIONS_BURST - UNVERIFIED_SENDS_BURST);
+    // Each newcomer would get a GOSSIP_REPLY, a GOSSIP and a STATS.
+    expect(rig.count('limit.unverified-sends')).toBe(3 * ALL_INTRODUCTIONS_BURST - UNVERIFIED_SENDS_BURST);
   });
 
   it('takes no more news of unknown peers than a network has, from one host and in all, but hears known ones', () => {
