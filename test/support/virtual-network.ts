@@ -183,6 +183,7 @@ export class VirtualNetwork {
   readonly random: () => number;
   private readonly nodes = new Map<string, VirtualNode>();
   private readonly scripts = new Map<string, Script>();
+  private readonly sockets = new Map<string, (bytes: Uint8Array, from: Address) => void>();
   private happenings: Happening[] = [];
   private order = 0;
 
@@ -222,6 +223,12 @@ export class VirtualNetwork {
   addScript(self: Address, script: Script): Send {
     this.scripts.set(addressKey(self), script);
     return this.sender(self);
+  }
+
+  /** Adds something that takes datagrams as they are; undefined takes it away. */
+  setSocket(self: Address, receive: ((bytes: Uint8Array, from: Address) => void) | undefined): void {
+    if (receive === undefined) this.sockets.delete(addressKey(self));
+    else this.sockets.set(addressKey(self), receive);
   }
 
   at(time: number, run: () => void): void {
@@ -272,6 +279,27 @@ export class VirtualNetwork {
     return true;
   }
 
+  /**
+   * Lets time pass for somebody who awaits what happens in it: after each happening whoever waited for it goes on before
+   * the next one.
+   */
+  async runFor<T>(task: Promise<T>): Promise<T> {
+    let over = false;
+    const end = (): void => {
+      over = true;
+    };
+    task.then(end, end);
+    for (;;) {
+      // All that is awaited here is settled by a happening, so one turn of the loop is enough.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (over) return task;
+      const next = this.happenings.pop();
+      if (next === undefined) throw new Error('somebody waits for what never happens');
+      this.now = next.at;
+      next.run();
+    }
+  }
+
   private sender(self: Address): Send {
     return (to, what, port) => {
       const from = port === undefined ? self : { host: self.host, port };
@@ -280,6 +308,11 @@ export class VirtualNetwork {
   }
 
   private arrive(from: Address, to: Address, bytes: Uint8Array): void {
+    const socket = this.sockets.get(addressKey(to));
+    if (socket !== undefined) {
+      socket(bytes, from);
+      return;
+    }
     const decoded = powCodec.decode(bytes);
     const node = this.nodes.get(addressKey(to));
     const script = this.scripts.get(addressKey(to));
