@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./commands/export.ts')).exportCommand(),
   import: async () => (await import('./commands/import.ts')).importCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  check: async () => (await import('./commands/check.ts')).checkCommand(),
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),
   network: async () => (await import('./commands/network.ts')).networkCommand(),
   pbft: async () => (await import('./commands/pbft.ts')).pbftCommand(),

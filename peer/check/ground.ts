@@ -38,11 +38,7 @@ export interface Ground {
   /** Calls back once; what is returned cancels it. */
   after(milliseconds: number, run: () => void): () => void;
   /** @param port 0 takes any free one */
-  openPort(
-    host: string,
-    port: number,
-    onDatagram: (bytes: Uint8Array, from: Address) => void,
-  ): Promise<Port>;
+  openPort(host: string, port: number, onDatagram: (bytes: Uint8Array, from: Address) => void): Promise<Port>;
   listen(host: string, port: number, onLink: (link: Link) => LinkEvents): Promise<Listener>;
 }
 

@@ -3,14 +3,7 @@
  * do, unless a rule has them do otherwise; they send to that peer alone, and to whoever on its host asks them.
  */
 import { addressKey, type Address } from '../../shared/address.ts';
-import {
-  blockFields,
-  isHash,
-  readBlock,
-  readInteger,
-  verifyBlock,
-  type Block,
-} from '../../shared/block.ts';
+import { blockFields, isHash, readBlock, readInteger, verifyBlock, type Block } from '../../shared/block.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
 import { escapeControls } from '../../shared/log.ts';
 import { Random } from '../engines/random.ts';
@@ -163,7 +156,8 @@ export class Lab implements Place {
   static async open(options: LabOptions, ground: Ground): Promise<Lab> {
     const lab = new Lab(options, ground);
     try {
-      for (const name of CAST) lab.#cast.push(await lab.#open(name, lab.#cast.length === 0 ? options.port : 0));
+      for (const name of CAST)
+        lab.#cast.push(await lab.#open(name, lab.#cast.length === 0 ? options.port : 0));
       lab.#silent = await lab.#open('Sid', 0);
       lab.#silent.passive = true;
       for (let number = 1; number <= STRANGERS; number++) {
@@ -196,7 +190,8 @@ export class Lab implements Place {
 
   /** The one that gossips once, at the start, and is never heard again. */
   get silent(): Actor {
-    return this.#silent as Actor;
+    if (this.#silent === undefined) throw new Error('the laboratory is not open');
+    return this.#silent;
   }
 
   /** Whether blocks can be mined at this difficulty. */
@@ -250,7 +245,7 @@ export class Lab implements Place {
 
   /** One of our sockets that the peer does not track: all that comes to it is an answer. */
   stranger(): Actor {
-    return this.#strangers[this.#questions++ % STRANGERS] as Actor;
+    return turn(this.#strangers, this.#questions++);
   }
 
   /** Asks until something comes back that fits, or the patience is over. */
@@ -302,7 +297,7 @@ export class Lab implements Place {
       const stranger = this.stranger();
       this.send(stranger, { type: 'STATS' });
       this.send(stranger, { type: 'GET_BLOCK', height: 0 });
-      this.gossip(this.cast[attempt % this.cast.length] as Actor);
+      this.gossip(turn(this.cast, attempt));
       if ((await this.hear(() => true)) !== undefined) return true;
     }
     return false;
@@ -394,7 +389,11 @@ export class Lab implements Place {
    */
   async level(): Promise<void> {
     const at = (claim: Claim): boolean => {
-      if (claim.hash !== null && claim.hash === this.#offered?.hash && this.#offered.height === this.chain.length)
+      if (
+        claim.hash !== null &&
+        claim.hash === this.#offered?.hash &&
+        this.#offered.height === this.chain.length
+      )
         this.setChain([...this.chain, this.#offered]);
       return this.isTip(claim);
     };
@@ -575,6 +574,13 @@ export class Lab implements Place {
   #reply(actor: Actor, message: Fields, to: Address): void {
     this.#transmit(actor, JSON.stringify(message), to);
   }
+}
+
+/** Whose turn it is, of several. */
+export function turn<T>(all: readonly T[], number: number): T {
+  const one = all[number % all.length];
+  if (one === undefined) throw new Error('there is nobody');
+  return one;
 }
 
 /** What a STATS_REPLY claims, typed or not; undefined if the message is none. */

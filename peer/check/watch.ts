@@ -37,7 +37,8 @@ export class Watch {
       add(this.gossips, { at, message });
     if (message?.['type'] === 'ANNOUNCE') {
       const key = `${addressKey(actor.address)} ${String(message['hash'])}`;
-      if (this.#announced.has(key)) add(this.copies, `block ${String(message['height'])} twice to ${actor.name}`);
+      if (this.#announced.has(key))
+        add(this.copies, `block ${String(message['height'])} twice to ${actor.name}`);
       if (this.#announced.size < MAX_OFFENCES ** 2) this.#announced.add(key);
     }
   }

@@ -39,7 +39,14 @@ export class Student {
   protected turn = 0;
   protected consensus: { claims: Map<string, { address: Address; claim: Claim }> } | undefined;
   protected sync:
-    { claim: Claim; sources: Address[]; blocks: (WireBlock | undefined)[]; tries: number; later: Candidate[] } | undefined;
+    | {
+        claim: Claim;
+        sources: Address[];
+        blocks: (WireBlock | undefined)[];
+        tries: number;
+        later: Candidate[];
+      }
+    | undefined;
   protected queued: WireBlock[] = [];
   protected closed = false;
 
@@ -89,8 +96,9 @@ export class Student {
   protected receive(bytes: Uint8Array, from: Address): void {
     let message: JsonObject;
     try {
-      message = JSON.parse(Buffer.from(bytes).toString()) as JsonObject;
-      if (typeof message !== 'object' || message === null || Array.isArray(message)) return;
+      const value = JSON.parse(Buffer.from(bytes).toString()) as unknown;
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+      message = value as JsonObject;
     } catch {
       return;
     }
@@ -163,7 +171,7 @@ export class Student {
       .map(({ address }) => address)
       .filter((address) => except === undefined || key(address) !== key(except));
     this.turn++;
-    return all.map((_, at) => all[(at + this.turn) % all.length] as Address).slice(0, FAN_OUT);
+    return [...all, ...all].slice(this.turn % (all.length || 1)).slice(0, Math.min(FAN_OUT, all.length));
   }
 
   protected ownGossip(): object {
@@ -301,7 +309,8 @@ export class Student {
   }
 
   protected sourceOf(height: number, sources: readonly Address[]): Address {
-    return sources[(height + (this.sync?.tries ?? 0)) % sources.length] as Address;
+    const source = sources[(height + (this.sync?.tries ?? 0)) % sources.length];
+    return source ?? this.plan.address;
   }
 
   protected onBlock(message: JsonObject): void {
@@ -309,7 +318,7 @@ export class Student {
     const block = readWireBlock(message);
     if (sync === undefined || block === undefined || block.height >= sync.blocks.length) return;
     sync.blocks[block.height] = block;
-    if (sync.blocks.every((one) => one !== undefined)) this.finish(sync.blocks as WireBlock[], sync.later);
+    if (sync.blocks.every((one) => one !== undefined)) this.finish(sync.blocks, sync.later);
   }
 
   protected finish(blocks: WireBlock[], later: Candidate[]): void {

@@ -13,7 +13,7 @@ function never(
 ): Rule<Lab> {
   return {
     ...{ id, title, level, source },
-    run: (lab) => {
+    run: (lab: Lab): Promise<void> => {
       const all = offences(lab.watch);
       const [first] = all;
       if (first === undefined) return Promise.resolve();

@@ -27,7 +27,9 @@ async function needRefused(lab: Lab, block: Block, what: string): Promise<void> 
   await lab.settle();
   const after = await lab.stats();
   if (after !== undefined && !same(before, after))
-    throw new Wrong(`after ${what} its STATS say ${after.height} blocks, ending in ${after.hash ?? 'nothing'}`);
+    throw new Wrong(
+      `after ${what} its STATS say ${after.height} blocks, ending in ${after.hash ?? 'nothing'}`,
+    );
 }
 
 function same(before: Claim | undefined, after: Claim): boolean {
@@ -35,22 +37,21 @@ function same(before: Claim | undefined, after: Claim): boolean {
 }
 
 /** A rule of one block that is not valid. */
-function refuses(
-  id: string,
-  title: string,
-  source: string,
-  make: (lab: Lab) => Promise<Block>,
-): Rule<Lab> {
+function refuses(id: string, title: string, source: string, make: (lab: Lab) => Promise<Block>): Rule<Lab> {
   return {
     id,
     title,
     level: 'must',
     source,
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const block = await make(lab);
-      await needRefused(lab, block, `an ANNOUNCE with ${title.replace(/^A block whose |^A block with |^A block /, '').replace(/ is refused$/, '')}`);
+      await needRefused(
+        lab,
+        block,
+        `an ANNOUNCE with ${title.replace(/^A block whose |^A block with |^A block /, '').replace(/ is refused$/, '')}`,
+      );
     },
   };
 }
@@ -62,12 +63,13 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: SOURCE,
     needs: ['stats', 'block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const block = await lab.next();
       await needTaken(lab, block);
       const served = await lab.block(block.height);
-      if (served?.hash !== block.hash) throw new Wrong(`its STATS have block ${block.height}, but it does not serve it`);
+      if (served?.hash !== block.hash)
+        throw new Wrong(`its STATS have block ${block.height}, but it does not serve it`);
     },
   },
   {
@@ -76,7 +78,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: '1 to 10 messages of at most 20 characters, a nonce of less than 40 characters.',
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const messages = Array.from({ length: MAX_MESSAGES }, (_, number) =>
         `${number}`.padEnd(MAX_MESSAGE_LENGTH, 'x'),
@@ -90,7 +92,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'A nonce is "a string, really bytes"; real blocks have both. All text is hashed as UTF-8.',
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       await needTaken(lab, await lab.next({ messages: ["protégé's"], nonceStart: '*Ic\u001dB:D\u0012e?' }));
     },
@@ -140,7 +142,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'ANNOUNCE: verify the hash before adding; on top of itself no block is valid.',
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const block = await lab.next();
       await needTaken(lab, block);
@@ -153,7 +155,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: SOURCE,
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const old = lab.chain.at(-3) ?? lab.chain[0];
       if (old !== undefined) await needRefused(lab, old, `an ANNOUNCE of block ${old.height}`);
@@ -165,7 +167,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: SOURCE,
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       // Nobody has the blocks in between, so there is no other way to get there either.
       const ahead = (await lab.extended(3, { minedBy: `${lab.mine.name} ahead` })).at(-1);
@@ -178,7 +180,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: SOURCE,
     needs: ['announce'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const block = await lab.next();
       await needSilence(lab, (stranger) => {
@@ -192,7 +194,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     title: 'NEW_WORD is not answered',
     level: 'must',
     source: 'NEW_WORD {word}: a word to put in a block; no reply.',
-    run: (lab) =>
+    run: (lab: Lab): Promise<void> =>
       needSilence(lab, (stranger) => {
         lab.send(stranger, { type: 'NEW_WORD', word: 'check' });
       }),
@@ -220,4 +222,3 @@ function isQuestion(type: unknown): boolean {
 export function withIntegerNonce(block: Block): string {
   return JSON.stringify({ type: 'ANNOUNCE', ...block, nonce: Number(block.nonce) });
 }
-

@@ -1,11 +1,5 @@
 /** STATS and GET_BLOCK: what a peer says of its chain. */
-import {
-  isHash,
-  readBlock,
-  readInteger,
-  verifyBlock,
-  type Block,
-} from '../../../shared/block.ts';
+import { isHash, readBlock, readInteger, verifyBlock, type Block } from '../../../shared/block.ts';
 import type { Fields, Heard, Lab } from '../lab.ts';
 import { BURST, BURST_SHARE, MAX_CHAIN } from '../limits.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
@@ -16,7 +10,7 @@ const NULL_FIELDS = ['height', 'messages', 'nonce', 'minedBy'] as const;
 /** The length of the peer's chain, as the blocks that it has say. */
 async function lengthOf(lab: Lab): Promise<number> {
   const claim = await lab.stats();
-  if (claim?.hash == null || claim.height <= 0) throw new Unjudged('it has no chain');
+  if (claim === undefined || claim.hash === null || claim.height <= 0) throw new Unjudged('it has no chain');
   return claim.height;
 }
 
@@ -33,7 +27,11 @@ async function needNulls(lab: Lab, height: number): Promise<void> {
   const { message } = answer;
   const wrong = NULL_FIELDS.find((field) => message?.[field] !== null);
   if (wrong !== undefined)
-    throw new Wrong(`GET_BLOCK ${height} was answered with ${wrong} ${JSON.stringify(message?.[wrong]) ?? 'missing'}`);
+    throw new Wrong(`GET_BLOCK ${height} was answered with ${wrong} ${said(message?.[wrong])}`);
+}
+
+function said(value: unknown): string {
+  return value === undefined ? 'left out' : JSON.stringify(value);
 }
 
 /** What about a block is not as the assignment has it; undefined if nothing is. */
@@ -57,7 +55,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     title: 'STATS is answered, to whoever asked',
     level: 'must',
     source: 'STATS to everyone, choose the most agreed (height, hash).',
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       if ((await lab.stats()) === undefined) throw new Wrong('no height and hash came back');
     },
   },
@@ -67,7 +65,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'STATS_REPLY {height, hash}.',
     needs: ['stats'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lengthOf(lab);
       const { type, height, hash } = (await lab.ask({ type: 'STATS' }))?.message ?? {};
       if (type !== 'STATS_REPLY') throw new Wrong(`its type is ${JSON.stringify(type)}`);
@@ -82,9 +80,9 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'STATS_REPLY: height = number of blocks (tip index + 1), hash = hash of block height − 1.',
     needs: ['stats', 'block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const claim = await lab.stats();
-      if (claim?.hash == null) throw new Unjudged('it has no chain');
+      if (claim === undefined || claim.hash === null) throw new Unjudged('it has no chain');
       const { height, hash } = claim;
       const last = await lab.block(height - 1);
       if (last?.hash === hash) return;
@@ -100,7 +98,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Load it with GET_BLOCKs.',
     needs: ['stats'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const height = Math.max(1, Math.floor((await lengthOf(lab)) / 2));
       if ((await lab.block(height)) === undefined) throw new Wrong(`no block ${height} came back`);
     },
@@ -111,7 +109,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Verify the full chain from genesis: nobody can who does not get the genesis.',
     needs: ['block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       if ((await lab.block(0)) === undefined) throw new Wrong('no block 0 came back');
     },
   },
@@ -122,7 +120,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     source:
       'Block: who mined it, 1 to 10 messages of at most 20 characters, a nonce ("a string, really bytes", less than 40 characters), a hash, a height; the time.',
     needs: ['block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const answer = await lab.ask({ type: 'GET_BLOCK', height: 1 });
       const fault = fieldFault(answer?.message ?? {});
       if (fault !== undefined) throw new Wrong(fault);
@@ -135,14 +133,15 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     source:
       "Hash order: previous block's hash as hex text (skipped for the genesis block), minedBy, messages in order, the time as 8 bytes big-endian, the nonce; SHA-256; DIFFICULTY ASCII zeros at its end.",
     needs: ['block', 'block-genesis'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const claim = await lab.stats();
       let previous: Block | null = null;
       while (previous?.hash !== claim?.hash) {
         const height: number = previous === null ? 0 : previous.height + 1;
         if (height > MAX_CHAIN) throw new Unjudged(`its chain has more than ${MAX_CHAIN} blocks`);
         const block = await lab.block(height);
-        if (block === undefined) throw new Wrong(`there is no block ${height}, but the chain does not end before`);
+        if (block === undefined)
+          throw new Wrong(`there is no block ${height}, but the chain does not end before`);
         const fault = verifyBlock(block, previous, lab.options.difficulty);
         if (fault !== undefined) throw new Wrong(`block ${height} is not valid: ${fault}`);
         previous = block;
@@ -155,7 +154,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'GET_BLOCK for an invalid height is answered with null height, messages, nonce, minedBy.',
     needs: ['stats', 'block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const claim = await lab.stats();
       const length = claim?.height ?? 0;
       // Two beyond: a peer that counts from 0 has said one less.
@@ -169,15 +168,16 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'GET_BLOCK for an invalid height is answered with null height, messages, nonce, minedBy.',
     needs: ['block-unknown'],
-    run: (lab) => needNulls(lab, -1),
+    run: (lab: Lab): Promise<void> => needNulls(lab, -1),
   },
   {
     id: 'block-odd',
     title: 'A height that is none gets no block',
     level: 'should',
-    source: 'Some send heights that are fractions, text, null or huge; GET_BLOCK for an invalid height has no block.',
+    source:
+      'Some send heights that are fractions, text, null or huge; GET_BLOCK for an invalid height has no block.',
     needs: ['block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       for (const height of [1.5, 'one', null, [1], 2 ** 60]) {
         const answer = await lab.ask({ type: 'GET_BLOCK', height }, undefined, 1);
         if (answer !== undefined && hasBlock(answer))
@@ -191,9 +191,10 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     id: 'block-burst',
     title: `Of ${BURST} GET_BLOCKs at once nearly all are answered`,
     level: 'should',
-    source: 'Most implementations fire all their GET_BLOCKs at once; who loses bursts can not be synced from.',
+    source:
+      'Most implementations fire all their GET_BLOCKs at once; who loses bursts can not be synced from.',
     needs: ['block'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const length = Math.max(1, (await lengthOf(lab)) - 1);
       const stranger = lab.stranger();
       for (let number = 0; number < BURST; number++)
@@ -208,4 +209,3 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     },
   },
 ];
-

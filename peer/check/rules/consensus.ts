@@ -54,7 +54,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'STATS to everyone. Consensus every few minutes and on CONSENSUS.',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const silent = (): Actor[] =>
         lab.cast.filter((actor) => !lab.heard.some((heard) => heard.actor === actor && isStats(heard)));
       await lab.consensus(() => silent().length === 0);
@@ -73,7 +73,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'CONSENSUS (ignored while one runs).',
     needs: ['consensus'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const calls = 8;
       for (const actor of lab.cast) actor.delay = MAX_QUIET / 2;
       try {
@@ -96,7 +96,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: LONGEST,
     needs: ['stats', 'consensus'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await startSync(lab);
       lab.setChain(await lab.extended(5));
       await needMove(lab);
@@ -108,7 +108,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: LONGEST,
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const below = lab.chain.slice(0, -3);
       lab.setChain(await lab.extended(6, { minedBy: `${lab.mine.name} fork` }, below));
@@ -124,7 +124,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Verify the full chain from genesis.',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       lab.setChain(await lab.extended(lab.chain.length + 3, { minedBy: `${lab.mine.name} other` }, []));
       await needMove(lab);
@@ -136,7 +136,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: LONGEST,
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const shorter = await lab.extended(2, { minedBy: `${lab.mine.name} many` });
       lab.setChain(await lab.extended(5, { minedBy: `${lab.mine.name} one` }));
@@ -151,7 +151,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Ties break on the majority.',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const forks = await Promise.all(
         ['left', 'right'].map((name) => lab.extended(3, { minedBy: `${lab.mine.name} ${name}` })),
@@ -172,7 +172,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: LONGEST,
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const shorter = await lab.extended(1, { minedBy: `${lab.mine.name} short` }, lab.chain.slice(0, -3));
       for (const actor of lab.cast) giveOther(actor, shorter);
@@ -191,7 +191,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: INVALID,
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const honest = await lab.extended(3);
       const lie = [...(await lab.extended(3, { minedBy: 'Eve' }, honest))];
@@ -210,7 +210,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'A hash with DIFFICULTY ASCII zeros at its end (one well-known host lies about exactly this).',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const honest = await lab.extended(3);
       const lie = [...honest];
@@ -227,7 +227,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'should',
     source: `${INVALID} Some claim a chain and never answer GET_BLOCK.`,
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       lab.setChain(await lab.extended(3));
       const [, , , , eve] = lab.cast;
@@ -244,7 +244,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Resend what is lost.',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       lab.setChain(await lab.extended(20));
       for (const actor of lab.cast) actor.loss = lab.options.loss;
@@ -258,13 +258,15 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Load it with GET_BLOCKs distributed over all that agree.',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       lab.setChain(await lab.extended(40));
       await needMove(lab);
       const servers = new Set(lab.heard.filter(isGetBlock).map(({ actor }) => actor));
       if (servers.size < 2)
-        throw new Wrong(`all blocks were asked of ${[...servers].map(({ name }) => name).join(', ') || 'nobody'}`);
+        throw new Wrong(
+          `all blocks were asked of ${[...servers].map(({ name }) => name).join(', ') || 'nobody'}`,
+        );
     },
   },
   {
@@ -273,7 +275,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: '"A new block was added while you were syncing": re-sync, or add it intelligently.',
     needs: ['sync'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const shorter = await lab.extended(10);
       const longer = await lab.extended(1, {}, shorter);
@@ -301,7 +303,7 @@ export const PERIODIC_RULES: readonly Rule<Lab>[] = [
     source: 'Consensus every few minutes.',
     needs: ['consensus'],
     slow: true,
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const limit = 1.2 * lab.options.consensusInterval + lab.patience;
       if ((await lab.hear(isStats, limit)) === undefined)
         throw new Wrong(`nobody was asked for STATS within ${Math.round(limit / 1000)} s`);

@@ -1,7 +1,7 @@
 /** GOSSIP and GOSSIP_REPLY, who is tracked, and for how long. */
 import { addressKey } from '../../../shared/address.ts';
 import { readInteger } from '../../../shared/block.ts';
-import type { Actor, Heard, Lab } from '../lab.ts';
+import { turn, type Actor, type Heard, type Lab } from '../lab.ts';
 import { ATTEMPTS, FAN_OUT, REPEAT_ATTEMPTS } from '../limits.ts';
 import type { OwnGossip } from '../watch.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
@@ -35,7 +35,7 @@ interface Repeated {
 async function repeated(lab: Lab, enough: number): Promise<Repeated> {
   let best: Repeated | undefined;
   for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
-    const origin = lab.cast[attempt % lab.cast.length] as Actor;
+    const origin = turn(lab.cast, attempt);
     const id = lab.gossip(origin);
     await lab.settle();
     const copies = copiesOf(lab, id);
@@ -57,8 +57,7 @@ async function ownGossip(lab: Lab, rounds: number, suits: (own: OwnGossip) => bo
   const { gossipInterval } = lab.options;
   const limit = rounds * ROUNDS * gossipInterval + lab.patience;
   const own = await lab.until(() => lab.watch.gossips.find(suits), limit);
-  if (own === undefined)
-    throw new Wrong(`no GOSSIP of its own came within ${Math.round(limit / 1000)} s`);
+  if (own === undefined) throw new Wrong(`no GOSSIP of its own came within ${Math.round(limit / 1000)} s`);
   return own;
 }
 
@@ -68,7 +67,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     title: 'At its start it gossips to the peer that it is to join through',
     level: 'must',
     source: 'GOSSIP to one well-known host.',
-    run: (lab) => {
+    run: (lab: Lab): Promise<void> => {
       if (lab.joined === undefined) throw new Unjudged('only with --listen, and the peer started after this');
       return lab.joined.gossiped ? Promise.resolve() : Promise.reject(new Wrong('something else came first'));
     },
@@ -77,12 +76,15 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     id: 'join-sync',
     title: 'Having joined it asks for STATS and loads the chain, without being told to',
     level: 'must',
-    source: 'Joining: consensus. STATS to everyone, choose the most agreed (height, hash), load it with GET_BLOCKs.',
+    source:
+      'Joining: consensus. STATS to everyone, choose the most agreed (height, hash), load it with GET_BLOCKs.',
     needs: ['join-gossip'],
-    run: (lab) => {
+    run: (lab: Lab): Promise<void> => {
       if (lab.joined?.synced !== true)
         return Promise.reject(
-          new Wrong(`it did not have our chain of ${lab.chain.length} blocks after joining (is its difficulty ours?)`),
+          new Wrong(
+            `it did not have our chain of ${lab.chain.length} blocks after joining (is its difficulty ours?)`,
+          ),
         );
       return Promise.resolve();
     },
@@ -92,7 +94,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     title: 'A GOSSIP is answered with a GOSSIP_REPLY',
     level: 'must',
     source: 'Reply with GOSSIP_REPLY to the host and port in the message.',
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const [ann] = lab.cast;
       if ((await replyTo(lab, ann)) === undefined) throw new Wrong('no GOSSIP_REPLY came');
     },
@@ -103,13 +105,15 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'GOSSIP_REPLY {host, port, name}; the replier becomes a tracked peer.',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const reply = await replyTo(lab, lab.cast[1]);
       const { type, host, port, name } = reply?.message ?? {};
       if (type !== 'GOSSIP_REPLY') throw new Wrong(`its type is ${JSON.stringify(type)}`);
       if (typeof host !== 'string' || host === '') throw new Wrong('its host is no text');
       if (port !== lab.target.port)
-        throw new Wrong(`its port is ${JSON.stringify(port)}, not ${lab.target.port}, where the peer listens`);
+        throw new Wrong(
+          `its port is ${JSON.stringify(port)}, not ${lab.target.port}, where the peer listens`,
+        );
       if (typeof name !== 'string') throw new Wrong('its name is no text');
     },
   },
@@ -119,7 +123,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Reply with GOSSIP_REPLY to the host and port in the message.',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const dan = lab.cast[3];
       // Something else than the answer to what it said for itself a moment ago.
       await lab.settle();
@@ -127,7 +131,9 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
       lab.begin();
       const reply = await replyTo(lab, dan, stranger);
       if (lab.heard.some((heard) => isReply(heard) && heard.actor === stranger))
-        throw new Wrong('the reply went to the socket that the GOSSIP came from, instead of the address in it');
+        throw new Wrong(
+          'the reply went to the socket that the GOSSIP came from, instead of the address in it',
+        );
       if (reply === undefined) throw new Wrong('no reply came to the address in the message');
     },
   },
@@ -137,7 +143,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Repeat to 3 tracked peers what has not been repeated before (by id).',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       await repeated(lab, 1);
     },
   },
@@ -147,7 +153,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Repeat to 3 tracked peers.',
     needs: ['gossip-repeat'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const { copies } = await repeated(lab, FAN_OUT);
       const to = new Set(copies.map(({ actor }) => actor)).size;
       if (to !== FAN_OUT) throw new Wrong(`it was repeated to ${to} of the five peers that it tracks here`);
@@ -159,7 +165,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Repeat what has not been repeated before (by id): with another id it goes round for ever.',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       // Whatever it made of the id, the port says whose it is.
       const origin = lab.cast[4];
       const isCopy = ({ message, actor }: Heard): boolean =>
@@ -188,13 +194,15 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Repeat what has not been repeated before (by id).',
     needs: ['gossip-repeat', 'gossip-unchanged'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const { id, copies } = await repeated(lab, 1);
       const [copy] = copies;
       if (copy === undefined) return;
       await lab.settle();
       const before = copiesOf(lab, id);
-      const twice = before.find(({ actor }, index) => before.findIndex((one) => one.actor === actor) !== index);
+      const twice = before.find(
+        ({ actor }, index) => before.findIndex((one) => one.actor === actor) !== index,
+      );
       if (twice !== undefined) throw new Wrong(`it was repeated twice to ${twice.actor.name} at once`);
       // As it comes back from others it was repeated to.
       for (const actor of [copy.actor, lab.stranger()]) {
@@ -210,15 +218,14 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     title: 'Its own GOSSIP has host, port, id and name, and the port is the one where it listens',
     level: 'must',
     source: 'GOSSIP {host, port, id, name}.',
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const isOwn = ({ message, from }: Heard): boolean =>
         message?.['type'] === 'GOSSIP' &&
         from.port === lab.target.port &&
         !lab.cast.some(({ address }) => address.port === readInteger(message['port'])) &&
         readInteger(message['port']) !== lab.silent.address.port;
       const limit = ROUNDS * lab.options.gossipInterval + lab.patience;
-      const own =
-        lab.watch.gossips.at(-1)?.message ?? (await lab.hear(isOwn, limit))?.message;
+      const own = lab.watch.gossips.at(-1)?.message ?? (await lab.hear(isOwn, limit))?.message;
       if (own === undefined) throw new Unjudged('no GOSSIP of its own came');
       const { host, port, id, name } = own;
       if (typeof host !== 'string' || host === '') throw new Wrong('its host is no text');
@@ -237,7 +244,7 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Re-GOSSIP every 30 s.',
     needs: ['gossip-fields'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const since = lab.ground.now();
       await ownGossip(lab, 1, ({ at }) => at >= since);
     },
@@ -246,12 +253,17 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
     id: 'gossip-new-id',
     title: 'Each round of its own gossip has an id of its own',
     level: 'should',
-    source: 'What has been repeated before (by id) is not repeated: with one id for life it is soon heard of no more.',
+    source:
+      'What has been repeated before (by id) is not repeated: with one id for life it is soon heard of no more.',
     needs: ['keep-alive'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const { gossips } = lab.watch;
       const first = gossips.at(-1);
-      const next = await ownGossip(lab, 1, ({ at }) => at >= (first?.at ?? 0) + lab.options.gossipInterval / 2);
+      const next = await ownGossip(
+        lab,
+        1,
+        ({ at }) => at >= (first?.at ?? 0) + lab.options.gossipInterval / 2,
+      );
       if (next.message['id'] === first?.message['id'])
         throw new Wrong(`two rounds had the same id, ${JSON.stringify(next.message['id'])}`);
     },
@@ -262,7 +274,7 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
     level: 'must',
     source: 'Who is silent for a minute is dropped.',
     needs: ['gossip-reply'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       const { silent, silentSince, options } = lab;
       // Some look who is silent only when they gossip themselves.
       const due = silentSince + options.peerTimeout + ROUNDS * options.gossipInterval + lab.patience;
@@ -270,7 +282,7 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
       lab.begin();
       for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
         lab.send(lab.cast[0], { type: 'CONSENSUS' });
-        lab.gossip(lab.cast[attempt % lab.cast.length] as Actor);
+        lab.gossip(turn(lab.cast, attempt));
         await lab.settle();
         await lab.pause(lab.patience / ATTEMPTS);
       }

@@ -7,14 +7,19 @@ import { withIntegerNonce } from './announce.ts';
 /** What is sent, by what it is called. */
 type Odd = Readonly<Record<string, string | Uint8Array>>;
 
-function survives(id: string, title: string, source: string, make: (lab: Lab) => Odd | Promise<Odd>): Rule<Lab> {
+function survives(
+  id: string,
+  title: string,
+  source: string,
+  make: (lab: Lab) => Odd | Promise<Odd>,
+): Rule<Lab> {
   return {
     id,
     title,
     level: 'should',
     source,
     needs: ['stats'],
-    run: async (lab) => {
+    run: async (lab: Lab): Promise<void> => {
       for (const [name, datagram] of Object.entries(await make(lab))) {
         lab.send(lab.stranger(), datagram);
         if ((await lab.stats()) === undefined && (await lab.stats()) === undefined)
@@ -119,14 +124,24 @@ export const ODD_RULES: readonly Rule<Lab>[] = [
     'Seen: a nonce that is a number (three peers died of it), no timestamp, nothing at all.',
     async (lab) => {
       const parent = lab.chain.at(-1) ?? null;
-      const block = lab.mines ? await mineBlock(lab.mine, parent, { decimal: true, nonceStart: '1' }) : undefined;
+      const block = lab.mines
+        ? await mineBlock(lab.mine, parent, { decimal: true, nonceStart: '1' })
+        : undefined;
       if (block !== undefined) lab.accept(block);
       const { timestamp, ...timeless } = block ?? { timestamp: 0 };
       return {
         'an ANNOUNCE without fields': json({ type: 'ANNOUNCE' }),
         'an ANNOUNCE without timestamp': json({ type: 'ANNOUNCE', ...timeless }),
         'an ANNOUNCE of nulls': json({
-          ...{ type: 'ANNOUNCE', hash: null, height: null, messages: null, minedBy: null, nonce: null, timestamp },
+          ...{
+            type: 'ANNOUNCE',
+            hash: null,
+            height: null,
+            messages: null,
+            minedBy: null,
+            nonce: null,
+            timestamp,
+          },
         }),
         ...(block !== undefined && { 'an ANNOUNCE whose nonce is a number': withIntegerNonce(block) }),
         'a NEW_WORD without word': json({ type: 'NEW_WORD' }),
