@@ -76,6 +76,14 @@ export interface Claim {
   readonly hash: string | null;
 }
 
+/** A GOSSIP of one of ours. Both its id and its name are its own, so that it is known again whatever becomes of one. */
+export interface Introduction extends Fields {
+  readonly host: string;
+  readonly port: number;
+  readonly id: string;
+  readonly name: string;
+}
+
 /** One of our peers. */
 export class Actor {
   readonly name: string;
@@ -88,8 +96,10 @@ export class Actor {
   serve: ((height: number) => Block | null | undefined) | undefined;
   /** Share of datagrams lost in each direction. */
   loss = 0;
-  /** Milliseconds before it answers STATS. */
+  /** Milliseconds before it answers STATS and GET_BLOCK. */
   delay = 0;
+  /** Called when it is asked for something. */
+  asked: (() => void) | undefined;
   /** Whether it does nothing by itself. */
   passive = false;
 
@@ -217,11 +227,11 @@ export class Lab implements Place {
     this.#transmit(actor, text, this.target);
   }
 
-  /** Tells the peer that one of ours is there. Returns the id. */
-  gossip(actor: Actor, from = actor): string {
+  /** Tells the peer that one of ours is there. */
+  gossip(actor: Actor, from = actor): Introduction {
     const message = this.#gossipOf(actor);
     this.send(from, message);
-    return message.id;
+    return message;
   }
 
   announce(actor: Actor, block: Block): void {
@@ -286,8 +296,12 @@ export class Lab implements Place {
   /** Waits until the peer has handled what was sent, and what it said to that has arrived. */
   async settle(): Promise<void> {
     await this.stats();
-    const quiet = Math.min(MAX_QUIET, Math.max(MIN_QUIET, QUIET_ROUND_TRIPS * this.#roundTrip));
-    await this.pause(quiet);
+    await this.arrived();
+  }
+
+  /** Waits until what is on its way has arrived. */
+  async arrived(): Promise<void> {
+    await this.pause(Math.min(MAX_QUIET, Math.max(MIN_QUIET, QUIET_ROUND_TRIPS * this.#roundTrip)));
   }
 
   /** Whether the peer says anything at all. */
@@ -310,7 +324,7 @@ export class Lab implements Place {
     this.chain = chain;
     for (const actor of this.#cast) {
       actor.chain = chain;
-      actor.claim = actor.serve = undefined;
+      actor.claim = actor.serve = actor.asked = undefined;
       actor.loss = actor.delay = 0;
     }
   }
@@ -337,10 +351,15 @@ export class Lab implements Place {
   /**
    * Calls for a consensus, again and again, until the peer's chain ends in a block that suits.
    *
-   * @param onTip looks at every tip on the way; true ends the wait
+   * @param suits looks at every tip on the way
    * @returns whether it came to that
    */
-  async consensus(onTip: (claim: Claim) => boolean): Promise<boolean> {
+  consensus(suits: (claim: Claim) => boolean): Promise<boolean> {
+    return this.call(() => this.tipSuits(suits));
+  }
+
+  /** Calls for a consensus, again and again, until something comes of it. */
+  async call(done: () => boolean | Promise<boolean>): Promise<boolean> {
     const began = this.ground.now();
     let called = -Infinity;
     for (;;) {
@@ -352,7 +371,7 @@ export class Lab implements Place {
         called = now;
         this.send(this.cast[0], { type: 'CONSENSUS' });
       }
-      if (await this.tipSuits(onTip)) return true;
+      if (await done()) return true;
       await this.pause(this.patience / LOOKS);
     }
   }
@@ -403,13 +422,13 @@ export class Lab implements Place {
     }
     const claim = await this.stats();
     if (claim === undefined) throw new Unjudged('it does not answer STATS');
+    if (claim.hash !== null && (await this.#takeOver(claim))) return;
     if (this.chain.length > 0 && this.mines) {
-      const known = this.chain.findIndex(({ hash }) => hash === claim.hash);
       // A longer chain than it claims is one that it has to move to.
       const lead = Math.min(MAX_CHAIN, Math.max(1, claim.height + 1 - this.chain.length));
       this.setChain(await this.extended(lead));
       if (await this.consensus(at)) return;
-      if (known >= 0 && (await this.#tell(known + 1))) return;
+      if (claim.hash === null && (await this.#tell(0))) return;
     }
     throw new Unjudged('its chain is not one that it could be brought to from here');
   }
@@ -441,7 +460,7 @@ export class Lab implements Place {
     this.silentSince = this.ground.now();
     this.gossip(this.silent);
     if (joins) {
-      const gossiped = await this.hear(({ message }) => message?.['type'] === 'GOSSIP');
+      const gossiped = await this.until(() => this.watch.gossips[0], this.patience);
       const synced = await this.tip((claim) => this.isTip(claim), SYNC_SILENCE * this.patience);
       this.joined = { gossiped: gossiped !== undefined, synced };
       if (synced) return true;
@@ -449,28 +468,28 @@ export class Lab implements Place {
       return false;
     }
     const claim = await this.stats();
-    if (claim !== undefined && claim.hash !== null && claim.height > 0) await this.#takeOver(claim);
+    if (claim !== undefined && claim.hash !== null) await this.#takeOver(claim);
     else if (this.mines && !(await this.consensus((one) => this.isTip(one)))) await this.#tell(0);
     return true;
   }
 
-  /** Has ours go on from the chain that the peer brought along, if that can be read and is valid. */
-  async #takeOver({ hash, height }: Claim): Promise<void> {
-    if (height > MAX_CHAIN) return;
+  /** Has ours go on from the chain that the peer has, if that can be read and is valid. */
+  async #takeOver({ hash, height }: Claim): Promise<boolean> {
+    if (height > MAX_CHAIN) return false;
     const chain: Block[] = [];
     for (let from = 0; from <= height; from += READ_WINDOW) {
       const heights = Array.from({ length: Math.min(READ_WINDOW, height + 1 - from) }, (_, at) => from + at);
       for (const block of await Promise.all(heights.map((at) => this.block(at)))) {
-        if (block === undefined) break;
+        if (block === undefined) return false;
         const fault = verifyBlock(block, chain.at(-1) ?? null, this.options.difficulty);
-        if (fault !== undefined) return;
+        if (fault !== undefined) return false;
         chain.push(block);
-      }
-      if (chain.at(-1)?.hash === hash) {
+        if (block.hash !== hash) continue;
         this.setChain(chain);
-        return;
+        return true;
       }
     }
+    return false;
   }
 
   // Behind the scenes
@@ -485,9 +504,11 @@ export class Lab implements Place {
   }
 
   /** What an actor says of itself. */
-  #gossipOf(actor: Actor): Fields & { readonly id: string } {
-    const id = `${this.mine.name.slice(-8)}-${++this.#ids}-${this.random.uuid().slice(0, 13)}`;
-    return { type: 'GOSSIP', ...actor.address, id, name: `${actor.name} (peer check)` };
+  #gossipOf(actor: Actor): Introduction {
+    return {
+      ...{ type: 'GOSSIP', ...actor.address, id: this.random.uuid() },
+      name: `${actor.name} of ${this.mine.name}, ${++this.#ids}`,
+    };
   }
 
   /** So that it stays tracked: twice an interval. */
@@ -532,6 +553,7 @@ export class Lab implements Place {
     const heard = { at: this.ground.now(), actor, from, text, bytes: bytes.length, message };
     this.watch.note(heard);
     if (this.heard.length < MAX_TRAFFIC) this.heard.push(heard);
+    actor.asked?.();
     if (!actor.passive && message !== undefined) this.#answer(actor, message, from);
     this.#waiting.wake();
   }
@@ -550,25 +572,29 @@ export class Lab implements Place {
         if (readInteger(message['port']) === this.target.port)
           this.#reply(actor, { type: 'GOSSIP_REPLY', ...actor.address, name: actor.name }, this.target);
         break;
-      case 'STATS': {
-        const reply = (): void => {
-          const { chain, claim } = actor;
-          const said = claim ?? { height: chain.length, hash: chain.at(-1)?.hash ?? null };
-          this.#reply(actor, { type: 'STATS_REPLY', ...said }, from);
-        };
-        if (actor.delay > 0) this.#later(actor.delay, reply);
-        else reply();
+      case 'STATS':
+      case 'GET_BLOCK':
+        if (actor.delay === 0) this.#serve(actor, message, from);
+        else
+          this.#later(actor.delay, () => {
+            this.#serve(actor, message, from);
+          });
         break;
-      }
-      case 'GET_BLOCK': {
-        const height = readInteger(message['height']) ?? -1;
-        const block = actor.serve === undefined ? (actor.chain[height] ?? null) : actor.serve(height);
-        if (block === null) this.#reply(actor, { type: 'GET_BLOCK_REPLY', ...NO_BLOCK }, from);
-        else if (block !== undefined)
-          this.#transmit(actor, `{"type":"GET_BLOCK_REPLY",${blockFields(block)}}`, from);
-        break;
-      }
     }
+  }
+
+  #serve(actor: Actor, { type, height }: Fields, from: Address): void {
+    const { chain, claim, serve } = actor;
+    if (type === 'STATS') {
+      const said = claim ?? { height: chain.length, hash: chain.at(-1)?.hash ?? null };
+      this.#reply(actor, { type: 'STATS_REPLY', ...said }, from);
+      return;
+    }
+    const at = readInteger(height) ?? -1;
+    const block = serve === undefined ? (chain[at] ?? null) : serve(at);
+    if (block === null) this.#reply(actor, { type: 'GET_BLOCK_REPLY', ...NO_BLOCK }, from);
+    else if (block !== undefined)
+      this.#transmit(actor, `{"type":"GET_BLOCK_REPLY",${blockFields(block)}}`, from);
   }
 
   #reply(actor: Actor, message: Fields, to: Address): void {

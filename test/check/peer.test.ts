@@ -2,54 +2,143 @@ import { describe, expect, it } from 'vitest';
 
 import type { Address } from '../../shared/address.ts';
 import { Lab, type LabOptions } from '../../peer/check/lab.ts';
-import type { Result } from '../../peer/check/rule.ts';
+import type { Result, Verdict } from '../../peer/check/rule.ts';
 import { PEER_RULES } from '../../peer/check/rules/all.ts';
 import { chosenRules, runRules } from '../../peer/check/run.ts';
 import { VirtualNetwork } from '../support/virtual-network.ts';
 import { Student } from './student.ts';
 import { virtualGround } from './virtual-ground.ts';
+import { WRONG, WRONG_JOINERS } from './wrong-students.ts';
 
 const PEER: Address = { host: '10.0.0.1', port: 8784 };
+/** Where a peer that joins finds us. */
+const ANN: Address = { host: '10.0.0.2', port: 9000 };
 const DIFFICULTY = 1;
+/** The rules that only a peer that joins us can be held to. */
+const JOINING = ['join-gossip', 'join-sync'];
 
-export function labOptions(more: Partial<LabOptions> = {}): LabOptions {
-  return {
-    ...{ target: PEER, self: '10.0.0.2', port: 0, joins: false, difficulty: DIFFICULTY, patience: 5_000 },
-    ...{ loss: 0.2, gossipInterval: 30_000, peerTimeout: 60_000, consensusInterval: 300_000 },
-    ...{ entropy: Uint8Array.from({ length: 16 }, (_, at) => at + 1), stop: new AbortController().signal },
-    ...more,
-  };
+interface Plan {
+  readonly only?: readonly string[];
+  readonly slow?: boolean;
+  readonly options?: Partial<LabOptions>;
 }
 
-async function check(network: VirtualNetwork, only: readonly string[] = [], slow = false): Promise<Result[]> {
-  const lab = await Lab.open(labOptions(), virtualGround(network));
-  const task = (async () => {
+/** Checks whoever is at {@link PEER} in a network. */
+async function check(network: VirtualNetwork, plan: Plan = {}): Promise<Result[]> {
+  const { only = [], slow = false, options } = plan;
+  const lab = await Lab.open(
+    {
+      ...{ target: PEER, self: ANN.host, port: 0, joins: false, difficulty: DIFFICULTY, patience: 5_000 },
+      ...{ loss: 0.2, gossipInterval: 30_000, peerTimeout: 60_000, consensusInterval: 300_000 },
+      ...{ entropy: Uint8Array.from({ length: 16 }, (_, at) => at), stop: new AbortController().signal },
+      ...options,
+    },
+    virtualGround(network),
+  );
+  const task = async (): Promise<Result[]> => {
     if (!(await lab.meet(5_000))) throw new Error('nobody is there');
     return runRules(chosenRules(PEER_RULES, only, slow), lab, { onRule: ignore, onResult: ignore });
-  })();
-  return network.runFor(task);
+  };
+  const results = await network.runFor(task());
+  lab.close();
+  return results;
 }
 
 function ignore(): void {
   // Only what comes of it is looked at.
 }
 
-function failed(results: readonly Result[]): string[] {
-  return results
-    .filter(({ verdict }) => verdict !== 'passed')
-    .map(({ id, reason, verdict }) => `${verdict} ${id}: ${reason ?? ''}`);
+function idsOf(results: readonly Result[], verdict: Verdict): string[] {
+  return results.filter((result) => result.verdict === verdict).map(({ id }) => id);
 }
 
-describe('check', () => {
-  it('student', async () => {
-    const network = new VirtualNetwork();
-    const student = new Student({ address: PEER, difficulty: DIFFICULTY }, virtualGround(network));
-    await student.start();
-    expect(failed(await check(network))).toEqual([]);
+/** What fails, with the reason, so that a test that fails says why. */
+function failures(results: readonly Result[]): string[] {
+  return results
+    .filter(({ verdict }) => verdict === 'failed')
+    .map(({ id, reason }) => `${id}: ${reason ?? ''}`);
+}
+
+/** Rules that need these, and those that need them. */
+function needing(ids: readonly string[]): Set<string> {
+  const all = new Set(ids);
+  for (const { id, needs = [] } of PEER_RULES) if (needs.some((needed) => all.has(needed))) all.add(id);
+  return all;
+}
+
+async function student(
+  Kind: (typeof WRONG)[string],
+  more: { readonly join?: Address } = {},
+): Promise<VirtualNetwork> {
+  const network = new VirtualNetwork();
+  await new Kind({ address: PEER, difficulty: DIFFICULTY, ...more }, virtualGround(network)).start();
+  return network;
+}
+
+it('a rule needs only rules that come before it', () => {
+  const seen = new Set<string>();
+  for (const { id, needs = [] } of PEER_RULES) {
+    expect(needs.filter((needed) => !seen.has(needed))).toEqual([]);
+    seen.add(id);
+  }
+});
+
+describe('a peer that keeps every rule passes', () => {
+  it('one that a student wrote', async () => {
+    const results = await check(await student(Student), { slow: true });
+    expect(failures(results)).toEqual([]);
+    expect(idsOf(results, 'unjudged')).toEqual(JOINING);
   });
-  it('own', async () => {
+
+  it('one that a student wrote, and that joins', async () => {
+    const network = new VirtualNetwork();
+    const peer = new Student({ address: PEER, difficulty: DIFFICULTY, join: ANN }, virtualGround(network));
+    network.at(network.now + 2_000, () => void peer.start());
+    const results = await check(network, { options: { target: undefined, port: ANN.port, joins: true } });
+    expect(failures(results)).toEqual([]);
+    expect(idsOf(results, 'unjudged')).toEqual([]);
+  });
+
+  it('ours', async () => {
     const network = new VirtualNetwork();
     network.addNode(PEER, { difficulty: DIFFICULTY });
-    expect(failed(await check(network))).toEqual([]);
+    const results = await check(network, { slow: true });
+    expect(failures(results)).toEqual([]);
+    expect(idsOf(results, 'unjudged')).toEqual(JOINING);
+  });
+
+  it('ours, joining', async () => {
+    const network = new VirtualNetwork();
+    network.addNode(PEER, { difficulty: DIFFICULTY, join: [ANN] });
+    const results = await check(network, { options: { port: ANN.port, joins: true } });
+    expect(failures(results)).toEqual([]);
+    expect(idsOf(results, 'unjudged')).toEqual([]);
+  });
+});
+
+describe('a peer that is wrong in one way fails there and nowhere else', () => {
+  it('there is one for each rule', () => {
+    expect([...Object.keys(WRONG), ...Object.keys(WRONG_JOINERS)].sort()).toEqual(
+      PEER_RULES.map(({ id }) => id).sort(),
+    );
+  });
+
+  it.each(Object.entries(WRONG))('%s', async (id, Kind) => {
+    const slow = PEER_RULES.some((rule) => rule.id === id && rule.slow === true);
+    const results = await check(await student(Kind), slow ? { only: [id] } : {});
+    expect(failures(results).map((failure) => failure.replace(/:.*/, ''))).toEqual([id]);
+    const unjudged = idsOf(results, 'unjudged');
+    // Who has died of one can't be held to the others.
+    const died = results.find((result) => result.id === id)?.reason?.includes('answers nothing any more');
+    const after = PEER_RULES.slice(PEER_RULES.findIndex((rule) => rule.id === id) + 1).map((rule) => rule.id);
+    const allowed = new Set([...needing([id, ...JOINING]), ...(died === true ? after : [])]);
+    expect(unjudged.filter((one) => !allowed.has(one))).toEqual([]);
+  });
+
+  it.each(Object.entries(WRONG_JOINERS))('%s', async (id, Kind) => {
+    const network = await student(Kind, { join: ANN });
+    const results = await check(network, { options: { port: ANN.port, joins: true } });
+    expect(failures(results).map((failure) => failure.replace(/:.*/, ''))).toEqual([id]);
+    expect(idsOf(results, 'unjudged').filter((one) => !needing([id]).has(one))).toEqual([]);
   });
 });

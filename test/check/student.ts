@@ -63,12 +63,19 @@ export class Student {
     });
     this.gossipRound();
     this.every(CONSENSUS_EVERY, () => {
+      this.consensusRound();
+    });
+    if (this.plan.join !== undefined) this.join();
+  }
+
+  protected join(): void {
+    this.after(STATS_WAIT, () => {
       this.beginConsensus();
     });
-    if (this.plan.join !== undefined)
-      this.after(STATS_WAIT, () => {
-        this.beginConsensus();
-      });
+  }
+
+  protected consensusRound(): void {
+    this.beginConsensus();
   }
 
   close(): void {
@@ -116,7 +123,7 @@ export class Student {
         this.track(addressOf(message));
         break;
       case 'STATS':
-        this.send(from, this.statsReply());
+        this.onStats(from);
         break;
       case 'STATS_REPLY':
         this.onStatsReply(message, from);
@@ -131,7 +138,7 @@ export class Student {
         this.onAnnounce(message, from);
         break;
       case 'CONSENSUS':
-        if (this.consensus === undefined && this.sync === undefined) this.beginConsensus();
+        this.onConsensus(from);
         break;
     }
   }
@@ -202,6 +209,10 @@ export class Student {
 
   // Blocks
 
+  protected onStats(from: Address): void {
+    this.send(from, this.statsReply());
+  }
+
   protected statsReply(): object {
     return { type: 'STATS_REPLY', height: this.chain.length, hash: this.chain.at(-1)?.hash ?? null };
   }
@@ -231,6 +242,11 @@ export class Student {
     return wireFault(block, chain.length, chain.at(-1)?.hash ?? '', this.plan.difficulty);
   }
 
+  /** The same where the block is announced. */
+  protected announcedFault(block: WireBlock): string | undefined {
+    return this.faultOf(block, this.chain);
+  }
+
   protected onAnnounce(message: JsonObject, _from: Address): void {
     const block = readWireBlock(message);
     if (block === undefined) return;
@@ -239,10 +255,14 @@ export class Student {
   }
 
   protected add(block: WireBlock): void {
-    if (this.faultOf(block, this.chain) === undefined) this.chain.push(block);
+    if (this.announcedFault(block) === undefined) this.chain.push(block);
   }
 
   // Consensus
+
+  protected onConsensus(_from: Address): void {
+    if (this.consensus === undefined && this.sync === undefined) this.beginConsensus();
+  }
 
   protected beginConsensus(): void {
     this.consensus = { claims: new Map() };

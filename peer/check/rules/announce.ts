@@ -1,12 +1,10 @@
 /** ANNOUNCE and NEW_WORD. */
 import { MAX_MESSAGES, MAX_MESSAGE_LENGTH, type Block } from '../../../shared/block.ts';
 import type { Actor, Claim, Lab } from '../lab.ts';
-import { forged, mineBlock, missBlock } from '../mine.ts';
+import { forged, missBlock } from '../mine.ts';
 import { Wrong, type Rule } from '../rule.ts';
 
 const SOURCE = 'ANNOUNCE: verify the hash before adding; no reply.';
-/** A hash that no block has: of whatever chain it is, it is not the peer's. */
-const ELSEWHERE = 'ab'.repeat(32);
 
 /** Announces a block and waits until the peer has it; then all of ours have it, too. */
 async function taken(lab: Lab, block: Block, from = lab.cast[0]): Promise<boolean> {
@@ -105,12 +103,6 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     'A block with too few zeros at the end of its hash is refused',
     'A hash with DIFFICULTY ASCII zeros at its end.',
     (lab) => missBlock(lab.mine, lab.chain.at(-1) ?? null),
-  ),
-  refuses(
-    'announce-other-parent',
-    'A block on top of another block than the last one is refused',
-    "Hash order: previous block's hash as hex text, …",
-    (lab) => mineBlock(lab.mine, { height: lab.chain.length - 1, hash: ELSEWHERE }),
   ),
   refuses(
     'announce-long-message',

@@ -75,6 +75,17 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     },
   },
   {
+    id: 'block',
+    title: 'GET_BLOCK is answered with the block at that height',
+    level: 'must',
+    source: 'Load it with GET_BLOCKs.',
+    needs: ['stats'],
+    run: async (lab: Lab): Promise<void> => {
+      const height = Math.max(1, Math.floor((await lengthOf(lab)) / 2));
+      if ((await lab.block(height)) === undefined) throw new Wrong(`no block ${height} came back`);
+    },
+  },
+  {
     id: 'stats-height',
     title: 'Its height is the number of blocks, its hash that of the last one',
     level: 'must',
@@ -90,17 +101,6 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
       if (next?.hash === hash)
         throw new Wrong(`it says ${height}, the height of its last block, but it has ${height + 1} blocks`);
       throw new Wrong(`it says ${height}, but its block ${height - 1} has another hash`);
-    },
-  },
-  {
-    id: 'block',
-    title: 'GET_BLOCK is answered with the block at that height',
-    level: 'must',
-    source: 'Load it with GET_BLOCKs.',
-    needs: ['stats'],
-    run: async (lab: Lab): Promise<void> => {
-      const height = Math.max(1, Math.floor((await lengthOf(lab)) / 2));
-      if ((await lab.block(height)) === undefined) throw new Wrong(`no block ${height} came back`);
     },
   },
   {

@@ -1,7 +1,7 @@
 /** GOSSIP and GOSSIP_REPLY, who is tracked, and for how long. */
 import { addressKey } from '../../../shared/address.ts';
 import { readInteger } from '../../../shared/block.ts';
-import { turn, type Actor, type Heard, type Lab } from '../lab.ts';
+import { turn, type Actor, type Heard, type Introduction, type Lab } from '../lab.ts';
 import { ATTEMPTS, FAN_OUT, REPEAT_ATTEMPTS } from '../limits.ts';
 import type { OwnGossip } from '../watch.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
@@ -26,8 +26,7 @@ async function replyTo(lab: Lab, actor: Actor, from = actor): Promise<Heard | un
 
 /** A GOSSIP of one of ours that the peer has repeated. */
 interface Repeated {
-  readonly id: string;
-  readonly origin: Actor;
+  readonly told: Introduction;
   readonly copies: readonly Heard[];
 }
 
@@ -35,11 +34,10 @@ interface Repeated {
 async function repeated(lab: Lab, enough: number): Promise<Repeated> {
   let best: Repeated | undefined;
   for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
-    const origin = turn(lab.cast, attempt);
-    const id = lab.gossip(origin);
+    const told = lab.gossip(turn(lab.cast, attempt));
     await lab.settle();
-    const copies = copiesOf(lab, id);
-    if (copies.length > (best?.copies.length ?? 0)) best = { id, origin, copies };
+    const copies = copiesOf(lab, told);
+    if (copies.length > (best?.copies.length ?? 0)) best = { told, copies };
     if (best !== undefined && new Set(best.copies.map(({ actor }) => actor)).size >= enough) return best;
     await lab.pause(lab.patience / ATTEMPTS);
   }
@@ -48,8 +46,10 @@ async function repeated(lab: Lab, enough: number): Promise<Repeated> {
   return best;
 }
 
-function copiesOf(lab: Lab, id: string): Heard[] {
-  return lab.heard.filter(({ message }) => message?.['type'] === 'GOSSIP' && message['id'] === id);
+function copiesOf(lab: Lab, { id, name }: Introduction): Heard[] {
+  return lab.heard.filter(
+    ({ message }) => message?.['type'] === 'GOSSIP' && (message['id'] === id || message['name'] === name),
+  );
 }
 
 /** A GOSSIP of the peer's own that suits, waiting for its next rounds. */
@@ -164,28 +164,16 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     title: 'It is repeated as it was: same id, host, port and name',
     level: 'must',
     source: 'Repeat what has not been repeated before (by id): with another id it goes round for ever.',
-    needs: ['gossip-reply'],
+    needs: ['gossip-repeat'],
     run: async (lab: Lab): Promise<void> => {
-      // Whatever it made of the id, the port says whose it is.
-      const origin = lab.cast[4];
-      const isCopy = ({ message, actor }: Heard): boolean =>
-        message?.['type'] === 'GOSSIP' &&
-        actor !== origin &&
-        readInteger(message['port']) === origin.address.port;
-      for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
-        lab.begin();
-        const id = lab.gossip(origin);
-        const copy = await lab.hear(isCopy, lab.patience / ATTEMPTS);
-        if (copy?.message === undefined) continue;
-        if (lab.heard.some(({ message, actor }) => actor !== origin && message?.['id'] === id)) {
-          const { host, port, name } = copy.message;
-          if (host !== origin.address.host || port !== origin.address.port || typeof name !== 'string')
-            throw new Wrong('its host, port or name became another');
-          return;
-        }
-        throw new Wrong(`its id became ${JSON.stringify(copy.message['id'])}`);
+      const { told, copies } = await repeated(lab, 1);
+      for (const field of ['id', 'host', 'port', 'name'] as const) {
+        const other = copies.find(({ message }) => message?.[field] !== told[field]);
+        if (other !== undefined)
+          throw new Wrong(
+            `its ${field} ${JSON.stringify(told[field])} became ${JSON.stringify(other.message?.[field])}`,
+          );
       }
-      throw new Unjudged('it repeated none');
     },
   },
   {
@@ -195,11 +183,11 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     source: 'Repeat what has not been repeated before (by id).',
     needs: ['gossip-repeat', 'gossip-unchanged'],
     run: async (lab: Lab): Promise<void> => {
-      const { id, copies } = await repeated(lab, 1);
+      const { told, copies } = await repeated(lab, 1);
       const [copy] = copies;
       if (copy === undefined) return;
       await lab.settle();
-      const before = copiesOf(lab, id);
+      const before = copiesOf(lab, told);
       const twice = before.find(
         ({ actor }, index) => before.findIndex((one) => one.actor === actor) !== index,
       );
@@ -209,7 +197,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
         lab.send(actor, copy.text);
         await lab.settle();
       }
-      const more = copiesOf(lab, id).length - before.length;
+      const more = copiesOf(lab, told).length - before.length;
       if (more > 0) throw new Wrong(`it was repeated ${more} more times when it came back`);
     },
   },
@@ -226,7 +214,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
         readInteger(message['port']) !== lab.silent.address.port;
       const limit = ROUNDS * lab.options.gossipInterval + lab.patience;
       const own = lab.watch.gossips.at(-1)?.message ?? (await lab.hear(isOwn, limit))?.message;
-      if (own === undefined) throw new Unjudged('no GOSSIP of its own came');
+      if (own === undefined) throw new Wrong('no GOSSIP of its own came');
       const { host, port, id, name } = own;
       if (typeof host !== 'string' || host === '') throw new Wrong('its host is no text');
       if (port !== lab.target.port)

@@ -22,6 +22,8 @@ function survives(
     run: async (lab: Lab): Promise<void> => {
       for (const [name, datagram] of Object.entries(await make(lab))) {
         lab.send(lab.stranger(), datagram);
+        // Or the question would overtake it.
+        await lab.arrived();
         if ((await lab.stats()) === undefined && (await lab.stats()) === undefined)
           throw new Wrong(`after ${name} it does not answer STATS any more`);
       }
