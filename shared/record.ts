@@ -91,11 +91,12 @@ function* recordText(blocks: Iterable<Block>): Generator<string, void, undefined
  * Writes blocks as a record, no faster than the stream takes them.
  *
  * @param options.end whether to end the stream then; false for standard output
+ * @param options.signal when to stop in the middle
  */
 export async function writeRecord(
   blocks: Iterable<Block>,
   output: Writable,
-  options: { readonly end: boolean },
+  options: { readonly end: boolean; readonly signal?: AbortSignal },
 ): Promise<void> {
   await pipeline(Readable.from(recordText(blocks)), output, options);
 }

@@ -1,27 +1,42 @@
-import { createWriteStream } from 'node:fs';
+import { Command, Option } from 'commander';
 
-import { Command } from 'commander';
-
-import type { Block } from '../../shared/block.ts';
+import { BLOCK_RULES, MAX_DIFFICULTY, verifyBlock, type Block } from '../../shared/block.ts';
 import { fileFaultOf, UserError, systemCodeOf } from '../../shared/errors.ts';
 import { addOption, addVerboseOption, integer } from '../../shared/options.ts';
 import { writeRecord } from '../../shared/record.ts';
+import { StopSignals } from '../../shared/stop-signals.ts';
 import { Chain } from '../engines/pow/chain.ts';
 import { openLmdbSnapshot } from '../storage/lmdb.ts';
+import { openOutput, outputStream, unwritable, type OutputFile } from '../storage/output-file.ts';
 import { addDataDirOption } from './data-dir.ts';
 
 interface ExportOptions {
   readonly dataDir: string;
   readonly from: number;
   readonly to?: number;
+  readonly difficulty?: number;
+  readonly force?: boolean;
 }
 
-/** The blocks of a chain from one height to another, both included. */
-function* blocksOf(chain: Chain, from: number, to: number): Generator<Block, void, undefined> {
+/** The blocks of a chain from one height to another, both included; each is verified if a difficulty is given. */
+function* blocksOf(
+  chain: Chain,
+  from: number,
+  to: number,
+  difficulty: number | undefined,
+): Generator<Block, void, undefined> {
+  let previous = from === 0 ? null : (chain.block(from - 1) ?? null);
   for (let height = from; height <= to; height++) {
     const block = chain.block(height);
     if (block === undefined) throw new UserError(`the store is damaged: block ${height} is missing`);
+    const fault = difficulty === undefined ? undefined : verifyBlock(block, previous, difficulty);
+    if (fault !== undefined) {
+      throw new UserError(
+        `block ${height} is not valid at difficulty ${difficulty}: ${BLOCK_RULES[fault]} (${fault})`,
+      );
+    }
     yield block;
+    previous = block;
   }
 }
 
@@ -31,8 +46,10 @@ function* blocksOf(chain: Chain, from: number, to: number): Generator<Block, voi
  *
  * @throws UserError if there is no chain, or not at those heights, or it can't be written
  */
-export async function exportChain(file: string | undefined, options: ExportOptions): Promise<void> {
+export async function exportChain(path: string | undefined, options: ExportOptions): Promise<void> {
   const snapshot = openLmdbSnapshot(options.dataDir);
+  let file: OutputFile | undefined;
+  let signals: StopSignals | undefined;
   try {
     // The stored chain was verified at its own difficulty; it is only copied here.
     const chain = new Chain(snapshot, 0);
@@ -43,14 +60,26 @@ export async function exportChain(file: string | undefined, options: ExportOptio
         `the chain has heights 0 to ${chain.height - 1}; --from and --to must be within, in that order`,
       );
     }
-    const output = file === undefined || file === '-' ? process.stdout : createWriteStream(file);
-    await writeRecord(blocksOf(chain, from, to), output, { end: output !== process.stdout });
+    const blocks = blocksOf(chain, from, to, options.difficulty);
+    if (path === undefined || path === '-') {
+      await writeRecord(blocks, process.stdout, { end: false });
+      return;
+    }
+    file = openOutput(path, { fresh: options.force !== true, remedy: '--force writes over it' });
+    signals = new StopSignals();
+    await writeRecord(blocks, outputStream(file), { end: true, signal: signals.stop });
+    file.commit();
   } catch (error) {
     if (error instanceof UserError) throw error;
+    if (signals?.exitCode !== undefined) {
+      process.exitCode = signals.exitCode;
+      return;
+    }
     // Who reads our output may stop when it has enough, as `head` does.
     if (systemCodeOf(error) === 'EPIPE') return;
-    throw new UserError(`can't write ${file ?? 'to standard output'}: ${fileFaultOf(error)}`);
+    throw unwritable(path ?? 'to standard output', fileFaultOf(error));
   } finally {
+    file?.discard();
     await snapshot.close();
   }
 }
@@ -74,5 +103,12 @@ export function exportCommand(): Command {
     description: 'the last block; the tip if left out',
     parse: integer(0, Number.MAX_SAFE_INTEGER),
   });
+  addOption(command, 'peer', {
+    flags: '--difficulty <zeros>',
+    description:
+      'verify every block, each hash ending in so many zeros (default: what is stored was verified)',
+    parse: integer(0, MAX_DIFFICULTY),
+  });
+  command.addOption(new Option('--force', 'write over a file that is there'));
   return addVerboseOption(command);
 }

@@ -45,6 +45,7 @@ export async function startReplica(
     {
       log,
       words: REPLICA_WORDS,
+      secret: true,
       open: (store, onFailure) =>
         openPbftNode(
           {

@@ -42,6 +42,8 @@ export interface NodeRun<Node> {
   readonly log: Log;
   /** What people are told of its store; those of a chain by default. */
   readonly words?: StoreWords;
+  /** Whether its data are for its owner alone. */
+  readonly secret?: boolean;
   /** @throws UserError if it can't be started; it then closes the store */
   open(store: Store, onFailure: (error: Error) => void): Promise<Node>;
   /** It runs. */
@@ -77,6 +79,7 @@ export async function runNode<Node extends { close(): Promise<void> }>(
       : undefined;
   const dataDir = await openDataDir(options.dataDir, {
     ...(run.words && { words: run.words }),
+    secret: run.secret === true,
     warn: (message) => {
       log.warn(message);
     },

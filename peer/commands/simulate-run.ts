@@ -1,6 +1,5 @@
 /** How `peer simulate` runs what it was told to, shows how far it is, and says what came of it. */
 import { randomInt } from 'node:crypto';
-import { closeSync, createWriteStream, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -8,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { SingleBar } from 'cli-progress';
 
-import { fileFaultOf, systemCodeOf, UserError } from '../../shared/errors.ts';
+import { fileFaultOf, systemCodeOf } from '../../shared/errors.ts';
 import { EXIT_CODES, StopSignals, type StopSignal } from '../../shared/stop-signals.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
@@ -18,6 +17,7 @@ import { campaignText, failureLine, formatTime, runText } from '../simulator/rep
 import { passed } from '../simulator/report.ts';
 import type { Plan } from '../simulator/settings.ts';
 import type { TraceLine } from '../simulator/trace.ts';
+import { openOutput, outputStream, unwritable, type OutputFile } from '../storage/output-file.ts';
 
 /** Random seeds are below this: short enough to be typed. */
 const RANDOM_SEEDS = 2 ** 32;
@@ -60,7 +60,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   const seed = options.seed ?? randomInt(RANDOM_SEEDS);
   // Whether they can be written is found out before the run.
   const page = options.html;
-  if (page !== undefined && page !== '-') checkOutput(page);
+  const pageFile = page === undefined || page === '-' ? undefined : openOutput(page);
   const trace = options.trace === undefined ? undefined : new TraceOutput(options.trace);
   const started = performance.now();
   const simulation = engine.simulate(seed, plan, {
@@ -90,7 +90,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   if (page !== undefined) {
     const { renderHtml } = await import('../simulator/html.ts');
     if (page === '-') process.stdout.write(renderHtml(report));
-    else writeOutput(page, renderHtml(report));
+    else pageFile?.commit(renderHtml(report));
   }
 }
 
@@ -263,54 +263,19 @@ class CampaignDisplay {
   }
 }
 
-function unwritable(file: string, error: unknown): UserError {
-  return new UserError(`can't write ${file}: ${fileFaultOf(error)}`);
-}
-
-/**
- * Leaves the file as it is: a run that does not get to its end destroys no earlier report, and leaves no empty one.
- *
- * @throws UserError if the file can't be written
- */
-function checkOutput(file: string): void {
-  const isNew = !existsSync(file);
-  try {
-    closeSync(openSync(file, 'a'));
-    if (isNew) rmSync(file);
-  } catch (error) {
-    throw unwritable(file, error);
-  }
-}
-
-/** @throws UserError if the file can't be written */
-function writeOutput(file: string, content: string): void {
-  try {
-    writeFileSync(file, content);
-  } catch (error) {
-    throw unwritable(file, error);
-  }
-}
-
-/** @throws UserError if the file can't be written */
-function openOutput(file: string): number {
-  try {
-    return openSync(file, 'w');
-  } catch (error) {
-    throw unwritable(file, error);
-  }
-}
-
 /** A trace as lines of JSON, to a file or, for `-`, to standard output. */
 class TraceOutput {
   readonly #stream: Writable;
-  readonly #file: string;
+  readonly #path: string;
+  readonly #file: OutputFile | undefined;
   #text = '';
   #error: unknown;
 
   /** @throws UserError if the file can't be written */
-  constructor(file: string) {
-    this.#file = file;
-    this.#stream = file === '-' ? process.stdout : createWriteStream(file, { fd: openOutput(file) });
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = path === '-' ? undefined : openOutput(path);
+    this.#stream = this.#file === undefined ? process.stdout : outputStream(this.#file);
     this.#stream.on('error', (error) => {
       this.#error = error;
     });
@@ -340,15 +305,16 @@ class TraceOutput {
 
   async end(): Promise<void> {
     await this.flush();
-    if (this.#stream === process.stdout) return;
+    if (this.#file === undefined) return;
     this.#stream.end();
     await finished(this.#stream).catch(() => undefined);
     this.#check();
+    this.#file.commit();
   }
 
   /** A reader that has read enough (`| head`) is no fault. */
   #check(): void {
     if (this.#error === undefined || systemCodeOf(this.#error) === 'EPIPE') return;
-    throw unwritable(this.#file, this.#error);
+    throw unwritable(this.#path, fileFaultOf(this.#error));
   }
 }

@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 
 import { UserError } from '../../shared/errors.ts';
 import type { Log, LogLevel } from '../../shared/log.ts';
+import { takeFolder } from '../storage/data-dir.ts';
+import type { FolderLock } from '../storage/lock.ts';
 import type { NodesJson } from '../web/schemas.ts';
 import { Warden } from './child.ts';
 import { MAX_WAITING, STARTING_AT_ONCE } from './limits.ts';
@@ -54,6 +56,8 @@ export class Network {
   readonly #warden: Warden;
   /** The folder that goes with the network, if there is one. */
   readonly #folder: string | undefined;
+  /** Keeps other networks out of a folder that stays. */
+  readonly #lock: FolderLock | undefined;
   readonly #log: Log;
   /** The group of each node, by name; undefined while all are one network. */
   #groups: ReadonlyMap<string, number> | undefined;
@@ -61,8 +65,9 @@ export class Network {
   #waiting = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: NetworkOptions, ports: Ports, warden: Warden) {
+  private constructor(options: NetworkOptions, ports: Ports, warden: Warden, lock: FolderLock | undefined) {
     this.#ports = ports;
+    this.#lock = lock;
     this.#log = options.log;
     this.#warden = warden;
     if (options.dataDir === undefined) {
@@ -80,14 +85,17 @@ export class Network {
   /**
    * A network whose programs do not run yet.
    *
-   * @throws UserError if it can't have its ports, or its files can't be written
+   * @throws UserError if it can't have its ports or its folder, or its files can't be written
    */
   static async create(options: NetworkOptions): Promise<Network> {
     const ports = await takePorts(options.nodes, options.basePort);
     const warden = new Warden();
+    let lock: FolderLock | undefined;
     try {
-      return new Network(options, ports, warden);
+      if (options.dataDir !== undefined) lock = await takeFolder(options.dataDir);
+      return new Network(options, ports, warden, lock);
     } catch (error) {
+      lock?.release();
       ports.release();
       await warden.close();
       throw error;
@@ -226,6 +234,7 @@ export class Network {
     if (this.#folder !== undefined) {
       rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     }
+    this.#lock?.release();
     this.#ports.release();
     await this.#warden.close();
   }

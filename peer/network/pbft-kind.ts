@@ -1,11 +1,11 @@
 /** Nodes of a PBFT cluster: a replica each, with a key of its own. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { addressKey } from '../../shared/address.ts';
 import { generateKeyPair, type KeyPair } from '../../shared/ed25519.ts';
-import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { readKeyFile, writeKeyFile } from '../storage/key-file.ts';
+import { writeOutput } from '../storage/output-file.ts';
 import { VIEW_CHANGE_SECONDS } from './limits.ts';
 import type { NetworkPlace } from './network.ts';
 import type { NodeKind } from './node.ts';
@@ -24,18 +24,11 @@ export interface PbftKindOptions {
 export function pbftKind({ application }: PbftKindOptions, { ports, folder }: NetworkPlace): NodeKind {
   const membersFile = join(folder, 'members.json');
   const keyFile = (index: number): string => join(folder, `node-${index + 1}.key`);
-  try {
-    mkdirSync(folder, { recursive: true });
-    const members = ports.map(({ port }, index) => ({
-      publicKey: keyOf(keyFile(index)).publicKey,
-      address: addressKey({ host: LOOPBACK, port }),
-    }));
-    writeFileSync(membersFile, `${JSON.stringify({ cluster: 'network', members }, null, 2)}\n`);
-  } catch (error) {
-    throw error instanceof UserError
-      ? error
-      : new UserError(`can't write the members file ${membersFile}: ${fileFaultOf(error)}`);
-  }
+  const members = ports.map(({ port }, index) => ({
+    publicKey: keyOf(keyFile(index)).publicKey,
+    address: addressKey({ host: LOOPBACK, port }),
+  }));
+  writeOutput(membersFile, `${JSON.stringify({ cluster: 'network', members }, null, 2)}\n`);
   return {
     peer: (index) => [
       ...['pbft', 'start', '--port', String(ports[index]?.port), '--bind', LOOPBACK],

@@ -1,11 +1,12 @@
 /** Files with a key pair: `{"publicKey": hex, "seed": hex}`, for their owner alone. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import { z } from 'zod';
 
 import { KEY_PATTERN, keyPairOf, type KeyPair } from '../../shared/ed25519.ts';
 import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
+import { writeOutput } from './output-file.ts';
 
 /** What others than the owner may do with a file. */
 const OTHERS = 0o077;
@@ -26,12 +27,9 @@ export function keyJson({ publicKey, seed }: KeyPair): string {
  * @throws UserError if it exists, or can't be written
  */
 export function writeKeyFile(path: string, pair: KeyPair): void {
-  try {
-    // A key is never written over: with it, a member would be lost.
-    writeFileSync(path, `${keyJson(pair)}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    throw new UserError(`can't write the key file ${path}: ${fileFaultOf(error)}`);
-  }
+  // With it, a member would be lost.
+  const remedy = 'a key is never written over';
+  writeOutput(path, `${keyJson(pair)}\n`, { mode: 0o600, fresh: true, remedy });
 }
 
 /**

@@ -6,13 +6,13 @@
  * LMDB has no checksums of its own, so each value is followed by one, eight hex digits: what a failing disk has
  * changed must not be taken for what was written.
  */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { open, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
-import { makeFolder } from './folder.ts';
+import { makeFolder, syncFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import { checkAccess, checkRoom, DATA_FILE, LOCK_FILE } from './lmdb-files.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
@@ -283,18 +283,6 @@ function openDatabase(folder: string, readOnly: boolean): Database {
     maxDbs: 1,
     readOnly,
   }) as unknown as Database;
-}
-
-/** Makes sure that what was created in a folder is still there after a power failure. */
-function syncFolder(folder: string): void {
-  try {
-    const descriptor = openSync(folder, 'r');
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-  } catch (error) {
-    // Not every system lets a folder be opened, or every user its parent; there the system has to care for it.
-    if (!['EISDIR', 'EPERM', 'EINVAL', 'EACCES'].includes(systemCodeOf(error) ?? '')) throw error;
-  }
 }
 
 /** As {@link checkRoom}: where the folder takes no files from this user, LMDB does without the lock file. */

@@ -338,7 +338,7 @@ it(
       [['--engine', 'pbft', '--nodes', '3'], /--nodes: a cluster has 4 replicas at the least/],
       [['--engine', 'pbft', '--miners', '1'], /--miners is for --engine pow/],
       [['--application', 'kv'], /--application is for --engine pbft/],
-      [['--engine', 'pbft', '--data-dir', '/dev/null/x'], /can't write the members file \/dev\/null\/x/],
+      [['--engine', 'pbft', '--data-dir', '/dev/null/x'], /can't create the data folder \/dev\/null\/x/],
       [['--nodes', '2', '--base-port', '65533'], /--base-port: it is 65532 at the highest/],
       [
         ['--nodes', '1', '--base-port', String(port)],
@@ -350,7 +350,7 @@ it(
       ],
       [
         ['--nodes', '1', '--base-port', bases[1] ?? '', '--data-dir', '/dev/null/x'],
-        /node-1 did not start: can't create the data folder/,
+        /can't create the data folder/,
       ],
     ];
     const runs = cases.map(([args, message]) => {
