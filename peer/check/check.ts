@@ -11,6 +11,8 @@ import { localAddressTo, machineGround } from './ground.ts';
 import { Lab } from './lab.ts';
 import { progressLine, resultLines, ruleLines, scoreLines, type Look } from './report.ts';
 import { Stopped, reportOf, type Rule } from './rule.ts';
+import { MinerLab } from './miner-lab.ts';
+import { MINER_RULES } from './rules/miner.ts';
 import { PEER_RULES } from './rules/all.ts';
 import { chosenRules, runRules, type Place } from './run.ts';
 
@@ -79,6 +81,46 @@ export async function checkPeer(options: CheckOptions): Promise<void> {
     );
     if (!(await lab.meet(wait * MILLISECONDS))) throw new UserError(nobody(options));
     await show.run(`the peer at ${addressKey(lab.target)}`, options, PEER_RULES, lab);
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+  } finally {
+    lab.close();
+  }
+  if (signals.exitCode !== undefined) process.exitCode = signals.exitCode;
+}
+
+/** All times in seconds. */
+export interface MinerCheckOptions extends ShownOptions {
+  readonly port: number;
+  readonly bind: string;
+  readonly difficulty: number;
+  readonly wait: number;
+  readonly patience: number;
+}
+
+/** @throws UserError if no miner comes */
+export async function checkMiner(options: MinerCheckOptions): Promise<void> {
+  if (options.list === true) {
+    list(MINER_RULES, options);
+    return;
+  }
+  const { bind: host, port, difficulty, wait, patience } = options;
+  const signals = new StopSignals();
+  const lab = await MinerLab.open(
+    {
+      ...{ host, port, difficulty, patience: patience * MILLISECONDS },
+      ...{ entropy: randomBytes(16), stop: signals.stop },
+    },
+    machineGround,
+  );
+  try {
+    const show = new Show(options);
+    show.note(`waiting for a miner at ${addressKey({ host, port: lab.port })} …`);
+    if (!(await lab.connected(wait * MILLISECONDS)))
+      throw new UserError(
+        `no miner came within ${wait} s; start it after this, for port ${lab.port} (--wait waits longer)`,
+      );
+    await show.run(`the miner that came to port ${lab.port}`, options, MINER_RULES, lab);
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
   } finally {

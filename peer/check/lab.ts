@@ -625,7 +625,7 @@ function described({ actor, from, text, bytes }: Heard): string {
 }
 
 /** What people are shown of many lines: the first and the last, the same ones once. */
-function shorten(lines: readonly string[]): string[] {
+export function shorten(lines: readonly string[]): string[] {
   const times = new Map<string, number>();
   for (const line of lines) {
     const cut = line.length > MAX_SHOWN_LENGTH ? `${line.slice(0, MAX_SHOWN_LENGTH)}…` : line;

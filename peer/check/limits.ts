@@ -22,7 +22,7 @@ export const SYNC_LIMIT = 40;
 /** Calls for a consensus within a patience: some peers do not take one so soon after the last. */
 export const CALLS = 3;
 /** Times within a patience that a peer's STATS are looked at while something is awaited. */
-export const LOOKS = 25;
+export const LOOKS = 10;
 /** How long, in patiences, a peer may say nothing at all until it is taken for dead. */
 export const DEAD_AFTER = 4;
 /**
@@ -51,3 +51,10 @@ export const BURST = 64;
 export const BURST_SHARE = 0.9;
 /** Peers that a GOSSIP is repeated to. Source: the assignment. */
 export const FAN_OUT = 3;
+
+/** How long, in patiences, a miner may take to find an easy block, or to come back. */
+export const MINING_PATIENCE = 8;
+/** Zeros that no hash has. */
+export const NEVER = 64;
+/** How far, in seconds, the time of a block may lie back: a job may be some minutes old. */
+export const MAX_AGE = 3_600;

@@ -1,8 +1,9 @@
 import { Argument, Command, Option } from 'commander';
 
-import type { CheckOptions } from '../check/check.ts';
+import type { CheckOptions, MinerCheckOptions } from '../check/check.ts';
 import { MAX_MINED_DIFFICULTY } from '../check/limits.ts';
 import { PEER_RULES } from '../check/rules/all.ts';
+import { MINER_RULES } from '../check/rules/miner.ts';
 import { MAX_DIFFICULTY } from '../../shared/block.ts';
 import { addOption, addVerboseOption, hostPort, integer, oneOf, seconds } from '../../shared/options.ts';
 
@@ -93,6 +94,62 @@ Examples:
     flags: '--only <rule>',
     description: 'only this rule, and what it needs; may be given several times',
     parse: oneOf(PEER_RULES.map(({ id }) => id)),
+    repeatable: true,
+  });
+  addOutputOptions(command);
+  return addVerboseOption(command).addCommand(minerCommand());
+}
+
+/** `peer check miner`: gives a miner work over TCP, and says which rules it keeps. */
+function minerCommand(): Command {
+  const command = new Command('miner')
+    .description("give somebody's miner work over TCP, and tell which rules it keeps")
+    .addHelpText(
+      'after',
+      `
+It listens as a peer does for its miners; start the miner after it. Jobs are JSON objects with height,
+messages, previous_hash, minedBy and difficulty; a block comes back with timestamp, nonce and hash besides.
+
+Example:
+  node peer check miner --port 8786     then: node miner --peer_host 127.0.0.1 --peer_port 8786`,
+    )
+    .action(async (options: MinerCheckOptions) => {
+      const { checkMiner } = await import('../check/check.ts');
+      await checkMiner(options);
+    });
+  addOption(command, 'peer', {
+    flags: '--port <number>',
+    description: 'TCP port to wait at for the miner; 0 takes any free one',
+    parse: integer(0, 65535),
+    default: 8786,
+  });
+  addOption(command, 'peer', {
+    flags: '--bind <address>',
+    description: 'address to listen on, of this machine; 0.0.0.0 for all',
+    default: '127.0.0.1',
+  });
+  addOption(command, 'peer', {
+    flags: '--difficulty <zeros>',
+    description: 'zeros that the jobs demand: few enough for the miner to find a block at once',
+    parse: integer(1, MAX_DIFFICULTY),
+    default: 3,
+  });
+  addOption(command, 'peer', {
+    flags: '--wait <seconds>',
+    description: 'how long to wait for the miner',
+    parse: seconds(MAX_SECONDS),
+    default: 120,
+  });
+  addOption(command, 'peer', {
+    flags: '--patience <seconds>',
+    description: 'how long the miner may take for what takes no time; for a block it has eight times as long',
+    parse: seconds(MAX_SECONDS),
+    default: 2,
+  });
+  addOption(command, 'peer', {
+    flags: '--only <rule>',
+    description: 'only this rule, and what it needs; may be given several times',
+    parse: oneOf(MINER_RULES.map(({ id }) => id)),
     repeatable: true,
   });
   addOutputOptions(command);

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import type { Address } from '../../shared/address.ts';
 import { Lab, type LabOptions } from '../../peer/check/lab.ts';
-import type { Result, Verdict } from '../../peer/check/rule.ts';
+import type { Result } from '../../peer/check/rule.ts';
 import { PEER_RULES } from '../../peer/check/rules/all.ts';
 import { chosenRules, runRules } from '../../peer/check/run.ts';
 import { VirtualNetwork } from '../support/virtual-network.ts';
+import { failures, idsOf, needing } from './results.ts';
 import { Student } from './student.ts';
 import { virtualGround } from './virtual-ground.ts';
 import { WRONG, WRONG_JOINERS } from './wrong-students.ts';
@@ -46,24 +47,6 @@ async function check(network: VirtualNetwork, plan: Plan = {}): Promise<Result[]
 
 function ignore(): void {
   // Only what comes of it is looked at.
-}
-
-function idsOf(results: readonly Result[], verdict: Verdict): string[] {
-  return results.filter((result) => result.verdict === verdict).map(({ id }) => id);
-}
-
-/** What fails, with the reason, so that a test that fails says why. */
-function failures(results: readonly Result[]): string[] {
-  return results
-    .filter(({ verdict }) => verdict === 'failed')
-    .map(({ id, reason }) => `${id}: ${reason ?? ''}`);
-}
-
-/** Rules that need these, and those that need them. */
-function needing(ids: readonly string[]): Set<string> {
-  const all = new Set(ids);
-  for (const { id, needs = [] } of PEER_RULES) if (needs.some((needed) => all.has(needed))) all.add(id);
-  return all;
 }
 
 async function student(
@@ -126,19 +109,16 @@ describe('a peer that is wrong in one way fails there and nowhere else', () => {
   it.each(Object.entries(WRONG))('%s', async (id, Kind) => {
     const slow = PEER_RULES.some((rule) => rule.id === id && rule.slow === true);
     const results = await check(await student(Kind), slow ? { only: [id] } : {});
-    expect(failures(results).map((failure) => failure.replace(/:.*/, ''))).toEqual([id]);
-    const unjudged = idsOf(results, 'unjudged');
-    // Who has died of one can't be held to the others.
-    const died = results.find((result) => result.id === id)?.reason?.includes('answers nothing any more');
-    const after = PEER_RULES.slice(PEER_RULES.findIndex((rule) => rule.id === id) + 1).map((rule) => rule.id);
-    const allowed = new Set([...needing([id, ...JOINING]), ...(died === true ? after : [])]);
-    expect(unjudged.filter((one) => !allowed.has(one))).toEqual([]);
+    expect(idsOf(results, 'failed'), failures(results).join('; ')).toEqual([id]);
+    const allowed = needing(PEER_RULES, [id, ...JOINING], results);
+    expect(idsOf(results, 'unjudged').filter((one) => !allowed.has(one))).toEqual([]);
   });
 
   it.each(Object.entries(WRONG_JOINERS))('%s', async (id, Kind) => {
     const network = await student(Kind, { join: ANN });
     const results = await check(network, { options: { port: ANN.port, joins: true } });
-    expect(failures(results).map((failure) => failure.replace(/:.*/, ''))).toEqual([id]);
-    expect(idsOf(results, 'unjudged').filter((one) => !needing([id]).has(one))).toEqual([]);
+    expect(idsOf(results, 'failed'), failures(results).join('; ')).toEqual([id]);
+    const allowed = needing(PEER_RULES, [id], results);
+    expect(idsOf(results, 'unjudged').filter((one) => !allowed.has(one))).toEqual([]);
   });
 });
