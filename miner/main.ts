@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { addressKey } from '../shared/address.ts';
 import { DEFAULT_DIFFICULTY, MAX_DIFFICULTY, isMineableName, trailingZeros } from '../shared/block.ts';
 import { UserError, messageOf } from '../shared/errors.ts';
+import { toJson } from '../shared/escape.ts';
 import { createLog, type Log, type LogFormat, type LogLevel } from '../shared/log.ts';
 import {
   addCommonOptions,
@@ -144,7 +145,7 @@ async function benchmark(options: Options): Promise<void> {
   const report = await runBenchmark(options, (progress) => lines?.show(progress)).finally(() =>
     lines?.show(),
   );
-  console.log(options.json === true ? JSON.stringify(report, null, 2) : benchmarkTable(report));
+  console.log(options.json === true ? toJson(report, 2) : benchmarkTable(report));
 }
 
 /** Mines until it is told to stop. */

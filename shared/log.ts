@@ -1,5 +1,7 @@
 import winston from 'winston';
 
+import { escapeControls, toJson } from './escape.ts';
+
 /**
  * What each level is for:
  * - `error`: the program cannot go on, or lost something
@@ -27,14 +29,6 @@ export interface Log {
 
 const COLOURS: Record<LogLevel, string> = { error: '31', warn: '33', info: '32', debug: '90' };
 
-/** A text with its control characters, which would let it draw on the terminal, shown as escapes. */
-export function escapeControls(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 function printable(value: unknown): string {
   const text = escapeControls(String(value));
   return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text;
@@ -53,14 +47,12 @@ export function createLog(options: { level: LogLevel; format: LogFormat; colour?
     const details = Object.entries((data ?? {}) as LogData)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` ${key}=${printable(value)}`);
-    return `${new Date().toISOString().slice(11, 23)} ${shown} ${String(message)}${details.join('')}`;
+    return `${new Date().toISOString().slice(11, 23)} ${shown} ${escapeControls(String(message))}${details.join('')}`;
   });
   const json = winston.format.printf(({ level, message, data }) => {
     const head = { time: new Date().toISOString(), level, message };
     // The head stands first, and data of the same name does not replace it.
-    return JSON.stringify({ ...head, ...(data as LogData), ...head }, (_, value: unknown) =>
-      typeof value === 'bigint' ? value.toString() : value,
-    );
+    return toJson({ ...head, ...(data as LogData), ...head });
   });
   const logger = winston.createLogger({
     level: options.level,

@@ -12,6 +12,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 
 import type { Address } from './address.ts';
 import { fileFaultOf, UserError, messageOf, systemCodeOf } from './errors.ts';
+import { escapeControls } from './escape.ts';
 import { isJsonObject, parseJson } from './json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts';
 import { didYouMean } from './suggest.ts';
@@ -362,7 +363,8 @@ export async function runProgram(
 
 /** One line for an error that the user can do something about, a hint more for one that nobody foresaw. */
 function explain(name: string, error: unknown, verbose: boolean): void {
-  console.error(`${name}: ${verbose && error instanceof Error ? (error.stack ?? '') : messageOf(error)}`);
+  const text = verbose && error instanceof Error ? (error.stack ?? '') : messageOf(error);
+  console.error(`${name}: ${text.split('\n').map(escapeControls).join('\n')}`);
   if (!(error instanceof UserError) && !verbose) {
     console.error('This is a fault of the program; --verbose shows where it happened.');
   }

@@ -7,13 +7,14 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { BLOCK_RULES, blockToJson, readBlock, type Block } from './block.ts';
+import { escapeJson } from './escape.ts';
 import { parseJson } from './json.ts';
 
 /**
- * Longest line that is read, in UTF-16 units: twice the largest datagram, which is how every block once arrived. It
- * bounds the memory that a file without line ends takes.
+ * Longest line that is read, in UTF-16 units: four times the largest datagram, which is how every block once arrived
+ * (an escape takes three times the room of a character). It bounds the memory that a file without line ends takes.
  */
-export const MAX_LINE_LENGTH = 131_072;
+export const MAX_LINE_LENGTH = 262_144;
 
 /** What can be wrong with a line of a record: the rule that it breaks, one sentence each. */
 export const RECORD_RULES = {
@@ -79,7 +80,7 @@ const CHUNK_LENGTH = 65_536;
 function* recordText(blocks: Iterable<Block>): Generator<string, void, undefined> {
   let text = '';
   for (const block of blocks) {
-    text += `${blockToJson(block)}\n`;
+    text += `${escapeJson(blockToJson(block))}\n`;
     if (text.length < CHUNK_LENGTH) continue;
     yield text;
     text = '';

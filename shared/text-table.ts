@@ -1,7 +1,7 @@
 /** Figures and tables as text for people, with colours where a terminal wants them. */
 import { stripVTControlCharacters, styleText } from 'node:util';
 
-import { escapeControls } from './log.ts';
+import { escapeControls } from './escape.ts';
 
 export type Style = Parameters<typeof styleText>[0];
 /** Gives a text a style, or leaves it as it is. */

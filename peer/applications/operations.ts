@@ -1,7 +1,7 @@
 /** What applications have in common: operations are JSON arrays that begin with a verb, and answers JSON objects. */
 import { UserError } from '../../shared/errors.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { MAX_OPERATION_LENGTH } from './application.ts';
 
 /** The parts of an operation, the verb first; none if the text is no JSON array or too long. */

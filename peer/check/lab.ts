@@ -5,7 +5,7 @@
 import { addressKey, type Address } from '../../shared/address.ts';
 import { blockFields, isHash, readBlock, readInteger, verifyBlock, type Block } from '../../shared/block.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { Random } from '../engines/random.ts';
 import type { Ground, Port } from './ground.ts';
 import {

@@ -1,7 +1,7 @@
 /** What came of a check, for people: a line for each rule, and what happened where it was broken. */
 import { stripVTControlCharacters } from 'node:util';
 
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { wrap, type Painter } from '../../shared/text-table.ts';
 import type { Report, Result, Rule, Score } from './rule.ts';
 

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 import { UserError } from '../../shared/errors.ts';
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { problemSchema } from '../web/schemas.ts';
 
 /** How long an answer is awaited, in milliseconds. */

@@ -14,6 +14,7 @@ import { lastBasePort } from '../network/ports.ts';
 import { powKind } from '../network/pow-kind.ts';
 import { openNetworkWeb } from '../network/web.ts';
 import { MAX_NODES } from '../web/schemas.ts';
+import { accessOptions, addHttpAccessOptions, type HttpAccessOptions } from './http-options.ts';
 import { pbftPrompt } from './network-pbft.ts';
 import { powPrompt } from './network-pow.ts';
 import type { NetworkPromptParts } from './network-prompt.ts';
@@ -29,7 +30,7 @@ const KERNELS = ['reference', 'wasm', 'native', 'auto'] as const;
 const ENGINES = ['pow', 'pbft'] as const;
 type EngineName = (typeof ENGINES)[number];
 
-interface NetworkCommandOptions {
+interface NetworkCommandOptions extends HttpAccessOptions {
   readonly nodes?: number;
   readonly miners?: number;
   readonly processes: number;
@@ -179,6 +180,7 @@ function addNetworkOptions(command: Command): void {
     parse: integer(1, 65535),
     default: 8998,
   });
+  addHttpAccessOptions(command);
   addOption(command, 'peer', {
     flags: '--base-port <number>',
     description: 'first of the ports of the nodes, two for each (default: free ones)',
@@ -232,7 +234,9 @@ async function run(
   const open: { close(): unknown }[] = [network, terminal];
   try {
     const anyPort = isDefault('httpPort');
-    const web = await openNetworkWeb(network, { page: engine, port: httpPort, anyPort, log });
+    const web = await openNetworkWeb(network, {
+      ...{ page: engine, port: httpPort, anyPort, log, ...accessOptions(options) },
+    });
     open.push(web);
     const url = `http://${addressKey(web.address)}`;
     terminal.print(`starting ${kind.starting(options, nodes)} …`);

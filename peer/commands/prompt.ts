@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { UserError } from '../../shared/errors.ts';
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { didYouMean } from '../../shared/suggest.ts';
 
 /** The longest that a script may wait, in seconds. */

@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 
 import { fileFaultOf, systemCodeOf } from '../../shared/errors.ts';
+import { toJson } from '../../shared/escape.ts';
 import { EXIT_CODES, StopSignals, type StopSignal } from '../../shared/stop-signals.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
@@ -80,7 +81,7 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   const report = simulation.report();
   const command = commandLine(engine.name, wording, { seed: String(seed) });
   if (options.json === true) {
-    console.log(JSON.stringify({ passed: passed(report), command, ...report }));
+    console.log(toJson({ passed: passed(report), command, ...report }));
   } else {
     // Standard output has the trace or the page, if that was asked for.
     const output = options.trace === '-' || page === '-' ? process.stderr : process.stdout;
@@ -174,7 +175,7 @@ export async function runCampaign(
     const furtherFailures = result.furtherFailures.map((seed) => ({ seed, replay: replay(seed) }));
     const deaths = result.deaths.map((death) => ({ ...death, replay: replay(death.seed) }));
     const all = { engine: engine.name, command, from, to, ...result, failures, furtherFailures, deaths };
-    console.log(JSON.stringify(all));
+    console.log(toJson(all));
   } else {
     const surroundings = { engine, command, replay, keepGoing, wallSeconds, ...looksOf(process.stdout) };
     process.stdout.write(campaignText(result, surroundings));
@@ -283,7 +284,7 @@ class TraceOutput {
 
   add(line: TraceLine): void {
     // Timestamps of blocks may be too large for a number.
-    this.#text += `${JSON.stringify(line, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}\n`;
+    this.#text += `${toJson(line)}\n`;
   }
 
   /** Hands on what there is, and waits while whoever reads it has enough. */

@@ -1,5 +1,5 @@
 /** How states are written for people, whatever engine they are of. */
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { formatNumber } from '../../shared/text-table.ts';
 
 /** Rows of a table; the rest is counted. */

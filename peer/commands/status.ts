@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { UserError } from '../../shared/errors.ts';
+import { toJson } from '../../shared/escape.ts';
 import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
 import { painter, wantsColour, type Painter } from '../../shared/text-table.ts';
 import { engineSchema } from '../web/schemas.ts';
@@ -91,7 +92,7 @@ async function look(base: string, network: boolean): Promise<Answer> {
 
 async function show({ url, json }: StatusOptions): Promise<void> {
   const answer = await look(url, await isNetwork(url));
-  if (json === true) console.log(JSON.stringify(answer.json, null, 2));
+  if (json === true) console.log(toJson(answer.json, 2));
   else process.stdout.write(answer.text(painter(wantsColour(process.stdout))));
 }
 
@@ -116,10 +117,10 @@ async function watch({ url, json, interval }: StatusOptions): Promise<void> {
     try {
       const answer = await look(url, network);
       answered = true;
-      text = live ? answer.text(paint) : json === true ? JSON.stringify(answer.json) : answer.line();
+      text = live ? answer.text(paint) : json === true ? toJson(answer.json) : answer.line();
     } catch (error) {
       if (!answered || !(error instanceof UserError)) throw error;
-      text = json === true ? JSON.stringify({ error: error.message }) : error.message;
+      text = json === true ? toJson({ error: error.message }) : error.message;
     }
     if (live) draw(text);
     else if (text !== last)

@@ -3,15 +3,8 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 
 import { UserError, messageOf } from '../../shared/errors.ts';
-import {
-  bodyOf,
-  listen,
-  parsed,
-  type ListenOptions,
-  type Listening,
-  type WebContext,
-  type WebEnv,
-} from '../web/http.ts';
+import type { AccessOptions, WebContext, WebEnv } from '../web/access.ts';
+import { answer, bodyOf, listen, parsed, type ListenOptions, type Listening } from '../web/http.ts';
 import { MAX_LINE_BODY_BYTES } from '../web/limits.ts';
 import type { PageName } from '../web/page-files.ts';
 import { ProblemError } from '../web/problem.ts';
@@ -38,7 +31,7 @@ const nameSchema = z.string().min(1).max(MAX_NODE_NAME_LENGTH);
 /** A change needs no more to be said. */
 const nothingSchema = z.strictObject({});
 
-export interface NetworkAppOptions extends Pick<AppOptions, 'bind' | 'clock' | 'onFault'> {
+export interface NetworkAppOptions extends AccessOptions, Pick<AppOptions, 'clock' | 'onFault'> {
   /** Which engine's page shows the nodes. */
   readonly page: PageName;
   /** Asks a node. */
@@ -52,6 +45,7 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
       routes: networkRoutes(network),
       description: { text: DESCRIPTION, events: {} },
       page: options.page,
+      network: true,
       // An operation for a replica is longer than any change of the network.
       ...(options.page === 'pbft' && { maxBody: MAX_LINE_BODY_BYTES }),
       extend: (app) => {
@@ -69,11 +63,11 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
  */
 export function openNetworkWeb(
   network: Network,
-  options: Omit<ListenOptions, 'bind'> & Pick<NetworkAppOptions, 'page'>,
+  options: Omit<ListenOptions & AccessOptions, 'bind'> & Pick<NetworkAppOptions, 'page'>,
 ): Promise<Listening> {
-  const { log, page } = options;
+  const { log } = options;
   const app = createNetworkApp(network, {
-    page,
+    ...options,
     bind: LOOPBACK,
     onFault: (error) => {
       log.warn('the status page could not answer', { error: messageOf(error) });
@@ -83,8 +77,8 @@ export function openNetworkWeb(
 }
 
 function networkRoutes(network: Network): Route[] {
-  const state = (context: WebContext): Response => context.json(network.view());
-  const change = async (context: WebContext, work: () => Promise<void>): Promise<Response> => {
+  const state = (): Response => answer(network.view());
+  const change = async (work: () => Promise<void>): Promise<Response> => {
     try {
       await work();
     } catch (error) {
@@ -93,7 +87,7 @@ function networkRoutes(network: Network): Route[] {
       if (error instanceof UserError) throw new ProblemError(503, `${error.message}.`);
       throw error;
     }
-    return state(context);
+    return state();
   };
   return [
     {
@@ -124,7 +118,7 @@ function networkRoutes(network: Network): Route[] {
           pause: () => network.pause(name),
           resume: () => network.resume(name),
         }[action.data];
-        return change(context, work);
+        return change(work);
       },
     },
     {
@@ -136,7 +130,7 @@ function networkRoutes(network: Network): Route[] {
       problems: [400, 403, 413, 415, 503],
       handle: async (context) => {
         const { groups } = await bodyOf(context, partitionSchema);
-        return change(context, () => network.partition(groups));
+        return change(() => network.partition(groups));
       },
     },
     {
@@ -148,7 +142,7 @@ function networkRoutes(network: Network): Route[] {
       problems: [400, 403, 409, 413, 415, 503],
       handle: async (context) => {
         await bodyOf(context, nothingSchema);
-        return change(context, () => network.heal());
+        return change(() => network.heal());
       },
     },
   ];
@@ -165,6 +159,8 @@ async function passOn(network: Network, context: WebContext, ask: typeof fetch):
   }
   const { pathname, search } = new URL(req.url);
   const path = pathname.split('/').slice(4).join('/');
+  // The node hears of us alone, so we say what the client may do.
+  if (path === 'access') return answer({ writing: context.var.writing });
   const url = `http://${LOOPBACK}:${node.httpPort}/${path}${search}`;
   // A stream of events may go on for days, only its beginning may not take long.
   const late = new AbortController();

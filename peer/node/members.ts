@@ -7,7 +7,7 @@ import type { Address } from '../../shared/address.ts';
 import { KEY_PATTERN, isPublicKey, keyPairOf, sha256Hex, type KeyPair } from '../../shared/ed25519.ts';
 import { fileFaultOf, UserError, messageOf } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/json.ts';
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import { hostPort } from '../../shared/options.ts';
 import type { PbftConfig } from '../engines/pbft/interface.ts';
 import { MAX_REPLICAS, MIN_REPLICAS, clientWindowOf } from '../engines/pbft/limits.ts';

@@ -1,6 +1,7 @@
 /** The report of a simulation as a page: one file that needs nothing else, neither a network nor a server. */
 import { createHash } from 'node:crypto';
 
+import { toJson } from '../../shared/escape.ts';
 import { pageScript, pageText, uPlotFile } from '../web/assets.ts';
 import type { Lane, Mark } from '../web/page/plot-data.ts';
 import type { ReportData, ReportHistogram, ReportLine, ReportTimeline } from '../web/page/report-data.ts';
@@ -57,7 +58,7 @@ export function replayCommand({ engine, seed, settings }: RunReport): string {
 }
 
 function page(title: string, data: ReportData, content: Markup): Markup {
-  const json = JSON.stringify(data).replace(/</g, '\\u003c');
+  const json = toJson(data).replace(/</g, '\\u003c');
   const script = pageScript('report');
   // Only scripts that bear this are run, so none that came from the report's texts; and nothing is loaded at all.
   const nonce = createHash('sha256').update(json).update(content.text).digest('base64');

@@ -1,5 +1,5 @@
 /** Reports as text for people. */
-import { escapeControls } from '../../shared/log.ts';
+import { escapeControls } from '../../shared/escape.ts';
 import {
   formatNumber,
   painter,

@@ -26,14 +26,23 @@ export function pageText(name: string): string {
   return readFileSync(join(ROOT, PAGE, name), 'utf8');
 }
 
+/** What pages import of the folder shared: served below a folder of that name beside them. */
+export const SHARED_SCRIPTS = ['shared/escape'] as const;
+
 /**
- * A module of peer/web/page, as browsers run it. What it imports beside it is named with the ending ".js".
+ * A module of peer/web/page, or one that pages share with the program, as browsers run it. What it imports beside it is
+ * named with the ending ".js".
  *
  * @param name without its ending, as in "plots"
  * @throws UserError if it is not built and this Node can't take its types away
  */
 export function pageScript(name: string): string {
-  const built = join(ROOT, 'dist', PAGE, `${name}.js`);
+  const shared = SHARED_SCRIPTS.find((one) => one === name);
+  return compiled(shared ?? `${PAGE}/${name}`).replace(/(['"])(?:\.\.\/){3}((?:\.\.\/)*shared\/)/g, '$1./$2');
+}
+
+function compiled(path: string): string {
+  const built = join(ROOT, 'dist', `${path}.js`);
   if (existsSync(built)) return readFileSync(built, 'utf8');
   // Newer than the Node that types are for.
   const { stripTypeScriptTypes: strip } = nodeModule as { stripTypeScriptTypes?: (source: string) => string };
@@ -44,7 +53,10 @@ export function pageScript(name: string): string {
   const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = () => undefined;
   try {
-    return strip(pageText(`${name}.ts`)).replace(/(['"])(\.{1,2}\/[\w./-]+)\.ts\1/g, '$1$2.js$1');
+    return strip(readFileSync(join(ROOT, `${path}.ts`), 'utf8')).replace(
+      /(['"])(\.{1,2}\/[\w./-]+)\.ts\1/g,
+      '$1$2.js$1',
+    );
   } finally {
     process.emitWarning = emitWarning;
   }

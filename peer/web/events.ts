@@ -1,4 +1,5 @@
 /** Server-sent events: one text for all who listen, and nobody who is slow holds up anybody else. */
+import { toJson } from '../../shared/escape.ts';
 import { HEARTBEAT, MAX_QUEUED_BYTES, MAX_STREAMS, MAX_STREAMS_PER_CLIENT, RECONNECT } from './limits.ts';
 
 interface Stream {
@@ -12,7 +13,7 @@ const encoder = new TextEncoder();
 
 /** An event as the wire has it. JSON has no line ends, so it is one line of data. */
 function eventText(name: string, data: unknown): string {
-  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+  return `event: ${name}\ndata: ${toJson(data)}\n\n`;
 }
 
 /**

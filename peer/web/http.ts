@@ -2,27 +2,34 @@
  * What every web server of this program does the same, whatever it serves: who may ask, how often and how much, how
  * errors are told, and what a browser is allowed to do with the answers.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Socket, type AddressInfo } from 'node:net';
 
-import { getRequestListener, RequestError, type HttpBindings } from '@hono/node-server';
-import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { z } from 'zod';
 
 import type { Address } from '../../shared/address.ts';
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { toJson } from '../../shared/escape.ts';
 import type { Log } from '../../shared/log.ts';
 import { RateLimit, TokenBucket } from '../engines/bounded.ts';
+import {
+  authorised,
+  identified,
+  ownHost,
+  type AccessOptions,
+  type WebContext,
+  type WebEnv,
+} from './access.ts';
+import { Connections } from './connections.ts';
 import {
   ALL_REQUESTS_BURST,
   ALL_REQUESTS_PER_SECOND,
   HEADERS_TIMEOUT,
   KEEP_ALIVE_TIMEOUT,
   MAX_BODY_BYTES,
-  MAX_CONNECTIONS,
   MAX_HEADER_BYTES,
   MAX_RATED_CLIENTS,
   REQUESTS_BURST,
@@ -31,22 +38,6 @@ import {
   SOCKET_TIMEOUT,
 } from './limits.ts';
 import { ProblemError, sentenceOf } from './problem.ts';
-import type { Writing } from './schemas.ts';
-
-/** The sockets behind a request; there are none where a test asks the application itself. */
-export interface WebEnv {
-  Bindings: Partial<HttpBindings>;
-}
-
-export type WebContext = Context<WebEnv>;
-
-/** Names of this machine that only it itself uses. */
-const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]', '::1']);
-
-/** Whether only this machine reaches what listens there. */
-export function isLoopback(bind: string): boolean {
-  return LOOPBACK_HOSTS.has(bind) || /^127(\.\d{1,3}){3}$/.test(bind);
-}
 
 /**
  * What a browser may do with what we serve: run our own scripts, show our own styles, ask us, and nothing else. So
@@ -73,11 +64,7 @@ const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ['cross-origin-resource-policy', 'same-origin'],
 ];
 
-export interface BaseOptions {
-  /** The address that is listened at. */
-  readonly bind: string;
-  /** What a request that changes something must show; without one only this machine may, if it alone can ask. */
-  readonly token?: string | undefined;
+export interface BaseOptions extends AccessOptions {
   /** Longest body that is taken, in bytes; MAX_BODY_BYTES by default. */
   readonly maxBody?: number;
   /** A monotonic clock in milliseconds. */
@@ -90,17 +77,6 @@ export interface BaseOptions {
   readonly onRefusal?: (limit: string) => void;
 }
 
-/** Who may change something through a server. */
-export function writingOf({ bind, token }: BaseOptions): Writing {
-  if (token !== undefined) return 'token';
-  return isLoopback(bind) ? 'open' : 'off';
-}
-
-/** Who asks, for bounds that each client has of its own. */
-export function clientOf(context: WebContext): string {
-  return context.env.incoming?.socket.remoteAddress ?? 'local';
-}
-
 /** An application without any routes. */
 export function createBase(options: BaseOptions): Hono<WebEnv> {
   const app = new Hono<WebEnv>();
@@ -110,7 +86,7 @@ export function createBase(options: BaseOptions): Hono<WebEnv> {
     if (!context.res.headers.has('cache-control')) context.res.headers.set('cache-control', 'no-store');
     options.onAnswer?.(context.res.status);
   });
-  app.use(rateLimited(options), ownHost(options));
+  app.use(identified(options), rateLimited(options), ownHost(options));
   app.post('*', authorised(options), json, limitedBody(options));
   app.notFound((context) => new ProblemError(404, `There is nothing at ${context.req.path}.`).response());
   app.onError((error, context) => {
@@ -141,6 +117,11 @@ export function refuseOtherMethods(app: Hono<WebEnv>): void {
   }
 }
 
+/** A value as the answer to a request. */
+export function answer(value: unknown, status = 200): Response {
+  return new Response(toJson(value), { status, headers: { 'content-type': 'application/json' } });
+}
+
 /** The body of a request, as its schema has it. @throws ProblemError */
 export async function bodyOf<T extends z.ZodType>(context: WebContext, schema: T): Promise<z.output<T>> {
   let value: unknown;
@@ -169,7 +150,7 @@ function rateLimited({ clock = () => performance.now(), onRefusal }: BaseOptions
   const all = new TokenBucket({ perSecond: ALL_REQUESTS_PER_SECOND, burst: ALL_REQUESTS_BURST });
   return async (context, next) => {
     const now = clock();
-    if (!each.take(clientOf(context), now) || !all.take(now)) {
+    if (!each.take(context.var.client, now) || !all.take(now)) {
       onRefusal?.('http-requests');
       throw new ProblemError(429, 'That was too much at once; ask again in a second.', {
         'retry-after': '1',
@@ -177,56 +158,6 @@ function rateLimited({ clock = () => performance.now(), onRefusal }: BaseOptions
     }
     await next();
   };
-}
-
-/**
- * A page from elsewhere can give its own name our address (DNS rebinding); the browser would then let it read our
- * answers. It still sends the name, so where only this machine can ask, only its own names are taken.
- */
-function ownHost({ bind }: BaseOptions): MiddlewareHandler<WebEnv> {
-  return async (context, next) => {
-    const host = hostName(context.req.header('host') ?? new URL(context.req.url).host);
-    if (isLoopback(bind) && host !== bind && !LOOPBACK_HOSTS.has(host)) {
-      throw new ProblemError(421, 'This server is called localhost or by its address, and by no other name.');
-    }
-    await next();
-  };
-}
-
-/** A host without its port, in lower case. */
-function hostName(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, '');
-}
-
-/** Lets a request that changes something pass only from our own page, or with the token. */
-function authorised(options: BaseOptions): MiddlewareHandler<WebEnv> {
-  const writing = writingOf(options);
-  const expected = digestOf(`Bearer ${options.token ?? ''}`);
-  return async (context, next) => {
-    const { req } = context;
-    const origin = req.header('origin');
-    const own = req.header('host') ?? new URL(req.url).host;
-    if (origin !== undefined && origin !== `http://${own}` && origin !== `https://${own}`) {
-      throw new ProblemError(403, 'A page from elsewhere may change nothing here.');
-    }
-    if (writing === 'off') {
-      throw new ProblemError(
-        403,
-        'This server only shows; --http-token allows changes to those who have it.',
-      );
-    }
-    if (writing === 'token' && !timingSafeEqual(digestOf(req.header('authorization') ?? ''), expected)) {
-      throw new ProblemError(401, 'A change needs the token, as "Authorization: Bearer …".', {
-        'www-authenticate': 'Bearer',
-      });
-    }
-    await next();
-  };
-}
-
-/** Of equal length whatever the text, as a comparison in constant time wants it. */
-function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 /** Anything but JSON could be sent by a form on a foreign page. */
@@ -254,6 +185,8 @@ export interface ListenOptions {
   /** Whether any free port will do where the port is taken. */
   readonly anyPort?: boolean;
   readonly log: Log;
+  /** Told of every connection that was refused because of a bound, with its name. */
+  readonly onRefusal?: (limit: string) => void;
 }
 
 /** A server that listens. */
@@ -274,8 +207,12 @@ export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise
     overrideGlobalObjects: false,
     errorHandler: refuseTarget,
   });
-  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    void listener(incoming, outgoing);
+  const connections = new Connections(() => {
+    options.onRefusal?.('http-connections');
+  });
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (connections.begin(incoming, outgoing)) void listener(incoming, outgoing);
+    else refuse(new ProblemError(503, 'Too many are connected already.'), incoming.socket);
   };
   const server = createServer(
     {
@@ -288,14 +225,19 @@ export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise
       // Node would answer a request without a host itself, without a word.
       requireHostHeader: false,
     },
-    answer,
+    take,
   );
   // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer without a word.
-  server.on('checkExpectation', answer);
-  server.maxConnections = MAX_CONNECTIONS;
+  server.on('checkExpectation', take);
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+  });
   server.setTimeout(SOCKET_TIMEOUT);
   server.on('clientError', (error, socket) => {
-    refuse(systemCodeOf(error), socket);
+    const code = systemCodeOf(error);
+    if (socket instanceof Socket && socket.writable && code !== 'ECONNRESET')
+      refuse(unreadable(code), socket);
+    else socket.destroy();
   });
   const attempt = (at: number): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -342,23 +284,25 @@ function refuseTarget(error: unknown): Response {
 }
 
 /** What can't be read as HTTP is answered before the application hears of it. */
-function refuse(code: string | undefined, socket: Duplex): void {
-  if (!socket.writable || code === 'ECONNRESET') {
-    socket.destroy();
-    return;
+function unreadable(code: string | undefined): ProblemError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new ProblemError(431, `The headers have at most ${MAX_HEADER_BYTES} bytes.`);
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ProblemError(408, 'The request took too long to come.');
+    default:
+      return new ProblemError(400, 'That is no HTTP request.');
   }
-  const problem =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? new ProblemError(431, `The headers have at most ${MAX_HEADER_BYTES} bytes.`)
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new ProblemError(408, 'The request took too long to come.')
-        : new ProblemError(400, 'That is no HTTP request.');
-  const { title, status } = problem.problem;
-  const body = JSON.stringify(problem.problem);
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+}
+
+/** Answers over the bare connection and ends it: one that the client alone could end would hold its place. */
+function refuse({ problem }: ProblemError, socket: Socket): void {
+  const body = toJson(problem);
+  socket.write(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+  socket.destroySoon();
 }
 
 function listenError(error: unknown, bind: string, port: number): unknown {

@@ -4,6 +4,8 @@
 
 /** Sockets at a time: every event stream, and a few requests beside it for each of them. */
 export const MAX_CONNECTIONS = 256;
+/** More of this machine itself, for its `/healthz`: a peer that is only busy must not be taken for dead and restarted. */
+export const SPARE_CONNECTIONS = 4;
 /** Longest request line and headers, in bytes: a browser's are below 2 kB. */
 export const MAX_HEADER_BYTES = 8_192;
 /** Longest body, in bytes: a word, or the groups of a partition. */

@@ -89,6 +89,8 @@ export function openApi(routes: readonly Route[], { text, events }: ApiDescripti
       description: text,
       license: { name: 'MIT' },
     },
+    // Beside this description, wherever a proxy shows it.
+    servers: [{ url: './' }],
     paths,
     components: {
       securitySchemes: {

@@ -7,8 +7,8 @@ import { gzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 
 import { UserError } from '../../shared/errors.ts';
-import { PAGE, ROOT, pageScript, pageText, uPlotFile } from './assets.ts';
-import type { WebEnv } from './http.ts';
+import { PAGE, ROOT, SHARED_SCRIPTS, pageScript, pageText, uPlotFile } from './assets.ts';
+import type { WebEnv } from './access.ts';
 import { ProblemError } from './problem.ts';
 
 const TYPES = {
@@ -27,32 +27,48 @@ interface PageFile {
   readonly compressed: Uint8Array<ArrayBuffer>;
 }
 
+export interface PageKind {
+  readonly page: PageName;
+  /** Whether it shows a whole network of nodes. */
+  readonly network: boolean;
+}
+
+/** Where a file is served, where that is not its name. */
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  'index.html': ['/'],
+  // Browsers ask for the second where they show something that is no page, as JSON.
+  'icon.svg': ['/icon.svg', '/favicon.ico'],
+};
+
 /** Has the files of a page served: the page itself at `/`, everything else beside it. */
-export function servePage(app: Hono<WebEnv>, page: PageName): void {
+export function servePage(app: Hono<WebEnv>, kind: PageKind): void {
   const kept = new Map<string, PageFile>();
-  for (const [name, read] of pageFiles(page)) {
+  for (const [name, read] of pageFiles(kind)) {
     const type = TYPES[name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES];
-    app.get(name === 'index.html' ? '/' : `/${name}`, ({ req }) => {
-      let file = kept.get(name);
-      if (file === undefined) kept.set(name, (file = load(read)));
-      const headers: Record<string, string> = {
-        'content-type': type,
-        // Kept, but asked for again: the program may be another one by then.
-        'cache-control': 'no-cache',
-        etag: file.etag,
-        vary: 'accept-encoding',
-      };
-      if (req.header('if-none-match') === file.etag) return new Response(null, { status: 304, headers });
-      if (!/\bgzip\b/.test(req.header('accept-encoding') ?? '')) return new Response(file.plain, { headers });
-      return new Response(file.compressed, { headers: { ...headers, 'content-encoding': 'gzip' } });
-    });
+    for (const path of PATHS[name] ?? [`/${name}`])
+      app.get(path, ({ req }) => {
+        let file = kept.get(name);
+        if (file === undefined) kept.set(name, (file = load(read)));
+        const headers: Record<string, string> = {
+          'content-type': type,
+          // Kept, but asked for again: the program may be another one by then.
+          'cache-control': 'no-cache',
+          etag: file.etag,
+          vary: 'accept-encoding',
+        };
+        if (req.header('if-none-match') === file.etag) return new Response(null, { status: 304, headers });
+        if (!/\bgzip\b/.test(req.header('accept-encoding') ?? ''))
+          return new Response(file.plain, { headers });
+        return new Response(file.compressed, { headers: { ...headers, 'content-encoding': 'gzip' } });
+      });
   }
 }
 
 /** The names of all files, and how each is read. Of a script there is its source. */
-function pageFiles(page: PageName): Map<string, () => string> {
-  const files = new Map<string, () => string>([['index.html', () => documentOf(page)]]);
+function pageFiles({ page, network }: PageKind): Map<string, () => string> {
+  const files = new Map<string, () => string>([['index.html', () => documentOf({ page, network })]]);
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
+  for (const name of SHARED_SCRIPTS) files.set(`${name}.js`, () => pageScript(name));
   for (const folder of ['', `${page}/`]) {
     const path = join(ROOT, PAGE, folder);
     for (const file of existsSync(path) ? readdirSync(path) : []) {
@@ -66,9 +82,10 @@ function pageFiles(page: PageName): Map<string, () => string> {
 }
 
 /** The document of a page: what all have, and in it what this one has. */
-function documentOf(page: PageName): string {
+function documentOf({ page, network }: PageKind): string {
   const parts: Readonly<Record<string, () => string>> = {
     page: () => page,
+    network: () => (network ? 'data-network' : ''),
     header: () => pageText(`${page}/header.html`),
     main: () => pageText(`${page}/main.html`),
   };

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 
 import type { ZodError } from 'zod';
 
+import { toJson } from '../../shared/escape.ts';
 import type { Problem } from './schemas.ts';
 
 /** An answer that is no success; whoever throws it need not know how it is told. */
@@ -28,7 +29,7 @@ export class ProblemError extends Error {
   }
 
   response(): Response {
-    return new Response(JSON.stringify(this.problem), {
+    return new Response(toJson(this.problem), {
       status: this.status,
       headers: { ...this.headers, 'content-type': 'application/problem+json' },
     });

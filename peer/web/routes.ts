@@ -2,7 +2,8 @@
 import type { z } from 'zod';
 
 import type { EventHub } from './events.ts';
-import { clientOf, type WebContext } from './http.ts';
+import type { WebContext } from './access.ts';
+import { answer } from './http.ts';
 import { ProblemError } from './problem.ts';
 import { healthSchema, readySchema } from './schemas.ts';
 
@@ -28,7 +29,7 @@ export interface Route {
 
 /** A route that shows something. */
 export function shows<T>(path: string, summary: string, gives: z.ZodType<T>, view: () => T): Route {
-  return { method: 'get', path, summary, gives, handle: (context) => context.json(view()) };
+  return { method: 'get', path, summary, gives, handle: () => answer(view()) };
 }
 
 export interface CommonModules<Events extends { readonly status: unknown }> {
@@ -66,7 +67,7 @@ export function commonRoutes<Events extends { readonly status: unknown }>({
         const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
         // Nobody would read, nor ever end, a stream that is opened for its headers only.
         if (context.req.method === 'HEAD') return new Response(null, { headers });
-        const stream = hub.open(clientOf(context), status(), () => {
+        const stream = hub.open(context.var.client, status(), () => {
           context.env.outgoing?.destroy();
         });
         if (stream === undefined) {
@@ -83,9 +84,9 @@ export function commonRoutes<Events extends { readonly status: unknown }>({
       summary: readiness,
       gives: readySchema,
       problems: [503],
-      handle: (context) => {
+      handle: () => {
         const why = unready();
-        if (why === undefined) return context.json({ status: 'ready' });
+        if (why === undefined) return answer({ status: 'ready' });
         throw new ProblemError(503, why, { 'retry-after': '1' });
       },
     },

@@ -32,15 +32,16 @@ export const problemSchema = z.strictObject({
   detail: z.string().describe('what was wrong, in one sentence'),
 });
 
-export const writingSchema = z
-  .enum(['open', 'token', 'off'])
-  .describe('whether a POST is taken: from anybody who reaches us, with the token, or not at all');
+export const accessSchema = z.strictObject({
+  writing: z
+    .enum(['open', 'token', 'off'])
+    .describe('whether a POST of whoever asks is taken: as it is, with the token, or not at all'),
+});
 
 /** What every status begins with. */
 export const programSchema = z.strictObject({
   version: z.string().describe('of this program'),
   startedAt: time,
-  writing: writingSchema,
 });
 
 /** What of a status tells whose it is. */
@@ -83,7 +84,8 @@ export const partitionSchema = z.strictObject({
 
 export type AddressJson = z.infer<typeof addressSchema>;
 export type Problem = z.infer<typeof problemSchema>;
-export type Writing = z.infer<typeof writingSchema>;
+export type AccessJson = z.infer<typeof accessSchema>;
+export type Writing = AccessJson['writing'];
 export type NodesJson = z.infer<typeof nodesSchema>;
 
 /** The schemas of what an engine's `/events` tells, by name. Every stream begins with the status. */

@@ -2,20 +2,22 @@
 import type { Hono } from 'hono';
 
 import { messageOf } from '../../shared/errors.ts';
+import type { AccessOptions, WebEnv } from './access.ts';
 import {
+  answer,
   createBase,
   listen,
   refuseOtherMethods,
   type BaseOptions,
   type ListenOptions,
   type Listening,
-  type WebEnv,
 } from './http.ts';
 import { openApi, type ApiDescription } from './openapi.ts';
 import { servePage, type PageName } from './page-files.ts';
 import type { Route } from './routes.ts';
+import { accessSchema } from './schemas.ts';
 
-export interface AppOptions extends Pick<BaseOptions, 'bind' | 'token' | 'clock' | 'onFault'> {
+export interface AppOptions extends AccessOptions, Pick<BaseOptions, 'clock' | 'onFault'> {
   /** Wall clock in milliseconds; the machine's by default. */
   readonly now?: () => number;
 }
@@ -23,6 +25,8 @@ export interface AppOptions extends Pick<BaseOptions, 'bind' | 'token' | 'clock'
 /** An application for one node. It needs no socket: `app.request` asks it directly. */
 export interface WebApp {
   readonly app: Hono<WebEnv>;
+  /** Counts what was refused because of a bound before the application heard of it. */
+  onRefusal(limit: string): void;
   /** Ends every stream of events, and keeps no history any more. */
   close(): void;
 }
@@ -32,6 +36,8 @@ export interface AppParts {
   readonly routes: readonly Route[];
   readonly description: ApiDescription;
   readonly page: PageName;
+  /** Whether it serves a whole network of nodes. */
+  readonly network?: boolean;
   /** Longest body that is taken, in bytes, where it is not the usual one. */
   readonly maxBody?: number;
   /** Adds what is no route of the API. */
@@ -40,9 +46,18 @@ export interface AppParts {
   readonly metrics?: { onRequest(status: number): void; onRefusal(limit: string): void };
 }
 
+const ACCESS: Route = {
+  method: 'get',
+  path: '/access',
+  summary: 'Whether whoever asks may change anything here',
+  gives: accessSchema,
+  handle: ({ var: { writing } }) => answer({ writing }),
+};
+
 /** An application that serves the routes, their description and the page. */
 export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
-  const { routes, description, page, maxBody, metrics } = parts;
+  const { description, page, network = false, maxBody, metrics } = parts;
+  const routes = [...parts.routes, ACCESS];
   const app = createBase({
     ...options,
     ...(maxBody !== undefined && { maxBody }),
@@ -57,9 +72,9 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
   });
   for (const { method, path, handle } of routes) app.on(method.toUpperCase(), path, handle);
   const document = openApi(routes, description);
-  app.get('/openapi.json', (context) => context.json(document));
+  app.get('/openapi.json', () => answer(document));
   parts.extend?.(app);
-  servePage(app, page);
+  servePage(app, { page, network });
   refuseOtherMethods(app);
   return app;
 }
@@ -67,7 +82,7 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
 /** Where and how a node's web server listens. */
 export type WebOptions = AppOptions & ListenOptions;
 /** What a person may choose of it. */
-export type PageOptions = Pick<WebOptions, 'bind' | 'port' | 'anyPort' | 'token'>;
+export type PageOptions = Pick<WebOptions, keyof AccessOptions | 'port' | 'anyPort'>;
 
 /**
  * Opens the web server of a node.
@@ -87,7 +102,12 @@ export async function openWeb(
     },
   });
   try {
-    const listening = await listen(web.app, options);
+    const listening = await listen(web.app, {
+      ...options,
+      onRefusal: (limit) => {
+        web.onRefusal(limit);
+      },
+    });
     return {
       address: listening.address,
       close: async () => {

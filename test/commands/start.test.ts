@@ -129,6 +129,8 @@ describe('help', () => {
       'miner-bind',
       'mined-by',
       'http-token',
+      'http-origin',
+      'http-trusted-proxy',
       'config',
       'verbose',
     ])
@@ -174,6 +176,8 @@ describe('what is wrong is said in one line', () => {
     [['--gossip-interval', '-1'], /--gossip-interval <seconds>.*above 0/],
     [['--peer-timeout', '1e9'], /--peer-timeout <seconds>.*above 0/],
     [['--http-port', '-1'], /--http-port <number>.*from 0 to 65535/],
+    [['--http-origin', 'https://chain.example/peer'], /--http-origin <origin>.*without a path/],
+    [['--http-trusted-proxy', '10.0.0.0/33'], /--http-trusted-proxy <address>.*10\.0\.0\.0\/8/],
     [['--http-token', 'two words'], /--http-token <text>.*printable ASCII characters without spaces/],
     [['--log-level', 'loud'], /--log-level <level>.*error, warn, info, debug/],
     [['--log-format', 'xml'], /--log-format <format>.*text, json/],
@@ -303,7 +307,7 @@ describe('options', () => {
     const asked = privatePeer(['--http-port', String(port)]);
     expect(await asked.says('peer is up')).toMatchObject({ page: `http://127.0.0.1:${port}/` });
     const status = await fetch(`http://127.0.0.1:${port}/status`);
-    expect(await status.json()).toMatchObject({ engine: 'pow', height: 0, writing: 'open' });
+    expect(await status.json()).toMatchObject({ engine: 'pow', height: 0 });
     expect((await fetch(`http://127.0.0.1:${port}/`)).headers.get('content-type')).toMatch('text/html');
     const args = [...PRIVATE.filter((arg, at) => arg !== '--http-port' && PRIVATE[at - 1] !== '--http-port')];
     const two = [1, 2].map((n) => peer([...args, '--data-dir', join(folder, `any-${n}`)]));

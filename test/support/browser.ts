@@ -2,17 +2,19 @@
  * A browser for tests of pages: Debian's chromium, or what the variable CHROMIUM names. One is started for a test file
  * and closed after it.
  */
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+import { findProgram } from './programs.ts';
 
 /** Where screenshots go. */
 const OUTPUT = join(import.meta.dirname, '../output');
 
 /** The path of a browser; undefined if this machine has none. */
-export const browserPath: string | undefined = findBrowser();
+export const browserPath = findProgram('CHROMIUM', ['chromium', 'chromium-browser', 'google-chrome']);
 
 /** What the names of tests that need a browser end in: they are skipped where there is none. */
 export const browserNote =
@@ -48,8 +50,11 @@ export interface Barrier {
 export class TestBrowser {
   private browser: Promise<Browser> | undefined;
 
-  /** Opens an address in a context of its own, whose settings are those of a view, or others. */
-  async open(url: string, settings: BrowserContextOptions = VIEWS.light): Promise<OpenPage> {
+  /** Opens an address in a context of its own, whose settings are those of a view, or others; tells what it asks for. */
+  async open(
+    url: string,
+    { onRequest, ...settings }: BrowserContextOptions & { onRequest?: (url: string) => void } = VIEWS.light,
+  ): Promise<OpenPage> {
     this.browser ??= chromium.launch({
       executablePath: browserPath ?? 'chromium',
       // What is run is ours, and containers have no sandbox to offer.
@@ -65,6 +70,7 @@ export class TestBrowser {
     page.on('requestfailed', (request) =>
       problems.push(`${request.url()}: ${request.failure()?.errorText ?? ''}`),
     );
+    if (onRequest !== undefined) page.on('request', (request) => onRequest(request.url()));
     await page.goto(url);
     return { page, problems };
   }
@@ -103,23 +109,4 @@ export async function canvasColours(page: Page): Promise<number[]> {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size;
   })`);
-}
-
-function findBrowser(): string | undefined {
-  const named = process.env['CHROMIUM'];
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const candidates =
-    named !== undefined && named !== ''
-      ? [named]
-      : ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
-          folders.map((folder) => join(folder, name)),
-        );
-  return candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

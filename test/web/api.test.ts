@@ -18,7 +18,7 @@ import {
   statusSchema,
   wordsSchema,
 } from '../../peer/web/pow/schemas.ts';
-import { healthSchema, problemSchema, readySchema } from '../../peer/web/schemas.ts';
+import { accessSchema, healthSchema, problemSchema, readySchema } from '../../peer/web/schemas.ts';
 import type { AppOptions } from '../../peer/web/server.ts';
 import { buildChain, mineBlock } from '../support/chains.ts';
 import { at } from '../engines/pow/rig.ts';
@@ -75,7 +75,6 @@ describe('what is told', () => {
       hashesPerSecond: null,
       expectedBlockSeconds: null,
       phase: 'following',
-      writing: 'open',
       name: HOSTILE,
     });
     rig.attach({ hashesPerSecond: 6 });
@@ -278,7 +277,7 @@ describe('words', () => {
     expect(await problem(shown.post('/words', { word: 'x' }))).toMatchObject({ status: 403 });
     for (const bind of ['0.0.0.0', '127.0.0.1']) {
       const rig = newRig({ bind, token: 'secret' });
-      expect((await read(rig, '/status', statusSchema)).writing).toBe('token');
+      expect(await read(rig, '/access', accessSchema)).toEqual({ writing: 'token' });
       for (const authorization of [
         '',
         'secret',

@@ -1,6 +1,7 @@
 /** The status page of real peers, in a real browser. */
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 
+import { escapeControls } from '../../shared/escape.ts';
 import { eventually } from '../support/asker.ts';
 import {
   TestBrowser,
@@ -253,7 +254,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
         await page.goto(`${url}#/block/${block.height}`);
         await reads(page, '#detail-title', new RegExp(`^Block ${block.height}$`));
         const shown = await page.locator('.fields .verbatim').allTextContents();
-        expect(shown).toEqual([block.minedBy, ...block.messages, block.nonce]);
+        expect(shown).toEqual([block.minedBy, ...block.messages, block.nonce].map(escapeControls));
         await page.getByRole('button', { name: 'Verify in my browser' }).click();
         await reads(page, '.verdict', /✓ Valid/);
         // Nothing makes the page wider than the window.

@@ -1,5 +1,6 @@
 /** Asks the peer that served this page, and listens to it. */
 import type { Problem } from '../schemas.ts';
+import { byId } from './dom.ts';
 
 /** How long an answer is awaited, in milliseconds. */
 const PATIENCE = 15_000;
@@ -27,8 +28,13 @@ async function problemOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, problem?.detail ?? `The peer answered ${response.status}.`);
 }
 
-async function ask(url: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, {
+/** Where a path of the API is: below the page, wherever a proxy shows it. */
+function below(path: string): URL {
+  return new URL(`.${path}`, document.baseURI);
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(below(path), {
     ...init,
     cache: 'no-store',
     signal: AbortSignal.timeout(PATIENCE),
@@ -40,20 +46,16 @@ async function ask(url: string, init: RequestInit = {}): Promise<Response> {
 }
 
 /** Gets JSON. @throws ApiError */
-export async function getJson<T>(url: string): Promise<T> {
-  return (await (await ask(url)).json()) as T;
+export async function getJson<T>(path: string): Promise<T> {
+  return (await (await ask(path)).json()) as T;
 }
 
-/**
- * Sends JSON, and gets some.
- *
- * @param token sent with it if it is not empty
- * @throws ApiError
- */
-export async function postJson<T>(url: string, body: unknown, token = ''): Promise<T> {
+/** Sends JSON, with the token if one was typed, and gets some. @throws ApiError */
+export async function postJson<T>(path: string, body: unknown): Promise<T> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
+  const token = byId('token', HTMLInputElement).value;
   if (token !== '') headers['authorization'] = `Bearer ${token}`;
-  return (await (await ask(url, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as T;
+  return (await (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as T;
 }
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -69,15 +71,15 @@ export interface LiveHandlers<Events> {
 
 /** The stream of events, opened again whenever it ends. */
 export class Live<Events> {
-  readonly #url: string;
+  readonly #path: string;
   readonly #handlers: LiveHandlers<Events>;
   #source: EventSource | undefined;
   #retry: Timer | undefined;
   #silence: Timer | undefined;
   #state: LiveState = 'connecting';
 
-  constructor(url: string, handlers: LiveHandlers<Events>) {
-    this.#url = url;
+  constructor(path: string, handlers: LiveHandlers<Events>) {
+    this.#path = path;
     this.#handlers = handlers;
     this.#open();
   }
@@ -90,7 +92,7 @@ export class Live<Events> {
 
   #open(): void {
     this.close();
-    const source = new EventSource(this.#url);
+    const source = new EventSource(below(this.#path));
     this.#source = source;
     this.#heard();
     source.addEventListener('open', () => {

@@ -1,4 +1,8 @@
-/** Builds elements without markup: whatever is a text stays a text, so nothing from the network becomes an element. */
+/**
+ * Builds elements without markup: whatever is a text stays a text, so nothing from the network becomes an element. What
+ * nobody sees in a text is written as an escape.
+ */
+import { escapeControls } from '../../../shared/escape.ts';
 
 export type Child = Node | string | null;
 
@@ -8,8 +12,15 @@ export type Attributes = Readonly<Record<string, string | number | boolean | nul
 function setAttributes(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) element.removeAttribute(name);
-    else element.setAttribute(name, value === true ? '' : String(value));
+    else element.setAttribute(name, value === true ? '' : escapeControls(String(value)));
   }
+}
+
+/** Children as the DOM takes them. */
+function shown(children: readonly Child[]): (Node | string)[] {
+  return children
+    .filter((child) => child !== null)
+    .map((child) => (typeof child === 'string' ? escapeControls(child) : child));
 }
 
 /** An HTML element. */
@@ -20,7 +31,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   setAttributes(element, attributes);
-  element.append(...children.filter((child) => child !== null));
+  element.append(...shown(children));
   return element;
 }
 
@@ -34,7 +45,7 @@ export function makeSvg<K extends keyof SVGElementTagNameMap>(
 ): SVGElementTagNameMap[K] {
   const element = document.createElementNS(SVG, tag);
   setAttributes(element, attributes);
-  element.append(...children.filter((child) => child !== null));
+  element.append(...shown(children));
   return element;
 }
 
@@ -57,10 +68,11 @@ export function byId<E extends Element = HTMLElement>(id: string, type?: new () 
 
 /** Replaces what is in an element. */
 export function fill(element: Element, ...children: readonly Child[]): void {
-  element.replaceChildren(...children.filter((child) => child !== null));
+  element.replaceChildren(...shown(children));
 }
 
 /** Sets a text only where it changes, so that screen readers and animations see changes alone. */
 export function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+  const seen = escapeControls(text);
+  if (element.textContent !== seen) element.textContent = seen;
 }

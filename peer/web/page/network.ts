@@ -1,5 +1,5 @@
 /** The nodes of a network that was started with one command: which one is shown, and what is done to them. */
-import type { NodesJson } from '../schemas.ts';
+import type { NodesJson, Writing } from '../schemas.ts';
 import { ApiError, getJson, postJson } from './api.ts';
 import { byId, fill, make, setText, type Child } from './dom.ts';
 
@@ -8,6 +8,8 @@ type Action = 'kill' | 'start' | 'pause' | 'resume';
 
 /** How often the nodes are asked for unless told otherwise, in milliseconds. */
 const INTERVAL = 2_000;
+/** Groups that can be chosen at least. */
+const LEAST_GROUPS = 3;
 /** Nodes that are asked where they stand, at most. */
 const MAX_ASKED = 16;
 
@@ -47,6 +49,10 @@ export class NetworkPanel {
   readonly #interval: number;
   readonly #cards = new Map<string, Card>();
   #nodes: readonly Node[] = [];
+  #partitioned = false;
+  /** The groups that the selectors show, if they show those that there are. */
+  #parted = '';
+  #writing: Writing = 'open';
 
   private constructor(nodes: NodesJson, draw: DrawStatus, interval: number) {
     this.#draw = draw;
@@ -75,12 +81,21 @@ export class NetworkPanel {
    * @param interval how often the nodes are asked for, in milliseconds
    */
   static async find(draw: DrawStatus, interval = INTERVAL): Promise<NetworkPanel | null> {
-    try {
-      return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval);
-    } catch (error) {
-      if (error instanceof ApiError) return null;
-      throw error;
+    if (document.documentElement.dataset['network'] === undefined) return null;
+    for (;;) {
+      try {
+        return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, interval));
+      }
     }
+  }
+
+  /** Whether the network is changed from here. */
+  allow(writing: Writing): void {
+    this.#writing = writing;
+    this.#drawButtons();
   }
 
   #poll(): void {
@@ -118,7 +133,8 @@ export class NetworkPanel {
     const groups = new Map<string, string[]>();
     for (const [name, { group }] of this.#cards)
       groups.set(group.value, [...(groups.get(group.value) ?? []), name]);
-    return [...groups.values()];
+    // The first is to be called group 1 afterwards.
+    return [...groups].sort(([one], [other]) => Number(one) - Number(other)).map(([, names]) => names);
   }
 
   #update({ nodes, partitioned }: NodesJson): void {
@@ -132,12 +148,12 @@ export class NetworkPanel {
       this.#cards.delete(name);
     }
     this.#nodes = nodes;
+    this.#partitioned = partitioned;
     const running = nodes.filter(({ state }) => state === 'running').length;
     setText(
       byId('network-state'),
       `${running} of ${nodes.length} nodes run${partitioned ? '; the network is partitioned' : ''}`,
     );
-    byId('heal', HTMLButtonElement).disabled = !partitioned;
     for (const [index, node] of nodes.entries()) {
       const card = this.#cards.get(node.name) ?? this.#add(node, index);
       setText(card.state, node.state);
@@ -145,10 +161,35 @@ export class NetworkPanel {
       const part = node.group === null ? '' : ` · in group ${node.group + 1}`;
       const miners = node.miners === 0 ? '' : ` · ${node.miners} ${node.miners === 1 ? 'miner' : 'miners'}`;
       setText(card.note, `${node.address.host}:${node.address.port}${miners}${part}`);
-      for (const [action, button] of Object.entries(card.buttons))
-        button.disabled = !ACTIONS[node.state].includes(action as Action);
     }
+    this.#chooseGroups();
+    this.#drawButtons();
     void this.#askStatus();
+  }
+
+  /** Has the selectors show the groups that there are, when those have changed: what was chosen since then stays. */
+  #chooseGroups(): void {
+    const parted = JSON.stringify(this.#nodes.map(({ group }) => group));
+    if (parted === this.#parted) return;
+    this.#parted = parted;
+    const most = Math.max(LEAST_GROUPS, ...this.#nodes.map(({ group }) => (group ?? 0) + 1));
+    for (const { name, group } of this.#nodes) {
+      const select = this.#cards.get(name)?.group;
+      if (select === undefined) continue;
+      for (let value = select.options.length + 1; value <= most; value++)
+        select.append(make('option', { value }, `group ${value}`));
+      if (group !== null) select.value = String(group + 1);
+    }
+  }
+
+  #drawButtons(): void {
+    const off = this.#writing === 'off';
+    for (const { name, state } of this.#nodes)
+      for (const [action, button] of Object.entries(this.#cards.get(name)?.buttons ?? {}))
+        button.disabled = off || !ACTIONS[state].includes(action as Action);
+    byId('partition', HTMLButtonElement).disabled = off;
+    byId('heal', HTMLButtonElement).disabled = off || !this.#partitioned;
+    byId('network-off').hidden = !off;
   }
 
   /** Asks each running node where it stands. */
@@ -188,7 +229,7 @@ export class NetworkPanel {
     const group = make(
       'select',
       { 'aria-label': `Group of ${name}` },
-      ...['1', '2', '3'].map((value) => make('option', { value }, `group ${value}`)),
+      ...Array.from({ length: LEAST_GROUPS }, (_, at) => make('option', { value: at + 1 }, `group ${at + 1}`)),
     );
     group.value = index % 2 === 0 ? '1' : '2';
     const state = make('span', { class: 'badge' });

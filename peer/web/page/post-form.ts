@@ -8,13 +8,12 @@ export class PostForm {
   readonly #button: HTMLButtonElement;
   readonly #result: HTMLElement;
   readonly #off: HTMLElement;
-  readonly #token = byId('token', HTMLInputElement);
 
   /**
    * @param name of its input; the ids of its other parts are this with -form, -send, -result and -off
-   * @param send takes what was typed and the token, if there is one; gives what is said of it
+   * @param send takes what was typed; gives what is said of it
    */
-  constructor(name: string, send: (text: string, token: string) => Promise<string>) {
+  constructor(name: string, send: (text: string) => Promise<string>) {
     this.#input = byId(name, HTMLInputElement);
     this.#button = byId(`${name}-send`, HTMLButtonElement);
     this.#result = byId(`${name}-result`);
@@ -30,16 +29,15 @@ export class PostForm {
     const off = writing === 'off';
     this.#input.disabled = off;
     this.#button.disabled = off;
-    byId('token-row').hidden = writing !== 'token';
     this.#off.hidden = !off;
   }
 
-  async #send(send: (text: string, token: string) => Promise<string>): Promise<void> {
+  async #send(send: (text: string) => Promise<string>): Promise<void> {
     const text = this.#input.value;
     // Emptied at once: the next may be typed while the answer is awaited.
     this.#input.value = '';
     try {
-      this.#say(await send(text, this.#token.value), false);
+      this.#say(await send(text), false);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#say(error.message, true);

@@ -1,6 +1,6 @@
 /** What every status page has around what it shows: the connection, the way to the content, what is fetched again. */
-import type { AddressJson } from '../schemas.ts';
-import { Refresher, getJson, type LiveState } from './api.ts';
+import type { AccessJson, AddressJson, Writing } from '../schemas.ts';
+import { ApiError, Refresher, getJson, type LiveState } from './api.ts';
 import { byId, setText } from './dom.ts';
 
 const CONNECTION: Readonly<Record<LiveState, { text: string; state: string }>> = {
@@ -28,6 +28,20 @@ export class Shell {
     setText(badge, CONNECTION[state].text);
     badge.dataset['state'] = CONNECTION[state].state;
     document.body.classList.toggle('stale', state === 'reconnecting');
+  }
+
+  /** Finds out who may change something here, and asks for the token if there is one. */
+  findAccess(draw: (writing: Writing) => void): void {
+    getJson<AccessJson>('/access').then(
+      ({ writing }) => {
+        byId('token-row').hidden = writing !== 'token';
+        draw(writing);
+      },
+      (error: unknown) => {
+        // The stream is opened again, and then so is this.
+        if (!(error instanceof ApiError)) throw error;
+      },
+    );
   }
 
   /** Says whose page it is. */

@@ -1,6 +1,6 @@
 /** The routes of the API: each with what it takes, what it gives, and what can be wrong. */
 import type { EventHub } from '../events.ts';
-import { bodyOf } from '../http.ts';
+import { answer, bodyOf } from '../http.ts';
 import { commonRoutes, shows, type Route } from '../routes.ts';
 import type { PbftMetrics } from './metrics.ts';
 import {
@@ -45,8 +45,8 @@ export function apiRoutes({ subject, views, submissions, hub, metrics }: RouteMo
       problems: [400, 401, 403, 409, 413, 415, 503],
       handle: async (context) => {
         const { line } = await bodyOf(context, newRequestSchema);
-        const answer = await submissions.submit(line);
-        return context.json(answer, 'result' in answer ? 200 : 202);
+        const told = await submissions.submit(line);
+        return answer(told, 'result' in told ? 200 : 202);
       },
     },
     shows('/view-changes', 'When the primary was given up, and why', viewChangesSchema, () =>

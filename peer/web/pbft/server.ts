@@ -1,6 +1,6 @@
 /** The web server of a PBFT replica. */
 import { EventHub } from '../events.ts';
-import { writingOf, type Listening } from '../http.ts';
+import type { Listening } from '../http.ts';
 import { MAX_LINE_BODY_BYTES } from '../limits.ts';
 import { createApp, openWeb, type AppOptions, type WebApp, type WebOptions } from '../server.ts';
 import { PbftHistory } from './history.ts';
@@ -20,7 +20,7 @@ export function createPbftApp(subject: PbftSubject, options: AppOptions): WebApp
   const now = options.now ?? Date.now;
   const hub = new EventHub<PbftEvents>();
   const history = new PbftHistory(subject, now);
-  const views = new PbftViews(subject, history, { writing: writingOf(options), startedAt: now() });
+  const views = new PbftViews(subject, history, now());
   const metrics = new PbftMetrics({ subject, history, hub });
   const live = new PbftLiveFeed({ hub, views, history, now });
   const submissions = new Submissions({
@@ -48,6 +48,9 @@ export function createPbftApp(subject: PbftSubject, options: AppOptions): WebApp
   const description = { text: DESCRIPTION, events: eventSchemas };
   return {
     app: createApp({ routes, description, page: 'pbft', maxBody: MAX_LINE_BODY_BYTES, metrics }, options),
+    onRefusal: (limit) => {
+      metrics.onRefusal(limit);
+    },
     close: () => {
       leave();
       live.close();

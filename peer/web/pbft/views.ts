@@ -3,7 +3,6 @@ import type { ReplicaView } from '../../engines/pbft/interface.ts';
 import type { TcpPeer } from '../../transports/tcp.ts';
 import { VERSION } from '../assets.ts';
 import { MAX_TOLD_TEXT } from '../limits.ts';
-import type { Writing } from '../schemas.ts';
 import { isoTime } from '../time.ts';
 import type { PbftHistory } from './history.ts';
 import type {
@@ -28,18 +27,13 @@ export function told(text: string): string {
 export class PbftViews {
   readonly #subject: PbftSubject;
   readonly #history: PbftHistory;
-  readonly #writing: Writing;
   readonly #startedAt: string;
 
-  constructor(
-    subject: PbftSubject,
-    history: PbftHistory,
-    options: { readonly writing: Writing; readonly startedAt: number },
-  ) {
+  /** @param startedAt milliseconds since 1970 */
+  constructor(subject: PbftSubject, history: PbftHistory, startedAt: number) {
     this.#subject = subject;
     this.#history = history;
-    this.#writing = options.writing;
-    this.#startedAt = isoTime(options.startedAt);
+    this.#startedAt = isoTime(startedAt);
   }
 
   /** Other replicas that are connected. */
@@ -56,7 +50,6 @@ export class PbftViews {
       engine: 'pbft',
       version: VERSION,
       startedAt: this.#startedAt,
-      writing: this.#writing,
       cluster: subject.cluster,
       clusterId: subject.clusterId,
       application: subject.application.name,

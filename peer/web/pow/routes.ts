@@ -1,6 +1,6 @@
 /** The routes of the API: each with what it takes, what it gives, and what can be wrong. */
 import type { EventHub } from '../events.ts';
-import { bodyOf, parsed } from '../http.ts';
+import { answer, bodyOf, parsed } from '../http.ts';
 import { ProblemError } from '../problem.ts';
 import { commonRoutes, shows, type Route } from '../routes.ts';
 import type { PowMetrics } from './metrics.ts';
@@ -44,7 +44,7 @@ export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route
       problems: [400],
       handle: (context) => {
         const { from, limit } = parsed(blocksQuerySchema, context.req.query(), 'the query');
-        return context.json(views.blocks(from, limit));
+        return answer(views.blocks(from, limit));
       },
     },
     {
@@ -57,7 +57,7 @@ export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route
       handle: (context) => {
         const id = parsed(blockIdSchema, context.req.param('id'), 'the block');
         const block = views.block(id);
-        if (block !== undefined) return context.json(block);
+        if (block !== undefined) return answer(block);
         if (id.length === 64 && !views.indexed) throw stillReading();
         throw new ProblemError(404, `Our chain has no block ${id}.`);
       },
@@ -71,7 +71,7 @@ export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route
       problems: [400],
       handle: (context) => {
         const { q } = parsed(searchQuerySchema, context.req.query(), 'the query');
-        return context.json(views.search(q));
+        return answer(views.search(q));
       },
     },
     shows('/leaderboard', 'Who mined how many blocks', leaderboardSchema, () => views.leaderboard()),
@@ -96,7 +96,7 @@ export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route
         const { word } = await bodyOf(context, newWordSchema);
         const result = subject.request({ kind: 'submit-word', word });
         if (result.status === 'rejected') throw new ProblemError(409, result.reason);
-        return context.json({ word, waiting: subject.status().words.length }, 202);
+        return answer({ word, waiting: subject.status().words.length }, 202);
       },
     },
     ...commonRoutes({

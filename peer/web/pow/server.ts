@@ -1,6 +1,6 @@
 /** The web server of a proof-of-work peer. */
 import { EventHub } from '../events.ts';
-import { writingOf, type Listening } from '../http.ts';
+import type { Listening } from '../http.ts';
 import { createApp, openWeb, type AppOptions, type WebApp, type WebOptions } from '../server.ts';
 import { History } from './history.ts';
 import { LiveFeed } from './live.ts';
@@ -18,7 +18,7 @@ export function createPowApp(subject: WebSubject, options: AppOptions): WebApp {
   const now = options.now ?? Date.now;
   const hub = new EventHub<PowEvents>();
   const history = new History(subject, now);
-  const views = new Views(subject, history, { writing: writingOf(options), startedAt: now() });
+  const views = new Views(subject, history, now());
   const metrics = new PowMetrics({ subject, history, hub, now });
   const live = new LiveFeed({ hub, views, history, now });
   const observer: WebObserver = {
@@ -36,6 +36,9 @@ export function createPowApp(subject: WebSubject, options: AppOptions): WebApp {
   const description = { text: DESCRIPTION, events: eventSchemas };
   return {
     app: createApp({ routes, description, page: 'pow', metrics }, options),
+    onRefusal: (limit) => {
+      metrics.onRefusal(limit);
+    },
     close: () => {
       leave();
       live.close();

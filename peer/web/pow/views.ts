@@ -4,7 +4,6 @@ import { trailingZeros, type Block } from '../../../shared/block.ts';
 import type { ChainClaim, PeerView } from '../../engines/pow/interface.ts';
 import type { MinerView } from '../../mining/server.ts';
 import { VERSION } from '../assets.ts';
-import type { Writing } from '../schemas.ts';
 import { isoTime } from '../time.ts';
 import type { History } from './history.ts';
 import {
@@ -35,18 +34,13 @@ const LEAST_DIGITS = 4;
 export class Views {
   readonly #subject: WebSubject;
   readonly #history: History;
-  readonly #writing: Writing;
   readonly #startedAt: string;
 
-  constructor(
-    subject: WebSubject,
-    history: History,
-    options: { readonly writing: Writing; readonly startedAt: number },
-  ) {
+  /** @param startedAt milliseconds since 1970 */
+  constructor(subject: WebSubject, history: History, startedAt: number) {
     this.#subject = subject;
     this.#history = history;
-    this.#writing = options.writing;
-    this.#startedAt = isoTime(options.startedAt);
+    this.#startedAt = isoTime(startedAt);
   }
 
   /** Whether every block of the chain is in the index. */
@@ -78,7 +72,6 @@ export class Views {
       agreeing: peers.filter(({ claim }) => claim !== null && claim.hash === hash).length,
       miners: subject.miners().length,
       words: words.length,
-      writing: this.#writing,
     };
   }
 

@@ -27,7 +27,7 @@ import {
   type PbftEvents,
 } from '../../../peer/web/pbft/schemas.ts';
 import { SubmitError } from '../../../peer/web/pbft/subject.ts';
-import { healthSchema, problemSchema, readySchema } from '../../../peer/web/schemas.ts';
+import { accessSchema, healthSchema, problemSchema, readySchema } from '../../../peer/web/schemas.ts';
 import type { AppOptions } from '../../../peer/web/server.ts';
 import { HOSTILE, ReplicaRig } from './replica-rig.ts';
 
@@ -85,7 +85,7 @@ describe('what is told', () => {
     expect(await read(rig, '/status', statusSchema)).toMatchObject({
       ...{ engine: 'pbft', cluster: 'test', application: 'kv', self: 0, replicas: 4, faulty: 1, quorum: 3 },
       ...{ view: 4, primary: 0, phase: 'normal', proposed: 150, executed: 149, low: 100, high: 300 },
-      ...{ full: false, waiting: 3, timeoutMs: 10_000, connected: 3, writing: 'open' },
+      ...{ full: false, waiting: 3, timeoutMs: 10_000, connected: 3 },
       ...{ latency: null, viewChange: null, transfer: null },
     });
     rig.replica.become({ proposed: 300 });
@@ -230,7 +230,7 @@ describe('what is told', () => {
     };
     expect(Object.keys(document.paths).sort()).toEqual(
       [
-        ...['/checkpoints', '/events', '/healthz', '/metrics', '/offences', '/performance', '/readyz'],
+        ...['/access', '/checkpoints', '/events', '/healthz', '/metrics', '/offences', '/performance', '/readyz'],
         ...['/replicas', '/requests', '/status', '/view-changes'],
       ].sort(),
     );
@@ -329,7 +329,7 @@ describe('a submission', () => {
   test('is not taken where others see the page, except with the token', async () => {
     const shown = newRig({ bind: '0.0.0.0' });
     expect(await problem(shown.post('/requests', { line: 'get a' }))).toMatchObject({ status: 403 });
-    expect(await read(shown, '/status', statusSchema)).toMatchObject({ writing: 'off' });
+    expect(await read(shown, '/access', accessSchema)).toEqual({ writing: 'off' });
     const rig = newRig({ bind: '0.0.0.0', token: 'secret' });
     expect(await problem(rig.post('/requests', { line: 'get a' }))).toMatchObject({ status: 401 });
     const authorization = 'Bearer secret';

@@ -68,6 +68,10 @@ class ReplicaPage {
         shell.showConnection(state);
       },
       opened: () => {
+        shell.findAccess((writing) => {
+          this.#submissions.allow(writing);
+          network?.allow(writing);
+        });
         for (const part of [
           ...[this.#fetchReplicas, this.#fetchRequests, this.#fetchPerformance],
           ...[this.#fetchViewChanges, this.#fetchCheckpoints, this.#fetchOffences],

@@ -1,5 +1,6 @@
 /** The requests that were executed last, and the forms that submit one. */
 import type { AnswerJson, PendingJson, RequestJson, RequestsJson, StatusJson } from '../../pbft/schemas.ts';
+import type { Writing } from '../../schemas.ts';
 import { postJson } from '../api.ts';
 import { byId, foreign, make, setText } from '../dom.ts';
 import { counted, latency, timeOfDay, whole } from '../format.ts';
@@ -58,15 +59,19 @@ export class Submissions {
     this.#base = base;
     this.#done = done;
     this.#forms = [
-      new PostForm('line', (line, token) => this.#submit(line, token)),
+      new PostForm('line', (line) => this.#submit(line)),
       // A key may have any characters.
-      new PostForm('key', (key, token) => this.#submit(`get ${JSON.stringify(key)}`, token)),
+      new PostForm('key', (key) => this.#submit(`get ${JSON.stringify(key)}`)),
     ];
   }
 
-  update({ application, writing }: StatusJson): void {
+  /** Whether operations are taken, and from whom. */
+  allow(writing: Writing): void {
     for (const form of this.#forms) form.allow(writing);
-    byId('key-form').hidden = application !== 'kv' || writing === 'off';
+  }
+
+  update({ application }: StatusJson): void {
+    byId('key-form').hidden = application !== 'kv';
     byId('line', HTMLInputElement).placeholder = application === 'kv' ? 'put key value' : '';
   }
 
@@ -79,8 +84,8 @@ export class Submissions {
     this.#done();
   }
 
-  async #submit(line: string, token: string): Promise<string> {
-    const answer = await postJson<AnswerJson | PendingJson>(`${this.#base}/requests`, { line }, token);
+  async #submit(line: string): Promise<string> {
+    const answer = await postJson<AnswerJson | PendingJson>(`${this.#base}/requests`, { line });
     const item = answerItem(answer);
     const list = byId('answers');
     list.prepend(item);

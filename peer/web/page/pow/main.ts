@@ -106,6 +106,10 @@ class StatusPage {
         shell.showConnection(state);
       },
       opened: () => {
+        shell.findAccess((writing) => {
+          this.#words.allow(writing);
+          network?.allow(writing);
+        });
         for (const part of [
           ...[this.#blocks, this.#leaderboard, this.#fetchForks, this.#fetchPeers],
           ...[this.#graph, this.#fetchMiners, this.#fetchWords],
@@ -116,7 +120,6 @@ class StatusPage {
         status: (status) => {
           this.#status = status;
           drawSync(status.sync);
-          this.#words.allow(status.writing);
           this.#draw();
         },
         block: (block) => {

@@ -15,8 +15,8 @@ export class Words {
 
   /** @param added called when a word was queued */
   constructor(base: string, added: () => void) {
-    this.#form = new PostForm('word', async (word, token) => {
-      await postJson(`${base}/words`, { word }, token);
+    this.#form = new PostForm('word', async (word) => {
+      await postJson(`${base}/words`, { word });
       added();
       return `“${word}” waits for the next block.`;
     });
