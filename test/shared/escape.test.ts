@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
@@ -95,6 +95,6 @@ test('an exported block shows nothing unseen and is the same when it is read aga
   expect(record.length).toBeLessThan(MAX_LINE_LENGTH);
   expect(escapeJson(blockToJson(block))).toBe(record.trim());
   const read = [];
-  for await (const line of readRecord([record])) read.push(line);
+  for await (const line of readRecord(Readable.from([record]))) read.push(line);
   expect(read).toMatchObject([{ block: { hash: block.hash, minedBy, messages, nonce: '\u202e' } }]);
 });

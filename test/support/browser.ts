@@ -70,7 +70,9 @@ export class TestBrowser {
     page.on('requestfailed', (request) =>
       problems.push(`${request.url()}: ${request.failure()?.errorText ?? ''}`),
     );
-    if (onRequest !== undefined) page.on('request', (request) => onRequest(request.url()));
+    page.on('request', (request) => {
+      onRequest?.(request.url());
+    });
     await page.goto(url);
     return { page, problems };
   }

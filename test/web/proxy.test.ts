@@ -91,10 +91,8 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
 
   test.each(['/', '/bare/', '/deep/er/'])('nobody writes without a token at %s', async (prefix) => {
     const refused = await post(`${prefix}words`, { word: 'stranger' });
-    expect([refused.status, await refused.json()]).toMatchObject([
-      403,
-      { detail: expect.stringContaining('--http-token') },
-    ]);
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toContain('--http-token');
     expect((await fetch(`${base}${prefix}status`)).status).toBe(200);
     expect(plain.subject.status().words).toEqual([]);
   });

@@ -229,7 +229,9 @@ export class NetworkPanel {
     const group = make(
       'select',
       { 'aria-label': `Group of ${name}` },
-      ...Array.from({ length: LEAST_GROUPS }, (_, at) => make('option', { value: at + 1 }, `group ${at + 1}`)),
+      ...Array.from({ length: LEAST_GROUPS }, (_, at) =>
+        make('option', { value: at + 1 }, `group ${at + 1}`),
+      ),
     );
     group.value = index % 2 === 0 ? '1' : '2';
     const state = make('span', { class: 'badge' });

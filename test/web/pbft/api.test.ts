@@ -230,7 +230,16 @@ describe('what is told', () => {
     };
     expect(Object.keys(document.paths).sort()).toEqual(
       [
-        ...['/access', '/checkpoints', '/events', '/healthz', '/metrics', '/offences', '/performance', '/readyz'],
+        ...[
+          '/access',
+          '/checkpoints',
+          '/events',
+          '/healthz',
+          '/metrics',
+          '/offences',
+          '/performance',
+          '/readyz',
+        ],
         ...['/replicas', '/requests', '/status', '/view-changes'],
       ].sort(),
     );
