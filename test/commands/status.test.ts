@@ -143,7 +143,7 @@ test.each([
 });
 
 test('an address that is none is refused', async () => {
-  for (const url of ['8998', 'ftp://127.0.0.1/', ''])
+  for (const url of ['8998', 'ftp://127.0.0.1/', ' '])
     expect(await runPeer(['status', `--url=${url}`])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/It must be the address of a status page/) as string,

@@ -284,15 +284,15 @@ export class VirtualNetwork {
    * the next one.
    */
   async runFor<T>(task: Promise<T>): Promise<T> {
-    let over = false;
+    const state: { over: boolean } = { over: false };
     const end = (): void => {
-      over = true;
+      state.over = true;
     };
     task.then(end, end);
     for (;;) {
       // All that is awaited here is settled by a happening, so one turn of the loop is enough.
       await new Promise((resolve) => setImmediate(resolve));
-      if (over) return task;
+      if (state.over) return task;
       const next = this.happenings.pop();
       if (next === undefined) throw new Error('somebody waits for what never happens');
       this.now = next.at;

@@ -153,7 +153,8 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await reads(page, '#detail-title', /^Block 17$/);
       await page.goto(`${url}#/block/31`);
       await reads(page, '#detail', /no block 31/);
-      expect(unexpected(opened)).toEqual([]);
+      // The answer that there is no such block.
+      expect(unexpected(opened, 404)).toEqual([]);
     },
     LIMIT,
   );
@@ -504,6 +505,12 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
         ['Berta', 'paused'],
         ['Carla', 'down'],
       ]);
+      // The page of a network says in its document that it is one.
+      await page.route(/\?node=/, async (route) => {
+        const response = await route.fetch();
+        const body = (await response.text()).replace('<html', '<html data-network');
+        await route.fulfill({ response, body });
+      });
       await page.route(/\/(nodes|partition|heal)(\/|$)/, async (route) => {
         const request = route.request();
         const { pathname } = new URL(request.url());
