@@ -7,7 +7,8 @@ import type { Address } from '../../shared/address.ts';
 import type { StoreWrite } from '../storage/store.ts';
 
 /**
- * What happens to an engine. `now` is in milliseconds on a clock that never goes back. A `Peer` is whoever its transport
+ * What happens to an engine. `now` is in milliseconds on a clock that never goes back, which is for how long things take;
+ * at the start it shows the time since 1970. A `Peer` is whoever its transport
  * can tell apart: an address where anybody may send, the number of a member where each proves who it is.
  */
 export type EngineEvent<Message, Request, Peer = Address> =
@@ -19,6 +20,11 @@ export type EngineEvent<Message, Request, Peer = Address> =
   | { readonly type: 'malformed'; readonly now: number; readonly from: Peer; readonly fault: string }
   /** A timer that the engine set has run out. */
   | { readonly type: 'timer'; readonly now: number; readonly timer: string }
+  /**
+   * The machine's clock is so many milliseconds ahead of `now`, behind if they are negative: somebody has set it, or the
+   * machine has slept. Until the first of these it shows the same.
+   */
+  | { readonly type: 'clock'; readonly now: number; readonly ahead: number }
   /** The engine asked, with a `continue` effect, to go on with long work. */
   | { readonly type: 'continue'; readonly now: number }
   /** A local user or miner asks for something; answered by a `reply` effect with the same `id`. */

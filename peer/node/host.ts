@@ -1,5 +1,6 @@
 import type { Address } from '../../shared/address.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { ClockWatch } from '../engines/clock-watch.ts';
 import type { Codec, Decoded, Effect, Engine, EngineEvent } from '../engines/engine.ts';
 import type { Store } from '../storage/store.ts';
 import type { Transport } from '../transports/transport.ts';
@@ -22,8 +23,10 @@ export interface HostParts<Message, Request, Result, Notice, Peer = Address> {
    * back what it holds.
    */
   onFailure(error: HostError): void;
-  /** A clock in milliseconds since 1970; the machine's by default, steady when its wall clock is set. */
+  /** A clock in milliseconds since 1970 that goes on at the same pace whatever its wall clock is set to; the machine's by default. */
   clock?: () => number;
+  /** The clock that people see, and set, in milliseconds since 1970; the machine's by default, or `clock` where that is given. */
+  wallClock?: () => number;
 }
 
 /** What kept a host from going on. */
@@ -60,6 +63,8 @@ export interface HostCounters {
 export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
   readonly #parts: HostParts<Message, Request, Result, Notice, Peer>;
   readonly #clock: () => number;
+  readonly #wallClock: () => number;
+  readonly #clockWatch = new ClockWatch();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Events that arose while effects were carried out. Only our own code is the source, so they are few. */
   readonly #queue: EngineEvent<Message, Request, Peer>[] = [];
@@ -77,6 +82,7 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
   constructor(parts: HostParts<Message, Request, Result, Notice, Peer>) {
     this.#parts = parts;
     this.#clock = parts.clock ?? (() => performance.timeOrigin + performance.now());
+    this.#wallClock = parts.wallClock ?? parts.clock ?? Date.now;
   }
 
   get counters(): HostCounters {
@@ -199,15 +205,23 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
 
   #step(event: EngineEvent<Message, Request, Peer>): void {
     try {
+      // At the start, before anything else, the two are the same, or the next event tells.
+      if (event.type !== 'started' && event.type !== 'clock') this.#lookAtClock(event.now);
+      if (!this.running) return;
       for (const effect of this.#parts.engine.step(event)) {
         this.#carryOut(effect, event);
         // A failed store, or a notice that led to close(): nothing after it may happen.
-        if (this.#state !== 'running') return;
+        if (!this.running) return;
       }
     } catch (error) {
       // An engine that throws is in an unknown state. What it has stored is sound; what it does next may not be.
       this.fail(error instanceof HostError ? error : new HostError('engine', error));
     }
+  }
+
+  #lookAtClock(now: number): void {
+    const ahead = this.#clockWatch.look(this.#clock(), this.#wallClock());
+    if (ahead !== undefined) this.#step({ type: 'clock', now, ahead });
   }
 
   #carryOut(

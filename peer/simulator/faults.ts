@@ -23,6 +23,10 @@ const SECOND = 1_000;
 const REPLACEMENT_DELAY = 10_000;
 /** By how much a clock is set at most, in milliseconds. */
 const MAX_JUMP = 5_000;
+/** Every so many times a clock is set to something that is altogether wrong, by up to an hour, and soon set right. */
+const WRONG_SHARE = 0.25;
+const MAX_WRONG = HOUR;
+const WRONG_LENGTH = 60_000;
 /** Spans kept for the report: more can't be told apart in a plot. */
 const MAX_SPANS = 2_000;
 
@@ -45,6 +49,7 @@ interface Victim<T extends EngineTypes> {
   crash(node: SimNode<T>): void;
   doom(node: SimNode<T>, doom: Doom): void;
   replace(node: SimNode<T>, after: number): void;
+  suspend(node: SimNode<T>, until: number, counted: boolean): void;
   trace(node: Pick<SimNode<T>, 'index'> | undefined, what: string, details: Record<string, unknown>): void;
 }
 
@@ -66,6 +71,8 @@ export class FaultSchedule<T extends EngineTypes> {
   private readonly kinds: readonly PartitionKind[];
   /** Takes down the walls that stand. */
   private readonly walls = new Set<() => void>();
+  /** Sets clocks right that are altogether wrong. */
+  private readonly wrong = new Set<() => void>();
   private readonly downSpans = new Map<SimNode<T>, Span>();
   private over = false;
   /** When it is to be over, in microseconds. */
@@ -110,10 +117,26 @@ export class FaultSchedule<T extends EngineTypes> {
     });
     this.often('clock-jumps', (chance) => {
       const node = chance.pick(victim.nodes);
-      const by = chance.between(-MAX_JUMP, MAX_JUMP);
-      node.clock.jump(by);
-      victim.trace(node, 'clock set', { by });
-      this.span('clock set', [node.index], this.now);
+      if (!chance.happens(WRONG_SHARE)) {
+        this.setClock(node, chance.between(-MAX_JUMP, MAX_JUMP));
+        return;
+      }
+      const by = chance.between(-MAX_WRONG, MAX_WRONG);
+      const right = (): void => {
+        if (this.wrong.delete(right)) this.setClock(node, -by);
+      };
+      this.setClock(node, by);
+      this.wrong.add(right);
+      victim.after(chance.exponential(WRONG_LENGTH), right);
+    });
+    this.often('suspensions', (chance) => {
+      const awake = victim.nodes.filter((node) => node.up);
+      if (awake.length === 0) return;
+      const node = chance.pick(awake);
+      const length = chance.exponential(victim.setting('suspension-length') * SECOND) * 1000;
+      const until = Math.min(this.limit, Math.round(this.now + length));
+      victim.suspend(node, until, chance.happens(0.5));
+      this.span('asleep', [node.index], until);
     });
     this.often('churn', (chance) => {
       const leaving = victim.nodes.filter((node) => node.honest && node.up && !this.lasting.includes(node));
@@ -143,6 +166,7 @@ export class FaultSchedule<T extends EngineTypes> {
   end(): void {
     this.over = true;
     for (const fall of [...this.walls]) fall();
+    for (const right of [...this.wrong]) right();
     for (const span of this.downSpans.values()) span.to = Math.min(span.to, this.now);
     for (const node of this.victim.nodes) node.service = 0;
   }
@@ -150,6 +174,12 @@ export class FaultSchedule<T extends EngineTypes> {
   /** The time in microseconds. */
   private get now(): number {
     return this.victim.now() * 1000;
+  }
+
+  private setClock(node: SimNode<T>, by: number): void {
+    node.clock.jump(by);
+    this.victim.trace(node, 'clock set', { by });
+    this.span('clock set', [node.index], this.now);
   }
 
   private span(kind: string, nodes: readonly number[], to = Infinity): Span {

@@ -22,6 +22,7 @@ const FAULT_COLORS: Readonly<Record<string, string>> = {
   'isolate-one': 'series-7',
   clogged: 'series-5',
   'clock set': 'series-1',
+  asleep: 'series-6',
 };
 /** More lines than that have no legend, and lanes only for nodes that something happened to. */
 const MAX_LEGEND = 16;

@@ -1,4 +1,5 @@
 import type { Corruption, EngineOf, EngineTypes, SimulatedNode } from './subject.ts';
+import { ClockWatch } from '../engines/clock-watch.ts';
 import { SimulatedStore } from './store.ts';
 
 /** What the clocks of all nodes show at the start, in milliseconds since 1970: a moment in November 2023. */
@@ -43,11 +44,15 @@ export interface NodeTimer<T extends EngineTypes> {
   readonly localDue: number;
 }
 
-/** A clock that is wrong, and goes too fast or too slow. */
+/** The clocks of a node, which are wrong, and go too fast or too slow. What they are given is in microseconds since the start. */
 export class NodeClock {
   /** Its own milliseconds in a true one. */
   readonly rate: number;
-  private skew: number;
+  private readonly skew: number;
+  /** By how much the wall clock was set, in all and before the node started, and how long the other one has stood still since. */
+  private set = 0;
+  private setBefore = 0;
+  private asleep = 0;
 
   /** @param skew in milliseconds */
   constructor(skew: number, rate: number) {
@@ -55,14 +60,30 @@ export class NodeClock {
     this.rate = rate;
   }
 
-  /** Somebody sets it, by so many milliseconds. */
+  /** Somebody sets the wall clock, by so many milliseconds. */
   jump(by: number): void {
-    this.skew += by;
+    this.set += by;
   }
 
-  /** @param now in microseconds since the start; the answer is in milliseconds since 1970 */
-  read(now: number): number {
-    return EPOCH + this.skew + (now / 1000) * this.rate;
+  /** The node starts: what it measures by begins with what its wall clock shows. */
+  restart(): void {
+    this.setBefore = this.set;
+    this.asleep = 0;
+  }
+
+  /** The machine has slept for so many microseconds, and its steady clock has stood still. */
+  sleep(length: number): void {
+    this.asleep += (length / 1000) * this.rate;
+  }
+
+  /** What it measures by, which nobody sets, in milliseconds. */
+  steady(now: number): number {
+    return EPOCH + this.skew + (now / 1000) * this.rate + this.setBefore - this.asleep;
+  }
+
+  /** What people see, in milliseconds since 1970. */
+  wall(now: number): number {
+    return EPOCH + this.skew + (now / 1000) * this.rate + this.set;
   }
 }
 
@@ -75,6 +96,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   readonly kind: string | undefined;
   readonly store = new SimulatedStore();
   clock = new NodeClock(0, 1);
+  clockWatch = new ClockWatch();
   /** Time in microseconds that it takes for each event; 0 for a node that is not slow. */
   service = 0;
   engine: EngineOf<T> | undefined;
@@ -87,6 +109,8 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   readonly inbox: (Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' })[] = [];
   busyUntil = 0;
   continuing = false;
+  /** While its machine sleeps: since when and until when, in microseconds, and whether its steady clock goes on meanwhile. */
+  sleep: { readonly from: number; readonly until: number; readonly counted: boolean } | undefined;
   /** The last time that the engine was told, in milliseconds. */
   told = 0;
   steps = 0;
@@ -109,7 +133,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   }
 
   get up(): boolean {
-    return this.engine !== undefined;
+    return this.engine !== undefined && this.sleep === undefined;
   }
 
   /**
@@ -119,7 +143,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
    * @param least in milliseconds of its own clock
    */
   time(now: number, least = 0): number {
-    return Math.max(this.told, least, this.clock.read(now));
+    return Math.max(this.told, least, this.clock.steady(now));
   }
 
   /** Its engine has answered a request. */
@@ -141,6 +165,9 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
     this.inbox.length = 0;
     this.continuing = false;
     this.doomed = undefined;
+    this.sleep = undefined;
+    this.clockWatch = new ClockWatch();
+    this.told = 0;
     this.asked.clear();
     this.answer = undefined;
   }

@@ -141,8 +141,18 @@ export const SETTINGS = {
   },
   'clock-jumps': rate(
     { least: 1, most: 20 },
-    'times that a clock is set, by up to five seconds, back or forth',
+    'times that a clock is set, by up to five seconds, or by up to an hour for a minute, back or forth',
   ),
+  suspensions: rate({ least: 1, most: 10 }, 'times that the machine of a node sleeps'),
+  'suspension-length': {
+    description: 'mean time until a machine that sleeps wakes',
+    unit: 's',
+    bounds: { least: 0.001, most: 100_000 },
+    whole: false,
+    initial: 300,
+    mixed: { least: 1, most: 900 },
+    topic: 'faults',
+  },
   slow: share({ least: 5, most: 50 }, 'nodes that are slow'),
   'slow-by': {
     description: 'time that a slow node takes for each event',

@@ -68,6 +68,7 @@ const CODES = {
   request: 5,
   crashed: 6,
   disconnected: 7,
+  clock: 8,
 } as const;
 const FIRST_MESSAGE_CODE = 16;
 
@@ -223,7 +224,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   }
 
   localNow(node: SimulatedNode): number {
-    return this.own(node).clock.read(this.queue.time);
+    return this.own(node).clock.wall(this.queue.time);
   }
 
   chance(label: string): Chance {
@@ -291,7 +292,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   request(node: SimulatedNode, request: T['request']): T['result'] | undefined {
     const own = this.own(node);
-    if (own.engine === undefined) return undefined;
+    if (!own.up) return undefined;
     this.trace(own, 'request', { request });
     const id = ++own.requests;
     own.asked.set(id, request);
@@ -329,8 +330,9 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   /** Starts a node with what its store holds. */
   start(node: SimNode<T>): void {
-    if (node.up) return;
+    if (node.engine !== undefined) return;
     this.trace(node, 'started');
+    node.clock.restart();
     const entropy = this.chance(`entropy of node ${node.index} in life ${node.life}`).bytes(16);
     try {
       node.engine = this.run.engine(node, { view: node.store, entropy });
@@ -341,6 +343,20 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     if (node.kind !== undefined) node.corruption = this.run.corrupt(node.kind, this.body(node));
     this.run.onStart(node);
     this.step(node, { type: 'started', now: node.time(this.queue.time) }, CODES.started);
+  }
+
+  /** The machine of a node sleeps until a time in microseconds: nothing reaches it, and its timers wait with it. */
+  suspend(node: SimNode<T>, until: number, counted: boolean): void {
+    if (!node.up) return;
+    const sleep = { from: this.queue.time, until, counted };
+    node.sleep = sleep;
+    this.trace(node, 'asleep', { until: until / SECOND });
+    this.call(until, () => {
+      if (node.sleep !== sleep) return;
+      node.sleep = undefined;
+      if (!counted) node.clock.sleep(until - sleep.from);
+      this.trace(node, 'awake');
+    });
   }
 
   /** A node leaves for good, and a new one, with nothing in its store, takes its place. */
@@ -478,14 +494,25 @@ export class Simulation<T extends EngineTypes> implements World<T> {
         next.run();
         break;
       case 'wake':
-        if (next.node.life === next.life) this.wake(next.node);
+        if (next.node.life !== next.life) break;
+        if (next.node.sleep === undefined) this.wake(next.node);
+        else this.queue.push(next.node.sleep.until, next);
         break;
       default: {
         const { node } = next;
-        if (node.service === 0) this.handle(next);
+        if (node.sleep !== undefined && next.kind !== 'delivery') this.putOff(next, node.sleep);
+        else if (node.service === 0) this.handle(next);
         else this.enqueue(node, next);
       }
     }
+  }
+
+  /** What comes due while a machine sleeps does so when it wakes, or, if its clock has stood still, as much later. */
+  private putOff(
+    next: Occurrence<T> & { kind: 'timer' | 'continue' },
+    { from, until, counted }: NonNullable<SimNode<T>['sleep']>,
+  ): void {
+    this.queue.push(counted ? until : until + this.queue.time - from, next);
   }
 
   /** A slow node takes one thing after the other. */
@@ -565,6 +592,12 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     if (engine === undefined) return;
     if (event.now < node.told) this.violate('engine time never goes back', node, `${event.now} ms`);
     node.told = event.now;
+    if (event.type !== 'started' && event.type !== 'clock') {
+      const { clock } = node;
+      const ahead = node.clockWatch.look(clock.steady(this.queue.time), clock.wall(this.queue.time));
+      if (ahead !== undefined) this.step(node, { type: 'clock', now: event.now, ahead }, CODES.clock);
+      if (this.finished || node.life !== life) return;
+    }
     this.digest.pair(code, node.index);
     this.digest.number(this.queue.time);
     let effects: readonly EffectOf<T>[];

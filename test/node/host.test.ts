@@ -21,6 +21,7 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
   readonly local: Address = { host: '127.0.0.1', port: 1 };
   encoded = 0;
   now = 1000;
+  ahead = 0;
   diskFull = false;
   onSend: (bytes: Uint8Array) => void = () => undefined;
   onNotice: (notice: string) => void = () => undefined;
@@ -53,6 +54,7 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
       },
       onFailure: (error) => this.failures.push(error),
       clock: () => this.now,
+      wallClock: () => this.now + this.ahead,
     });
   }
 
@@ -182,6 +184,31 @@ describe('events', () => {
       { type: 'message', now: 1000, from: PEER, message: 'hello' },
     ]);
     expect(bench.host.counters).toEqual({ messages: 1, malformed: {} });
+  });
+
+  test('a clock that is set is told of before what comes next, once, and a machine that sleeps is the same', () => {
+    const bench = new Bench();
+    bench.ahead = 5_000;
+    bench.host.start();
+    bench.receive('a');
+    bench.receive('b');
+    // A moment that passes between two looks at the clocks is no step.
+    bench.ahead = 5_900;
+    bench.receive('c');
+    bench.now = 2_000;
+    bench.ahead = -60_000;
+    bench.receive('d');
+    expect(bench.events.map(({ type, now }) => `${type} ${now}`)).toEqual([
+      'started 1000',
+      'clock 1000',
+      ...['message 1000', 'message 1000', 'message 1000'],
+      'clock 2000',
+      'message 2000',
+    ]);
+    expect(bench.events.filter(({ type }) => type === 'clock')).toMatchObject([
+      { ahead: 5_000 },
+      { ahead: -60_000 },
+    ]);
   });
 
   test('malformed input is told and counted by fault', () => {

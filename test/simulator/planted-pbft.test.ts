@@ -7,7 +7,7 @@ import type { MessageOf, PbftMessage } from '../../peer/engines/pbft/messages.ts
 import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
 import type { PbftTypes } from '../../peer/simulator/pbft/types.ts';
 import { CHECKERS } from '../../peer/simulator/pbft/watch.ts';
-import { faulty, simulation, violations, type EffectOf, type Fault } from './plant.ts';
+import { faulty, simulation, violations, wrapped, type EffectOf, type Fault } from './plant.ts';
 
 type PbftFault = Fault<PbftTypes>;
 type PbftEffect = EffectOf<PbftTypes>;
@@ -260,6 +260,23 @@ describe('a planted fault is found', () => {
         .finish()
         .violations.map(({ checker: name }) => name);
     expect(simulated(faulty(pbftSubject, fault))).toEqual([CHECKERS.blamed]);
+    expect(simulated(pbftSubject)).toEqual([]);
+  });
+
+  it('when nodes take their clocks once, at the start, and their machines sleep', () => {
+    const deaf = wrapped(pbftSubject, (engine) => ({
+      step: (event) => (event.type === 'clock' ? [] : engine.step(event)),
+      measure: (tell) => {
+        engine.measure(tell);
+      },
+    }));
+    const sleep = { suspensions: 12, 'suspension-length': 1_500 };
+    const settings = { ...SETTINGS, ...sleep, hours: 3, operations: 20, 'view-change-timeout': 30 };
+    const simulated = (subject: typeof pbftSubject): readonly string[] =>
+      simulation(subject, settings, [], { seed: 2 })
+        .finish()
+        .violations.map(({ checker }) => checker);
+    expect(simulated(deaf)).toEqual(['after healing every operation is answered whose node kept running']);
     expect(simulated(pbftSubject)).toEqual([]);
   });
 

@@ -72,6 +72,7 @@ export class PbftMember {
   private readonly timers = new Map<string, number>();
   private readonly results = new Map<number, PbftResult>();
   private requests = 0;
+  private ahead = 0;
   private continuing = false;
 
   constructor(network: PbftNetwork, index: number) {
@@ -88,6 +89,13 @@ export class PbftMember {
   start(): void {
     this.engine = this.network.engineOf(this.index, this.store);
     this.handle({ type: 'started', now: this.network.now });
+    if (this.ahead !== 0) this.setClock(this.ahead);
+  }
+
+  /** Its machine's clock is so many milliseconds ahead of the others' from now on. */
+  setClock(ahead: number): void {
+    this.ahead = ahead;
+    this.handle({ type: 'clock', now: this.network.now, ahead });
   }
 
   crash(): void {

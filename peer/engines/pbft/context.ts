@@ -25,6 +25,8 @@ export class Context {
   readonly offences: number[];
   /** The time of the event that is being handled, in milliseconds. */
   now = 0;
+  /** By how much the machine's clock is ahead of that, in milliseconds. */
+  ahead = 0;
   private effects: PbftEffect[] = [];
   /** What must be stored before anything else happens. */
   private writes: StoreWrite[] = [];
@@ -40,6 +42,14 @@ export class Context {
     );
     this.offences = Array.from({ length: replicas }, () => 0);
     this.signing = signing;
+  }
+
+  /**
+   * What the machine's clock shows, in whole milliseconds since 1970. It may be set, also back: what rests on it must not
+   * be how long something takes, and must hold whatever it showed before.
+   */
+  get wall(): number {
+    return Math.max(0, Math.floor(this.now + this.ahead));
   }
 
   primary(view: number): number {

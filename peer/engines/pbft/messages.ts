@@ -11,7 +11,10 @@ export interface ClientRequest {
 
 /** What one sequence number decides. One without requests does nothing: new views fill gaps with it. */
 export interface Batch {
-  /** What the primary's clock showed, in whole milliseconds since 1970. */
+  /**
+   * What the primary's clock showed, in whole milliseconds since 1970: less than in the batch before where a clock was set
+   * back. The time agreed upon, which operations see, is the highest so far.
+   */
   readonly time: number;
   readonly requests: readonly ClientRequest[];
 }

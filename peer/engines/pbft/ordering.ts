@@ -45,7 +45,7 @@ export class Ordering {
       }
       const requests = this.takeWaiting();
       if (requests.length === 0) return;
-      this.lead({ time: Math.floor(context.now), requests });
+      this.lead({ time: context.wall, requests });
     }
   }
 
@@ -93,7 +93,7 @@ export class Ordering {
       context.offend(from, verdict.fault);
       return;
     }
-    const difference = Math.abs(batch.time - context.now);
+    const difference = Math.abs(batch.time - context.wall);
     if (difference > TIME_TOLERANCE) {
       // One of the two clocks is wrong, and it may be ours.
       context.count('pre-prepare.time');

@@ -94,6 +94,9 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
         if (event.timer === ROUND_TIMER) this.replica.catchUp.onRound();
         else changes.onTimer(event.timer);
         break;
+      case 'clock':
+        context.ahead = event.ahead;
+        break;
       case 'continue':
         inspection.onContinue();
         this.replica.execution.run();
