@@ -8,8 +8,10 @@ import type { Journal } from './journal.ts';
 import { RESENT_PER_ROUND, RESERVED_TIMESTAMPS } from './limits.ts';
 import type { ClientRequest, Reply } from './messages.ts';
 
-/** The answer to what was executed so long ago that nobody knows its answer. */
-const FORGOTTEN = JSON.stringify({ error: 'It was executed, but the answer is no longer known.' });
+/** The answer to what is too old to be executed by now: nobody knows whether it was. */
+const TOO_OLD = JSON.stringify({
+  error: 'It came too late, or it was executed and the answer is no longer known.',
+});
 
 /** A request that has no answer yet. */
 interface Outstanding {
@@ -54,8 +56,16 @@ export class Client {
     tell('outstanding requests', this.requests.size, this.window);
   }
 
-  /** Signs a request, or says why none is taken. */
-  submit(operation: string): { readonly request: ClientRequest } | { readonly refusal: PbftResult } {
+  /**
+   * Signs a request, or says why none is taken.
+   *
+   * @param latest the last timestamp of ours that the replicas know of: an earlier life, whose store is lost, may have had
+   *   a clock that was ahead, and what is not later than what it asked for would be taken for old
+   */
+  submit(
+    operation: string,
+    latest: number,
+  ): { readonly request: ClientRequest } | { readonly refusal: PbftResult } {
     if (operation.length > MAX_OPERATION_LENGTH) {
       return refuse(`The operation is longer than ${MAX_OPERATION_LENGTH} characters.`);
     }
@@ -64,6 +74,7 @@ export class Client {
     if (oldest !== undefined && this.issued - oldest.number >= this.window) {
       return refuse('Too many requests have no answer yet; try again in a moment.');
     }
+    this.last = Math.max(this.last, latest);
     return { request: this.sign(operation) };
   }
 
@@ -111,7 +122,16 @@ export class Client {
     for (const [timestamp, outstanding] of [...this.requests]) {
       const known = look(timestamp);
       if (known === 'new') continue;
-      this.answer(timestamp, outstanding, known === 'old' ? FORGOTTEN : known.result);
+      this.answer(timestamp, outstanding, known === 'old' ? TOO_OLD : known.result);
+    }
+  }
+
+  /** Answers what has become too old to be executed, and was not executed here in this life: nobody else will answer it. */
+  dropOld(look: (timestamp: number) => Known): void {
+    for (const [timestamp, outstanding] of [...this.requests]) {
+      if (outstanding.executedAt === undefined && look(timestamp) === 'old') {
+        this.answer(timestamp, outstanding, TOO_OLD);
+      }
     }
   }
 
@@ -130,8 +150,8 @@ export class Client {
   private sign(operation: string): ClientRequest {
     const { context } = this;
     const { self: client, now } = context;
-    // A clock gives timestamps that grow even after the store was lost.
-    const timestamp = Math.max(this.last + 1, Math.floor(now));
+    // A clock gives timestamps that grow even after the store was lost, unless it was set back.
+    const timestamp = Math.max(this.last + 1, context.wall);
     this.last = timestamp;
     if (timestamp > this.reserved) {
       this.reserved = timestamp + RESERVED_TIMESTAMPS;

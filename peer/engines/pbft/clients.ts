@@ -91,6 +91,12 @@ export class ClientTables implements Paged {
     return this.table(client).floor;
   }
 
+  /** The last timestamp of which anything is known; 0 if nothing is. */
+  latest(client: number): number {
+    const { floor, entries } = this.table(client);
+    return entries.at(-1)?.timestamp ?? floor;
+  }
+
   page(client: number): string {
     return textOf(this.table(client));
   }

@@ -31,8 +31,8 @@ export class Intake {
 
   /** Our own user wants something executed. */
   submit(id: number, operation: string): void {
-    const { context, client, pool } = this.replica;
-    const submitted = client.submit(operation);
+    const { context, client, pool, state } = this.replica;
+    const submitted = client.submit(operation, state.latest(context.self));
     if ('refusal' in submitted) {
       context.count('submit.rejected');
       context.reply(id, submitted.refusal);
@@ -74,13 +74,14 @@ export class Intake {
    * client. What has waited too long is sent to everybody: whoever has executed it answers, the others watch the primary.
    */
   onRound(): void {
-    const { client, context } = this.replica;
+    const { client, context, state } = this.replica;
     const { viewChangeTimeout } = context.config;
     if (!this.leads) {
       const open = this.open(context.now - viewChangeTimeout / ROUNDS_PER_TIMEOUT, FORWARDED_PER_ROUND);
       context.count('request.passed-again', open.length);
       this.pass(open);
     }
+    client.dropOld((timestamp) => state.look(context.self, timestamp));
     const overdue = client.takeOverdue((5 * viewChangeTimeout) / ROUNDS_PER_TIMEOUT);
     if (overdue.length === 0) return;
     context.count('request.resent', overdue.length);

@@ -99,6 +99,11 @@ export class ReplicatedState {
     return this.clients.floor(client);
   }
 
+  /** The last timestamp of a client of which anything is known; 0 if nothing is. */
+  latest(client: number): number {
+    return this.clients.latest(client);
+  }
+
   /** Executes a request, unless that was done before or it is too old. */
   execute(client: number, timestamp: number, operation: string): Execution {
     const known = this.clients.look(client, timestamp);
