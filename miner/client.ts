@@ -35,7 +35,17 @@ export type LossReason =
   | 'the peer did not answer'
   | 'the peer sent no JSON objects'
   | 'the peer does not read'
-  | `the system said ${string}`;
+  | `${string} (${string})`;
+
+/** What people are told when the system can't make a connection, or loses it, by its code. */
+const SYSTEM_FAULTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens at that address',
+  ECONNRESET: 'the peer closed the connection',
+  EHOSTUNREACH: 'no way leads to that host',
+  ENETUNREACH: 'no way leads to that host',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name of the host could not be looked up',
+};
 
 export interface ClientEvents {
   connected: [];
@@ -109,7 +119,8 @@ export class PeerClient extends EventEmitter<ClientEvents> {
       this.emit('connected');
     });
     socket.on('error', (error) => {
-      reason = `the system said ${systemCodeOf(error) ?? error.name}`;
+      const code = systemCodeOf(error) ?? error.name;
+      reason = `${SYSTEM_FAULTS[code] ?? 'the system gave it up'} (${code})`;
     });
     socket.on('data', (chunk) => {
       const { objects, fault } = stream.push(chunk);

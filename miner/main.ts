@@ -231,7 +231,7 @@ async function mine(options: Options, command: Command): Promise<void> {
     clearInterval(timer);
     keys?.release();
     lines?.show();
-    const { tried, found, accepted, stale, rejected, bestHash, crashes } = miner.stats();
+    const { tried, found, accepted, stale, rejected, unanswered, bestHash, crashes } = miner.stats();
     miner.stop();
     await pool.close();
     plainLog.info('stopped', {
@@ -241,6 +241,7 @@ async function mine(options: Options, command: Command): Promise<void> {
       accepted,
       stale,
       rejected,
+      ...(unanswered > 0 && { unanswered }),
       best: `${trailingZeros(bestHash)} zeros`,
       crashes,
       uptime: formatDuration(uptime()),

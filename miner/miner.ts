@@ -24,6 +24,8 @@ const RETRY_PAUSE = 1000;
  * milliseconds, the block must have been lost.
  */
 const UNANSWERED_PAUSE = 30_000;
+/** How long there may be nothing to mine until that is said, in milliseconds: a sync is over by then, mostly. */
+const WORK_PATIENCE = 3000;
 /** The message of a block for a peer that named none. */
 const FALLBACK_MESSAGE = 'gossip-miner';
 /** Characters that set our nonces apart from other miners', where the peer gave us no part of the nonce space. */
@@ -75,10 +77,12 @@ export interface MinerStats extends PoolStats {
   readonly difficulty: number | undefined;
   /** Blocks handed in. */
   readonly found: number;
-  /** What the peer said about them; a seed's peer says nothing. */
+  /** What the peer said about them. */
   readonly accepted: number;
   readonly stale: number;
   readonly rejected: number;
+  /** Of which it has said nothing, as a seed's peer never does. */
+  readonly unanswered: number;
 }
 
 /** Whether two jobs are for the same place in the same chain. */
@@ -103,6 +107,9 @@ export class Miner {
   /** Ids of jobs are told in results; the last block that was handed in is what we call it by. */
   #submitted: { readonly job: string | undefined; readonly height: number } | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Runs while we wait for work, until that is said. */
+  #idle: NodeJS.Timeout | undefined;
+  #saidIdle = false;
   #timers: NodeJS.Timeout[] = [];
   readonly #counts = { found: 0, accepted: 0, stale: 0, rejected: 0 };
 
@@ -116,6 +123,7 @@ export class Miner {
     client.on('connected', () => {
       this.#connected = true;
       log.info('connected to the peer');
+      this.#awaitWork();
     });
     client.on('lost', (reason, wasConnected, pause) => {
       this.#lost();
@@ -186,9 +194,11 @@ export class Miner {
   stats(): MinerStats {
     const pool = this.#modules.pool.stats();
     const mining = this.#job !== undefined && this.#answeredAt === undefined;
+    const { found, accepted, stale, rejected } = this.#counts;
     return {
       ...pool,
       ...this.#counts,
+      unanswered: Math.max(0, found - accepted - stale - rejected),
       state: pool.paused ? 'paused' : mining ? 'mining' : this.#connected ? 'waiting' : 'connecting',
       rate: this.#rate.perSecond,
       workerRates: pool.workers.map(({ id }) => this.#workerRates.get(id)?.perSecond ?? 0),
@@ -221,6 +231,18 @@ export class Miner {
     this.#job = undefined;
     this.#answeredAt = undefined;
     this.#modules.pool.setWork(null);
+    this.#awaitWork();
+  }
+
+  /** Says it if there is nothing to mine for a while. */
+  #awaitWork(): void {
+    clearTimeout(this.#idle);
+    this.#saidIdle = false;
+    if (!this.#connected) return;
+    this.#idle = setTimeout(() => {
+      this.#saidIdle = true;
+      this.#modules.log.info('the peer has no work so far; mining begins when it has');
+    }, WORK_PATIENCE);
   }
 
   #take(job: MiningJob, modern: boolean): void {
@@ -236,6 +258,9 @@ export class Miner {
       }
     }
     clearTimeout(this.#retry);
+    clearTimeout(this.#idle);
+    if (this.#saidIdle) this.#modules.log.info('the peer has work');
+    this.#saidIdle = false;
     this.#job = job;
     this.#answeredAt = undefined;
     this.#modules.log.debug('a job', { height: job.height, difficulty: job.difficulty });

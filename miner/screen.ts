@@ -39,7 +39,8 @@ function formatWorkers(rates: readonly number[]): string {
 function searchLine({ state, difficulty, rate, workerRates }: MinerStats): string {
   if (state === 'paused') return 'paused';
   if (state === 'connecting') return 'no peer';
-  if (state === 'waiting' || difficulty === undefined) return 'nothing to mine';
+  if (difficulty === undefined) return 'the peer has no work so far';
+  if (state === 'waiting') return 'waiting for what the peer makes of the block';
   if (rate === 0) return 'measuring';
   const time = formatDuration(secondsPerBlock(difficulty, rate));
   return `${formatRate(rate)} · ${formatWorkers(workerRates)} · a block every ${time} at difficulty ${difficulty}`;
@@ -53,6 +54,7 @@ function searchLine({ state, difficulty, rate, workerRates }: MinerStats): strin
 export function statusLines(stats: MinerStats, uptime: number): string[] {
   const parts = [`found ${stats.found}`, `accepted ${stats.accepted}`, `stale ${stats.stale}`];
   if (stats.rejected > 0) parts.push(`rejected ${stats.rejected}`);
+  if (stats.unanswered > 0) parts.push(`unanswered ${stats.unanswered}`);
   if (stats.bestHash !== '') parts.push(`best ${trailingZeros(stats.bestHash)} zeros`);
   parts.push(`up ${formatDuration(uptime)}`);
   return [searchLine(stats), parts.join(' · ')];

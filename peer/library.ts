@@ -162,7 +162,9 @@ export class Node extends EventEmitter<NodeEvents> {
       log.warn(message);
     };
     this.#dataDir =
-      dataDir === undefined ? undefined : await openDataDir(dataDir, { words: REPLICA_WORDS, secret: true, warn });
+      dataDir === undefined
+        ? undefined
+        : await openDataDir(dataDir, { words: REPLICA_WORDS, secret: true, warn });
     try {
       const node = await openPbftNode(options, {
         ...{ store: this.#dataDir?.store ?? new MemoryStore(), log, bar: false },

@@ -12,7 +12,7 @@ import { escapeControls, toJson } from './escape.ts';
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `text` for people, `json` for programs: one object a line with `time`, `level`, `message` and the data. */
+/** `text` for people, with dates in UTC, `json` for programs: one object a line with `time`, `level`, `message` and the data. */
 export const LOG_FORMATS = ['text', 'json'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -47,7 +47,7 @@ export function createLog(options: { level: LogLevel; format: LogFormat; colour?
     const details = Object.entries((data ?? {}) as LogData)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` ${key}=${printable(value)}`);
-    return `${new Date().toISOString().slice(11, 23)} ${shown} ${escapeControls(String(message))}${details.join('')}`;
+    return `${new Date().toISOString()} ${shown} ${escapeControls(String(message))}${details.join('')}`;
   });
   const json = winston.format.printf(({ level, message, data }) => {
     const head = { time: new Date().toISOString(), level, message };

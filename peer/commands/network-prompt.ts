@@ -3,6 +3,7 @@ import { UserError } from '../../shared/errors.ts';
 import type { Painter } from '../../shared/text-table.ts';
 import type { Network } from '../network/network.ts';
 import type { NetworkNode } from '../network/node.ts';
+import { askNetwork, networkText } from './network-text.ts';
 import { Prompt, type PromptCommand, type PromptParts } from './prompt.ts';
 
 export interface NetworkPromptParts extends PromptParts {
@@ -46,6 +47,17 @@ function onNode(
 
 /** What can be done to the nodes of every network. */
 const COMMANDS: readonly (readonly [string, NetworkCommand])[] = [
+  [
+    'status',
+    {
+      usage: 'status',
+      help: 'what every node has',
+      short: ['st'],
+      run: async (_, { url, paint, print }) => {
+        print(networkText(await askNetwork(url), paint).trimEnd());
+      },
+    },
+  ],
   onNode('kill', 'kill it, as a crash would', (network, node) => network.kill(node), 'is down'),
   onNode('start', 'start it again, on its data', (network, node) => network.startNode(node), 'runs'),
   onNode('pause', 'have it stand still', (network, node) => network.pause(node), 'is paused'),
@@ -82,13 +94,10 @@ const MAX_LINE = 20_000;
 /**
  * A prompt for the networks of one engine.
  *
- * @param status says how all nodes are
  * @param commands what else can be done
  */
 export function networkPrompt(
-  status: NetworkCommand['run'],
   commands: readonly (readonly [string, NetworkCommand])[],
 ): Prompt<NetworkPromptParts> {
-  const first: NetworkCommand = { usage: 'status', help: 'what every node has', short: ['st'], run: status };
-  return new Prompt([['status', first], ...COMMANDS, ...commands], MAX_LINE);
+  return new Prompt([...COMMANDS, ...commands], MAX_LINE);
 }

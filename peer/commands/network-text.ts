@@ -1,7 +1,6 @@
 /** The state of a whole network as text for people. */
 import { z } from 'zod';
 
-import { addressKey } from '../../shared/address.ts';
 import { table, type Painter } from '../../shared/text-table.ts';
 import { statusSchema as replicaStatusSchema } from '../web/pbft/schemas.ts';
 import { statusSchema as peerStatusSchema } from '../web/pow/schemas.ts';
@@ -69,11 +68,11 @@ const PEERS: Columns = {
 };
 
 const REPLICAS: Columns = {
-  titles: ['replica', 'view', 'primary', 'phase', 'executed', 'stable', 'waiting', 'connected'],
+  titles: ['view', 'primary', 'executed', 'stable', 'waiting', 'peers'],
   cells: ({ status }) => {
     if (status?.engine !== 'pbft') return [];
-    const { self, view, primary, phase, executed, low, waiting, connected } = status;
-    return [self, view, self === primary ? 'yes' : '', phase, executed, low, waiting, connected];
+    const { view, primary, executed, low, waiting, connected } = status;
+    return [view, `node-${primary + 1}`, executed, low, waiting, connected];
   },
   word: ({ state, status }) => {
     if (status?.engine !== 'pbft') return state;
@@ -86,7 +85,12 @@ function columnsOf({ nodes }: NetworkAnswers): Columns {
   return nodes.some(({ status }) => status?.engine === 'pbft') ? REPLICAS : PEERS;
 }
 
-/** The nodes of a network. */
+/** Whether a node runs, and what a replica does besides. */
+function stateOf({ state, status }: Node): string {
+  return status?.engine === 'pbft' && status.phase !== 'normal' ? status.phase : state;
+}
+
+/** The nodes of a network. All are on one machine, so their ports say where each is. */
 export function networkText(answers: NetworkAnswers, paint: Painter): string {
   const { nodes, partitioned } = answers;
   const { titles, cells } = columnsOf(answers);
@@ -95,10 +99,10 @@ export function networkText(answers: NetworkAnswers, paint: Painter): string {
   return [
     `${paint('bold', `${running} of ${nodes.length} nodes run`)}${parts}`,
     ...table(
-      ['node', 'state', 'group', 'address', ...titles],
+      ['node', 'state', 'group', 'port', ...titles],
       nodes.map((node) => [
-        ...[node.name, node.state, node.group === null ? '-' : String(node.group + 1)],
-        ...[addressKey(node.address), ...cells(node)],
+        ...[node.name, stateOf(node), node.group === null ? '-' : String(node.group + 1)],
+        ...[String(node.address.port), ...cells(node)],
       ]),
       paint,
     ),

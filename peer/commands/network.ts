@@ -5,7 +5,7 @@ import { MAX_DIFFICULTY } from '../../shared/block.ts';
 import { UserError } from '../../shared/errors.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import { addCommonOptions, addOption, integer, oneOf } from '../../shared/options.ts';
-import { painter, table, wantsColour } from '../../shared/text-table.ts';
+import { counted, painterFor, table } from '../../shared/text-table.ts';
 import { APPLICATIONS } from '../applications/registry.ts';
 import { Network, type NetworkPlace } from '../network/network.ts';
 import type { NodeKind } from '../network/node.ts';
@@ -69,13 +69,14 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
     prompt: powPrompt,
     check: (options, nodes) => {
       if (minersOf(options, nodes) > nodes) {
-        throw new UserError(`--miners: ${plural(nodes, 'peer')} can have ${nodes} at most`);
+        throw new UserError(`--miners: ${counted(nodes, 'peer')} can have ${nodes} at most`);
       }
     },
     create: (options, place) => powKind({ ...options, miners: minersOf(options, place.ports.length) }, place),
-    starting: (options, nodes) => `${plural(nodes, 'peer')} and ${plural(minersOf(options, nodes), 'miner')}`,
+    starting: (options, nodes) =>
+      `${counted(nodes, 'peer')} and ${counted(minersOf(options, nodes), 'miner')}`,
     title: ({ difficulty }, nodes) =>
-      `A network of ${plural(nodes, 'peer')} runs at difficulty ${difficulty}.`,
+      `A network of ${counted(nodes, 'peer')} runs at difficulty ${difficulty}.`,
   },
   pbft: {
     nodes: 4,
@@ -84,10 +85,10 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
     prompt: pbftPrompt,
     check: () => undefined,
     create: (options, place) => pbftKind(options, place),
-    starting: (_, nodes) => plural(nodes, 'replica'),
+    starting: (_, nodes) => counted(nodes, 'replica'),
     title: ({ application }, nodes) => {
       const faulty = Math.floor((nodes - 1) / 3);
-      return `A cluster of ${plural(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail. Member 0 is node-1, and so on.`;
+      return `A cluster of ${counted(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail. Member 0 is node-1, and so on.`;
     },
   },
 };
@@ -244,7 +245,7 @@ async function run(
     if (!stopping.signal.aborted) {
       terminal.print(welcome(kind.title(options, nodes), network, url, dataDir));
       const parts: NetworkPromptParts = {
-        ...{ network, url, stopped: stopping.signal, paint: painter(wantsColour(process.stdout)) },
+        ...{ network, url, stopped: stopping.signal, paint: painterFor(process.stdout) },
         print: (text) => {
           terminal.print(text);
         },
@@ -266,10 +267,6 @@ async function run(
   exitSoon();
 }
 
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
 /** The name of an option on the command line. */
 function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -277,7 +274,7 @@ function dashed(name: string): string {
 
 /** What a newcomer is to see first. */
 function welcome(title: string, network: Network, url: string, dataDir: string | undefined): string {
-  const paint = painter(wantsColour(process.stdout));
+  const paint = painterFor(process.stdout);
   const rows = network.nodes.map(({ name, address, miners }) => [
     ...[name, addressKey(address), miners > 0 ? 'with a miner' : ''],
   ]);

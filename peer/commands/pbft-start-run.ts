@@ -5,7 +5,7 @@ import { addressKey, pageUrl } from '../../shared/address.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData } from '../../shared/log.ts';
 import type { Supervisor } from '../../shared/supervised.ts';
-import { painter, wantsColour } from '../../shared/text-table.ts';
+import { painterFor } from '../../shared/text-table.ts';
 import type { PbftConfig } from '../engines/pbft/interface.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_ANSWER_LENGTH } from '../network/limits.ts';
@@ -110,7 +110,7 @@ function readCommands(
   const prompt = replicaPrompt(node.application.name);
   const parts = {
     replica: node,
-    paint: painter(wantsColour(process.stdout)),
+    paint: painterFor(process.stdout),
     interactive: terminal.interactive,
     stopped: stopping.signal,
     patience,
@@ -143,12 +143,6 @@ function obey(supervisor: Supervisor, node: PbftNode): void {
         node.block(control.data.members);
         tell({ type: 'done', id });
         break;
-      case 'status': {
-        const { view, primary, phase, executed, low: stable, waiting } = node.status();
-        const connected = node.peers().filter(({ state }) => state === 'up').length;
-        tell({ type: 'status', id, state: { view, primary, phase, executed, stable, waiting, connected } });
-        break;
-      }
       case 'submit':
         submitLine(node, control.data.line).then(
           (text) => {

@@ -12,7 +12,7 @@ import {
   type StatusJson,
 } from '../web/pbft/schemas.ts';
 import { ask } from './ask.ts';
-import { firstRows, formatSeconds, short } from './status-format.ts';
+import { firstRows, formatAgo, formatSeconds, short } from './status-format.ts';
 
 /** Everything that is shown of a replica, as its API tells it. */
 export interface ReplicaAnswers {
@@ -53,7 +53,7 @@ export function replicaStatusText(answers: ReplicaAnswers, paint: Painter): stri
         replicas.replicas.map((one) => [
           ...[one.replica, one.primary ? 'primary' : '', one.view, one.executed, one.behind, one.stable],
           one.connection?.state ?? 'this one',
-          one.self ? '-' : one.silenceMs === null ? 'never' : `${formatSeconds(one.silenceMs / 1000)} ago`,
+          one.self ? '-' : one.silenceMs === null ? 'never' : formatAgo(one.silenceMs),
           one.offences,
         ]),
         paint,

@@ -1,15 +1,16 @@
 /** How `peer simulate` runs what it was told to, shows how far it is, and says what came of it. */
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 
 import { SingleBar } from 'cli-progress';
 
 import { fileFaultOf, systemCodeOf } from '../../shared/errors.ts';
 import { toJson } from '../../shared/escape.ts';
-import { EXIT_CODES, StopSignals, type StopSignal } from '../../shared/stop-signals.ts';
+import { EXIT_CODES, StopSignals } from '../../shared/stop-signals.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
@@ -28,6 +29,8 @@ const SLICE_TIME = 50;
 const SLICE_EVENTS = 1_000;
 /** Time between two pictures of how far it is, in milliseconds. */
 const PROGRESS_INTERVAL = 200;
+/** How long the reader of a trace may hold up the end of a run that was stopped, in milliseconds. */
+const READER_PATIENCE = 1_000;
 /** How wide a terminal is that does not know it. */
 const DEFAULT_COLUMNS = 80;
 /** How wide the bar of a campaign is, at most and at least, in columns. */
@@ -72,20 +75,30 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
     }),
     timeline: page !== undefined,
   });
+  const signals = new StopSignals();
   try {
-    await runToEnd(simulation, seed, trace);
+    await runToEnd(simulation, seed, trace, signals.stop);
   } finally {
-    await trace?.end();
+    // Whoever reads it may have stopped as well.
+    await Promise.race([trace?.end(), ...(signals.stop.aborted ? [pause(READER_PATIENCE)] : [])]);
   }
+  const { exitCode } = signals;
+  const complete = exitCode === undefined;
   const wallSeconds = (performance.now() - started) / 1000;
   const report = simulation.report();
   const command = commandLine(engine.name, wording, { seed: String(seed) });
   if (options.json === true) {
-    console.log(toJson({ passed: passed(report), command, ...report }));
+    console.log(toJson({ passed: passed(report), complete, command, ...report }));
   } else {
     // Standard output has the trace or the page, if that was asked for.
     const output = options.trace === '-' || page === '-' ? process.stderr : process.stdout;
-    output.write(runText(report, { engine, command, wallSeconds, ...looksOf(output) }));
+    output.write(runText(report, { engine, command, complete, wallSeconds, ...looksOf(output) }));
+  }
+  if (!complete) {
+    const name = exitCode === EXIT_CODES.SIGINT ? 'Ctrl-C' : 'SIGTERM';
+    const where = `seed ${seed}: ${formatTime(report.simulatedSeconds)} simulated`;
+    process.stderr.write(`peer: stopped by ${name}; ${where}\n`, () => process.exit(exitCode));
+    return;
   }
   if (!passed(report)) process.exitCode = VIOLATED;
   if (page !== undefined) {
@@ -95,11 +108,12 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   }
 }
 
-/** Runs a simulation, in slices between which Ctrl-C is heard. */
+/** Runs a simulation to its end or until it is to stop, in slices between which Ctrl-C is heard. */
 async function runToEnd(
   simulation: RunningSimulation,
   seed: number,
   trace: TraceOutput | undefined,
+  stop: AbortSignal,
 ): Promise<void> {
   const live = process.stderr.isTTY;
   const started = performance.now();
@@ -107,12 +121,7 @@ async function runToEnd(
   const clear = (): void => {
     if (live) process.stderr.write('\r\u001b[K');
   };
-  const onSignal = (signal: StopSignal): void => {
-    clear();
-    console.error(`peer: stopped by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}; ${where()}`);
-    process.exit(EXIT_CODES[signal]);
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const stopped = once(stop, 'abort');
   try {
     let shown = 0;
     for (;;) {
@@ -120,8 +129,8 @@ async function runToEnd(
       let over: boolean;
       do over = simulation.advance(SLICE_EVENTS);
       while (!over && performance.now() < end);
-      await trace?.flush();
-      if (over) return;
+      await Promise.race([trace?.flush(), stopped]);
+      if (over || stop.aborted) return;
       if (live && performance.now() >= shown + PROGRESS_INTERVAL) {
         shown = performance.now();
         const { events, progress } = simulation;
@@ -134,7 +143,6 @@ async function runToEnd(
       await nextTurn();
     }
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     clear();
   }
 }
@@ -169,15 +177,38 @@ export async function runCampaign(
     display.end();
   });
   const wallSeconds = (performance.now() - started) / 1000;
-  const command = commandLine(engine.name, wording, { seeds }) + (keepGoing ? ' --keep-going' : '');
+  const over = (first: number, last: number): string =>
+    commandLine(engine.name, wording, { seeds: `${first}..${last}` }) + (keepGoing ? ' --keep-going' : '');
+  const { counted, next } = result;
+  // Of a campaign that was stopped, what it has done: those that it has left out among them cost little.
+  const command = over(from, result.complete ? to : (counted ?? to));
+  const rest = next === null ? null : over(next, to);
   if (json) {
     const failures = result.failures.map((failure) => ({ ...failure, replay: replay(failure.seed) }));
     const furtherFailures = result.furtherFailures.map((seed) => ({ seed, replay: replay(seed) }));
     const deaths = result.deaths.map((death) => ({ ...death, replay: replay(death.seed) }));
-    const all = { engine: engine.name, command, from, to, ...result, failures, furtherFailures, deaths };
+    const all = {
+      engine: engine.name,
+      command,
+      rest,
+      from,
+      to,
+      ...result,
+      failures,
+      furtherFailures,
+      deaths,
+    };
     console.log(toJson(all));
   } else {
-    const surroundings = { engine, command, replay, keepGoing, wallSeconds, ...looksOf(process.stdout) };
+    const surroundings = {
+      engine,
+      command,
+      rest,
+      replay,
+      keepGoing,
+      wallSeconds,
+      ...looksOf(process.stdout),
+    };
     process.stdout.write(campaignText(result, surroundings));
   }
   if (signals.exitCode !== undefined) process.exitCode = signals.exitCode;

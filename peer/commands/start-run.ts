@@ -88,7 +88,7 @@ function sayWhatRuns(log: Log, node: PowNode, options: StartOptions): void {
     name: options.name,
     data: resolve(options.dataDir),
     difficulty: options.difficulty,
-    blocks: height,
+    height: height === 0 ? 'none' : height - 1,
     tip: hash ?? 'none',
   });
 }

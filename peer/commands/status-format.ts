@@ -32,6 +32,11 @@ export function formatSeconds(seconds: number): string {
   return `${formatNumber(Number((seconds / size).toPrecision(2)))} ${unit}`;
 }
 
+/** How long ago something was: `now`, `12 s ago`. */
+export function formatAgo(milliseconds: number): string {
+  return milliseconds < 1000 ? 'now' : `${formatSeconds(Math.floor(milliseconds / 1000))} ago`;
+}
+
 /** The first rows, and how many more there are. */
 export function firstRows<T>(all: readonly T[], row: (one: T) => (string | number)[]): (string | number)[][] {
   const rows = all.slice(0, MAX_ROWS).map(row);

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 import { addressKey } from '../../shared/address.ts';
-import { formatNumber, section, table, type Painter } from '../../shared/text-table.ts';
+import { counted, formatNumber, section, table, type Painter } from '../../shared/text-table.ts';
 import {
   blocksSchema,
   forksSchema,
@@ -14,7 +14,7 @@ import {
   type StatusJson,
 } from '../web/pow/schemas.ts';
 import { ask } from './ask.ts';
-import { MAX_ROWS, firstRows, formatSeconds, short, shortHash } from './status-format.ts';
+import { MAX_ROWS, firstRows, formatAgo, formatSeconds, short, shortHash } from './status-format.ts';
 
 /** Blocks that are shown. */
 const BLOCKS = 6;
@@ -61,6 +61,10 @@ const PHASES: Readonly<Record<StatusJson['phase'], string>> = {
   downloading: 'downloading a longer chain',
 };
 
+function phaseText({ phase, peers }: StatusJson): string {
+  return phase === 'following' && peers === 0 ? 'no other peer is there' : PHASES[phase];
+}
+
 /** What a hash rate makes of the difficulty. */
 function blockTime({ difficulty, expectedHashes, expectedBlockSeconds }: StatusJson): string {
   const hashes = formatNumber(expectedHashes);
@@ -75,13 +79,13 @@ function blockTime({ difficulty, expectedHashes, expectedBlockSeconds }: StatusJ
 export function peerText(answers: PeerAnswers, paint: Painter): string {
   const { status, blocks, peers, miners, leaderboard, words, forks } = answers;
   const height = status.height === 0 ? 'no block yet' : formatNumber(status.height - 1);
-  const heading = `${paint('bold', short(status.name))} at ${addressKey(status.address)}: ${PHASES[status.phase]}`;
+  const heading = `${paint('bold', short(status.name))} at ${addressKey(status.address)}: ${phaseText(status)}`;
   const figures: [string, string][] = [
     ['height', height],
     ['tip', status.tip ?? '-'],
     ['difficulty', blockTime(status)],
     ['hash rate', formatHashRate(status.hashesPerSecond)],
-    ['peers', `${status.peers}, of which ${status.agreeing} have our chain`],
+    ['peers', `${status.peers}; on our chain: ${status.agreeing}`],
     ['running since', status.startedAt],
   ];
   if (status.sync !== null) {
@@ -110,10 +114,14 @@ export function peerText(answers: PeerAnswers, paint: Painter): string {
       peers.peers.length === 0
         ? []
         : table(
-            ['name', 'address', 'blocks', 'chain', 'last seen', 'round trip', 'offences'],
+            ['name', 'address', 'height', 'chain', 'last seen', 'round trip', 'offences'],
             firstRows(peers.peers, (peer) => [
-              ...[short(peer.name), addressKey(peer.address), peer.claim?.height ?? '-', peer.agreement],
-              `${formatSeconds(peer.silenceMs / 1000)} ago`,
+              ...[
+                short(peer.name),
+                addressKey(peer.address),
+                peer.claim === null ? '-' : peer.claim.height - 1,
+              ],
+              ...[peer.agreement, formatAgo(peer.silenceMs)],
               peer.roundTripMs === null ? '-' : `${formatNumber(Number(peer.roundTripMs.toPrecision(2)))} ms`,
               peer.offences,
             ]),
@@ -163,16 +171,19 @@ function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks'
   return [
     ...chains.map(
       ({ height, hash, peers, ours }) =>
-        `  chain of ${formatNumber(height)} blocks, ${short(shortHash(hash))}: ${peers} peers${ours ? ', ours' : ''}`,
+        `  height ${formatNumber(height - 1)}, ${short(shortHash(hash))}: ${counted(peers, 'peer')}${ours ? ', ours' : ''}`,
     ),
     ...reorganisations
       .slice(0, MAX_ROWS)
       .map(
         ({ at, depth, added, height }) =>
-          `  ${at} reorganisation: ${depth} blocks gave way to ${added}; ${formatNumber(height)} afterwards`,
+          `  ${at} reorganisation: ${counted(depth, 'block')} gave way to ${added}; height ${formatNumber(height - 1)} afterwards`,
       ),
     ...falseChains
       .slice(0, MAX_ROWS)
-      .map(({ at, target, fault }) => `  ${at} a false chain of ${target.height} blocks: ${short(fault)}`),
+      .map(
+        ({ at, target, fault }) =>
+          `  ${at} a false chain up to height ${formatNumber(target.height - 1)}: ${short(fault)}`,
+      ),
   ];
 }

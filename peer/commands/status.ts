@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../../shared/errors.ts';
 import { toJson } from '../../shared/escape.ts';
 import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
-import { painter, wantsColour, type Painter } from '../../shared/text-table.ts';
+import { painterFor, type Painter } from '../../shared/text-table.ts';
 import { engineSchema } from '../web/schemas.ts';
 import { ask } from './ask.ts';
 import { askNetwork, isNetwork, networkLine, networkText, type NetworkAnswers } from './network-text.ts';
@@ -93,7 +93,7 @@ async function look(base: string, network: boolean): Promise<Answer> {
 async function show({ url, json }: StatusOptions): Promise<void> {
   const answer = await look(url, await isNetwork(url));
   if (json === true) console.log(toJson(answer.json, 2));
-  else process.stdout.write(answer.text(painter(wantsColour(process.stdout))));
+  else process.stdout.write(answer.text(painterFor(process.stdout)));
 }
 
 /** Shows what changes until Ctrl-C. A peer that goes away may come back, but one must be there at the start. */
@@ -109,7 +109,7 @@ async function watch({ url, json, interval }: StatusOptions): Promise<void> {
   });
   const network = await isNetwork(url);
   const live = process.stdout.isTTY && json !== true;
-  const paint = painter(wantsColour(process.stdout));
+  const paint = painterFor(process.stdout);
   let last = '';
   let answered = false;
   while (!stopping.signal.aborted) {
@@ -124,7 +124,7 @@ async function watch({ url, json, interval }: StatusOptions): Promise<void> {
     }
     if (live) draw(text);
     else if (text !== last)
-      console.log(json === true ? text : `${new Date().toISOString().slice(11, 19)} ${text}`);
+      console.log(json === true ? text : `${new Date().toISOString().slice(0, 19)}Z ${text}`);
     last = text;
     await pause(interval * 1000, undefined, { signal: stopping.signal }).catch(() => undefined);
   }

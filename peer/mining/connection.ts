@@ -40,6 +40,7 @@ export interface ConnectionHost {
   judge(answer: MiningAnswer, templates: readonly WorkTemplate[]): { result: SubmitResult; offence: boolean };
   /** Counts an event, by its name. */
   count(name: string): void;
+  /** It is a miner, as it has just shown; may be called again. */
   greeted(connection: MinerConnection): void;
   /** The connection is to be closed for a breach; called once. */
   cut(connection: MinerConnection, reason: CutReason): void;
@@ -203,6 +204,7 @@ export class MinerConnection {
 
   #answer(answer: MiningAnswer): void {
     const { template } = this.#host;
+    this.#host.greeted(this);
     const { result, offence } = this.#host.judge(answer, this.#templates);
     if (result.status === 'accepted') {
       this.#offences = 0;

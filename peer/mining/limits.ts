@@ -12,6 +12,8 @@ export interface MiningLimits {
   /** Sustained number of bytes a second from one miner, and how many may come at once. */
   readonly bytesPerSecond: number;
   readonly byteBurst: number;
+  /** How long a miner may take to introduce itself; one of the seed never does. */
+  readonly hello: number;
   /** How long an object may stay unfinished. */
   readonly halfObject: number;
   /** Most bytes that wait for a miner to read them. */
@@ -40,6 +42,8 @@ export const DEFAULT_MINING_LIMITS: MiningLimits = {
   // As many messages of 1 kB, more than a block's largest form.
   bytesPerSecond: 256 * 1024,
   byteBurst: 512 * 1024,
+  // A round trip, and a few retransmissions.
+  hello: 1_000,
   // An answer is one packet; ten seconds are several retransmissions of it.
   halfObject: 10_000,
   // A hundred jobs; the system's own buffers hold far more before these are needed.

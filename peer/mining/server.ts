@@ -66,6 +66,8 @@ export class MiningServer {
   readonly #limits: MiningLimits;
   readonly #server: Server;
   readonly #connections = new Set<MinerConnection>();
+  /** Those of which people were told. */
+  readonly #greeted = new Set<MinerConnection>();
   readonly #counters = new Map<string, number>();
   readonly #host: ConnectionHost;
   #template: WorkTemplate | null = null;
@@ -197,11 +199,15 @@ export class MiningServer {
       connectedAt: this.#modules.now(),
     });
     this.#connections.add(connection);
+    const silent = setTimeout(() => {
+      this.#greet(connection);
+    }, this.#limits.hello);
     socket.once('close', () => {
+      clearTimeout(silent);
       connection.close();
       // One that was cut off is gone from the list already.
-      if (this.#connections.delete(connection) && connection.hello !== undefined)
-        this.#log('mining: miner left', connection);
+      const left = this.#connections.delete(connection);
+      if (this.#greeted.delete(connection) && left) this.#log('mining: miner left', connection);
     });
     connection.update();
   }
@@ -235,7 +241,7 @@ export class MiningServer {
         this.#count(name);
       },
       greeted: (connection) => {
-        this.#log('mining: miner joined', connection);
+        this.#greet(connection);
       },
       cut: (connection, reason: CutReason) => {
         this.#connections.delete(connection);
@@ -266,6 +272,13 @@ export class MiningServer {
 
   #count(name: string): void {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
+  }
+
+  /** A miner has said what it is, has handed in a block, or has said nothing for so long that it is one of the seed. */
+  #greet(connection: MinerConnection): void {
+    if (this.#greeted.has(connection)) return;
+    this.#greeted.add(connection);
+    this.#log('mining: miner joined', connection);
   }
 
   /** At level info, unless miners come and go so often that they would fill the log. */

@@ -11,7 +11,6 @@ import { MAX_NODES, addressSchema } from '../web/schemas.ts';
 import { MAX_ANSWER_LENGTH, MAX_SUBMITTED_LENGTH } from './limits.ts';
 
 const id = z.int().min(0).describe('comes back in the report');
-const count = z.int().min(0);
 const member = z
   .int()
   .min(0)
@@ -23,24 +22,10 @@ export const controlSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('block'), id, peers: z.array(addressSchema).max(MAX_NODES) }),
   /** The same for the members of a cluster. */
   z.strictObject({ type: z.literal('block-members'), id, members: z.array(member).max(MAX_NODES) }),
-  /** Say how you are; for replicas. */
-  z.strictObject({ type: z.literal('status'), id }),
   /** Have something executed that a person typed; for replicas. */
   z.strictObject({ type: z.literal('submit'), id, line: z.string().max(MAX_SUBMITTED_LENGTH) }),
 ]);
 export type Control = z.infer<typeof controlSchema>;
-
-/** How a replica is. */
-export const replicaStateSchema = z.strictObject({
-  view: count,
-  primary: member,
-  phase: z.enum(['normal', 'changing view', 'fetching state']),
-  executed: count,
-  stable: count,
-  waiting: count,
-  connected: count.describe('other members'),
-});
-export type ReplicaState = z.infer<typeof replicaStateSchema>;
 
 /** From a peer. */
 export const reportSchema = z.discriminatedUnion('type', [
@@ -48,7 +33,6 @@ export const reportSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('up') }),
   /** It has done what it was told. */
   z.strictObject({ type: z.literal('done'), id }),
-  z.strictObject({ type: z.literal('status'), id, state: replicaStateSchema }),
   /** What was submitted has an answer, in words for people. */
   z.strictObject({ type: z.literal('answer'), id, text: z.string().max(MAX_ANSWER_LENGTH) }),
   /** It can't be done: why. */

@@ -206,8 +206,10 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
   #step(event: EngineEvent<Message, Request, Peer>): void {
     try {
       // At the start, before anything else, the two are the same, or the next event tells.
-      if (event.type !== 'started' && event.type !== 'clock') this.#lookAtClock(event.now);
-      if (!this.running) return;
+      if (event.type !== 'started' && event.type !== 'clock') {
+        this.#lookAtClock(event.now);
+        if (!this.running) return;
+      }
       for (const effect of this.#parts.engine.step(event)) {
         this.#carryOut(effect, event);
         // A failed store, or a notice that led to close(): nothing after it may happen.

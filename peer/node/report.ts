@@ -3,6 +3,9 @@ import type { Log, LogData } from '../../shared/log.ts';
 import type { PowNotice } from '../engines/pow/interface.ts';
 import type { Progress } from './progress.ts';
 
+/** States of things that last: the outcomes of a consensus, and what else there is to be waited for. */
+type Lasting = 'alone' | 'silent' | 'empty' | 'current' | 'failed' | 'waiting';
+
 /**
  * Tells people what the engine notices. Above debug a line holds only what we have checked ourselves (numbers,
  * hashes, codes of rules), never a name, an address or a word from the network.
@@ -11,7 +14,8 @@ export class Reporter {
   readonly #log: Log;
   readonly #progress: Progress;
   /** What was said of the state of things since it last changed, so that it is not said in every round. */
-  readonly #said = new Set<string>();
+  readonly #said = new Set<Lasting>();
+  #peers = 0;
 
   constructor(log: Log, progress: Progress) {
     this.#log = log;
@@ -26,17 +30,23 @@ export class Reporter {
         log.debug('work', { height: notice.template?.height, words: notice.template?.messages.length });
         break;
       case 'peer-joined':
+        this.#peers = notice.peers;
         if (notice.peers === 1) log.info('joined: the first peer is there');
+        this.#said.delete('alone');
         log.debug('peer joined', { peer: addressKey(notice.peer), name: notice.name, peers: notice.peers });
         break;
       case 'peer-dropped':
+        this.#peers = notice.peers;
         log.debug('peer dropped', { peer: addressKey(notice.peer), peers: notice.peers });
-        if (notice.peers === 0) log.info('no peer is left; the hosts given with --join are still greeted');
+        if (notice.peers > 0) break;
+        log.info('no peer is left; the hosts given with --join are still greeted');
+        // It has just been said in other words.
+        this.#said.add('alone');
         break;
       case 'block': {
         const { height, hash } = notice.block;
         log.info(notice.source === 'mined' ? 'block mined by us' : 'block', { height, hash });
-        this.#said.clear();
+        this.#changed();
         break;
       }
       case 'consensus-started':
@@ -44,7 +54,7 @@ export class Reporter {
         break;
       case 'sync-started': {
         const { target, forkPoint, peers } = notice;
-        log.info('sync started', { from: forkPoint + 1, blocks: target.height, hash: target.hash, peers });
+        log.info('sync started', { from: forkPoint + 1, to: target.height - 1, hash: target.hash, peers });
         this.#progress.start(target.height - forkPoint - 1);
         break;
       }
@@ -52,17 +62,18 @@ export class Reporter {
         this.#progress.update(notice.verified, notice.total);
         break;
       case 'chain-adopted': {
-        const { height: blocks, hash, added, depth, returnedWords } = notice;
+        const { hash, added, depth, returnedWords } = notice;
+        const height = notice.height - 1;
         this.#progress.stop();
-        if (depth > 0) log.warn('reorganisation', { depth, added, blocks, hash, returnedWords });
-        else log.info('sync finished', { added, blocks, hash });
-        this.#said.clear();
+        if (depth > 0) log.warn('reorganisation', { depth, added, height, hash, returnedWords });
+        else log.info('sync finished', { added, height, hash });
+        this.#changed();
         break;
       }
       case 'false-chain':
         this.#progress.stop();
         log.warn('a claimed chain is false', {
-          blocks: notice.target.height,
+          height: notice.target.height - 1,
           hash: notice.target.hash,
           fault: notice.fault,
           claims: notice.claimedBy.length,
@@ -72,17 +83,14 @@ export class Reporter {
       case 'chain-unavailable':
         this.#progress.stop();
         log.warn('nobody serves a claimed chain', {
-          blocks: notice.target.height,
+          height: notice.target.height - 1,
           hash: notice.target.hash,
         });
         break;
       case 'consensus-finished': {
-        const { outcome, answers, height: blocks } = notice;
         this.#progress.stop();
-        log.debug('consensus finished', { outcome, answers, blocks });
-        if (outcome === 'alone') this.#once(outcome, 'no other peer so far; looking again', { blocks });
-        else if (outcome === 'failed') this.#once(outcome, 'no claimed chain could be had; asking again');
-        else if (outcome === 'current') this.#once(outcome, 'in step with the network', { blocks, answers });
+        log.debug('consensus finished', { ...notice, kind: undefined });
+        this.#sayOutcome(notice);
         break;
       }
       case 'waiting':
@@ -99,8 +107,27 @@ export class Reporter {
     this.#progress.stop();
   }
 
-  /** Says something at info unless it was said since the chain last grew. */
-  #once(what: string, message: string, data?: LogData): void {
+  #sayOutcome({ outcome, answers, height }: Extract<PowNotice, { kind: 'consensus-finished' }>): void {
+    if (outcome === 'failed') this.#once(outcome, 'no claimed chain could be had; asking again');
+    else if (outcome === 'alone' && this.#peers === 0)
+      this.#once(outcome, 'no other peer so far; looking again');
+    else if (outcome === 'alone')
+      this.#once('silent', 'no peer has answered yet which chain it has; asking again', {
+        peers: this.#peers,
+      });
+    else if (outcome === 'current' && height === 0)
+      this.#once('empty', 'no peer has a chain so far', { answers });
+    else if (outcome === 'current')
+      this.#once(outcome, 'in step with the network', { height: height - 1, answers });
+  }
+
+  /** The chain has changed. Whether anybody else is there has nothing to do with it. */
+  #changed(): void {
+    for (const what of this.#said) if (what !== 'alone') this.#said.delete(what);
+  }
+
+  /** Says something at info unless it was said since that last changed. */
+  #once(what: Lasting, message: string, data?: LogData): void {
     if (this.#said.has(what)) return;
     this.#said.add(what);
     this.#log.info(message, data);

@@ -72,6 +72,12 @@ export interface CampaignResult {
   readonly deaths: readonly Death[];
   readonly sums: Sums;
   readonly peaks: Peaks;
+  /** The highest seed that counts; null if none does. */
+  readonly counted: number | null;
+  /** The first seed of a campaign that was stopped which was not done; null if it has come to its end. */
+  readonly next: number | null;
+  /** Events of seeds that were not done when it was stopped. */
+  readonly unfinishedEvents: number;
   /** Digest of all digests; null if it is not complete. */
   readonly digest: string | null;
 }
@@ -99,6 +105,7 @@ export class Campaign {
   #sums = NO_SUMS;
   #peaks: Peaks = {};
   #seeds = 0;
+  #last: number | null = null;
   /** A failure has ended it. */
   #ended = false;
   #stopped = false;
@@ -128,7 +135,9 @@ export class Campaign {
   async run(): Promise<CampaignResult> {
     await Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
     // Only a campaign that was stopped has gaps.
-    for (const [, outcome] of [...this.#waiting].sort(([one], [other]) => one - other)) this.#add(outcome);
+    const left = [...this.#waiting.values()].sort((one, other) => one.seed - other.seed);
+    for (const outcome of left) this.#add(outcome);
+    const next = this.#counted <= this.#options.seeds.to ? this.#counted : null;
     return {
       complete: !this.#stopped,
       seeds: this.#seeds,
@@ -138,6 +147,9 @@ export class Campaign {
       deaths: this.#deaths.sort((one, other) => one.seed - other.seed),
       sums: this.#sums,
       peaks: this.#peaks,
+      counted: this.#last,
+      next: this.#stopped ? next : null,
+      unfinishedEvents: this.#stopped ? this.progress().events - this.#sums.events : 0,
       digest: this.#stopped ? null : this.#digest.hex,
     };
   }
@@ -202,6 +214,7 @@ export class Campaign {
   #add({ seed, digest, violations, sums, peaks }: SeedOutcome): void {
     if (this.#ended) return;
     this.#seeds++;
+    this.#last = seed;
     this.#sums = addSums(this.#sums, sums);
     this.#peaks = higherPeaks(this.#peaks, peaks);
     this.#digest.text(`${seed} ${digest}`);

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly colour: boolean;
   /** Columns that lines may have; Infinity for as many as they take. */
   readonly width: number;
+  /** Whether it has come to its end; so it has if that is not said. */
+  readonly complete?: boolean;
 }
 
 /** Simulated seconds: `12.3 s`, `1.25 h`. */
@@ -112,17 +114,18 @@ function speedLine(simulatedSeconds: number, events: number, wallSeconds: number
 
 /** Everything that a run has to tell. */
 export function runText(report: RunReport, surroundings: Surroundings): string {
-  const { engine, command, wallSeconds, colour, width } = surroundings;
+  const { engine, command, wallSeconds, colour, width, complete = true } = surroundings;
   const paint = painter(colour);
   const { network, faults, violations, distributions, nodes } = report;
   const dropped = Object.entries(network.dropped);
   const [firstNode] = nodes;
   const columns = Object.keys(firstNode ?? {});
   const verdict = passed(report)
-    ? paint(['bold', 'green'], 'everything held')
+    ? paint(['bold', 'green'], complete ? 'everything held' : 'everything held so far')
     : paint(['bold', 'red'], 'VIOLATED');
   return [
     `${paint('bold', engine.title)}, seed ${report.seed}: ${verdict}`,
+    ...(complete ? [] : [paint('yellow', '  stopped before the end')]),
     ...settingsLines(report, surroundings),
     ...section(
       'Violations',
@@ -219,6 +222,8 @@ export function runText(report: RunReport, surroundings: Surroundings): string {
 export interface CampaignSurroundings extends Surroundings {
   /** The command that runs one of its seeds alone. */
   readonly replay: (seed: number) => string;
+  /** The command that runs what a campaign that was stopped has left; null if it has left nothing. */
+  readonly rest: string | null;
   /** Whether it was to go on after a failure. */
   readonly keepGoing: boolean;
 }
@@ -226,10 +231,10 @@ export interface CampaignSurroundings extends Surroundings {
 /** Everything that a campaign has to tell. */
 export function campaignText(
   result: CampaignResult,
-  { engine, command, replay, keepGoing, wallSeconds, colour, width }: CampaignSurroundings,
+  { engine, command, rest, replay, keepGoing, wallSeconds, colour, width }: CampaignSurroundings,
 ): string {
   const paint = painter(colour);
-  const { sums, peaks, seeds, failed, failures, furtherFailures, deaths } = result;
+  const { sums, peaks, seeds, unfinishedEvents, failed, failures, furtherFailures, deaths } = result;
   const verdict =
     failed > 0
       ? paint(['bold', 'red'], `${formatNumber(failed)} of them VIOLATED`)
@@ -242,25 +247,31 @@ export function campaignText(
     `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,
     ...(result.complete ? [] : [paint('yellow', '  stopped before the end')]),
     ...(failed > 0 && !keepGoing ? [`  it ended with the first that failed; --keep-going goes on`] : []),
+    ...(unfinishedEvents > 0
+      ? [`  ${formatNumber(unfinishedEvents)} events of seeds that were not done are not counted`]
+      : []),
     ...section(
       'Over all seeds',
       table(
         ['', ''],
-        [
-          ['simulated hours', Math.round((sums.simulatedSeconds / 3_600) * 100) / 100],
-          ['events', sums.events],
-          ['message faults', sums.messageFaults],
-          ['partitions', sums.partitions],
-          ...partitionRows(sums.partitionsByKind),
-          ['crashes', sums.crashes],
-          ['of these in the midst of a step', sums.crashesMidStep],
-          ['writes lost', sums.lostWrites],
-          ['writes torn', sums.tornWrites],
-          ['nodes replaced', sums.replaced],
-          ['Byzantine nodes', sums.byzantine],
-          ...Object.entries(sums.figures),
-          ...Object.entries(peaks).map(([title, value]) => [`${title}, at most`, value] as const),
-        ],
+        // Zeros would say that nothing went wrong where nothing was looked at.
+        seeds === 0
+          ? []
+          : [
+              ['simulated hours', Math.round((sums.simulatedSeconds / 3_600) * 100) / 100],
+              ['events', sums.events],
+              ['message faults', sums.messageFaults],
+              ['partitions', sums.partitions],
+              ...partitionRows(sums.partitionsByKind),
+              ['crashes', sums.crashes],
+              ['of these in the midst of a step', sums.crashesMidStep],
+              ['writes lost', sums.lostWrites],
+              ['writes torn', sums.tornWrites],
+              ['nodes replaced', sums.replaced],
+              ['Byzantine nodes', sums.byzantine],
+              ...Object.entries(sums.figures),
+              ...Object.entries(peaks).map(([title, value]) => [`${title}, at most`, value] as const),
+            ],
         paint,
       ),
       paint,
@@ -289,9 +300,10 @@ export function campaignText(
       paint,
     ),
     '',
-    ...wrap(speedLine(sums.simulatedSeconds, sums.events, wallSeconds), width),
+    ...(seeds === 0 ? [] : wrap(speedLine(sums.simulatedSeconds, sums.events, wallSeconds), width)),
     ...(result.digest === null ? [] : [`digest ${result.digest}`]),
-    `replay ${paint('cyan', command)}`,
+    ...(seeds === 0 ? [] : [`replay ${paint('cyan', command)}`]),
+    ...(rest === null ? [] : [`go on with ${paint('cyan', rest)}`]),
     '',
   ].join('\n');
 }

@@ -60,7 +60,7 @@ test('a cluster is a table with the view and the progress of every replica', asy
   const { rig } = await served();
   const status = statusSchema.parse(await (await rig.get('/status')).json());
   const node = (name: string): Omit<NetworkAnswers['nodes'][number], 'state' | 'status'> => {
-    return { name, api: '/', address: { host: LOOPBACK, port: 1 }, group: null, miners: 0 };
+    return { name, api: '/', address: { host: LOOPBACK, port: 10_001 }, group: null, miners: 0 };
   };
   const answers: NetworkAnswers = {
     partitioned: false,
@@ -71,8 +71,11 @@ test('a cluster is a table with the view and the progress of every replica', asy
     ],
   };
   const text = networkText(answers, painter(false));
-  expect(text).toMatch(/node +state +group +address +replica +view +primary +phase +executed/);
-  expect(text).toMatch(/node-1 +running +- +127\.0\.0\.1:1 +0 +1 +changing view +1 /);
-  expect(text).toMatch(/node-3 +running +- +127\.0\.0\.1:1 +1 +1 +yes +normal +9 /);
+  expect(text).toMatch(/node +state +group +port +view +primary +executed/);
+  expect(text).toMatch(/node-1 +changing view +- +10001 +1 +node-2 +1 /);
+  expect(text).toMatch(/node-3 +running +- +10001 +1 +node-2 +9 /);
+  const narrow = networkText(answers, Object.assign(painter(false), { width: 80 }));
+  expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  for (const word of ['changing view', 'peers', 'node-2', '10001']) expect(narrow).toContain(word);
   expect(networkLine(answers)).toBe('node-1=1:1(changing-view) node-2=down node-3=1:9');
 });

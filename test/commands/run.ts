@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { ROOT, requireBuild } from '../support/built.ts';
 
 /** What a command line printed, and how it ended. */
 export interface Run {
@@ -24,6 +23,7 @@ export function runPeer(args: readonly string[], input = ''): Promise<Run> {
  * @param script its path from the project's folder; programs of the tests are in `dist/`
  */
 export async function runScript(script: string, args: readonly string[], input = ''): Promise<Run> {
+  requireBuild(script);
   // Options from the environment of whoever runs the tests must not reach it.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GOSSIP_')));
   const child = spawn(process.execPath, [join(ROOT, script), ...args], { env });

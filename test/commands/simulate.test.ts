@@ -224,6 +224,9 @@ describe('peer simulate', () => {
     expect((await program.ended).code).toBe(code);
     expect(program.lines.at(-1)).toMatch(/^peer: stopped by \S+; seed 3: .* simulated$/);
     expect(program.lines.at(-1)).toContain(name);
+    const text = program.lines.join('\n');
+    expect(text).toMatch(/seed 3: everything held so far\n {2}stopped before the end\n/);
+    expect(text).toMatch(/\nMessages\n/);
   });
 });
 
@@ -302,6 +305,18 @@ describe('a campaign with failures', () => {
     const text = program.lines.join('\n');
     expect(text).toContain('VIOLATED\n  stopped before the end\n');
     expect(text).toContain(`\n    node peer simulate ${HOPELESS.join(' ')} --seed 1\n`);
+    const command = `node peer simulate ${HOPELESS.join(' ')} --seeds `;
+    const seeds = (start: string): readonly number[] => {
+      const line = program.lines.find((one) => one.startsWith(start + command)) ?? '';
+      return (/(\d+)\.\.(\d+) --keep-going$/.exec(line) ?? []).slice(1).map(Number);
+    };
+    const [first, last = 0] = seeds('replay ');
+    const [next = 0, end] = seeds('go on with ');
+    expect({ first, end }).toEqual({ first: 1, end: 1_000_000 });
+    // Workers that were ahead may have left some out.
+    expect(last).toBeGreaterThan(0);
+    expect(next).toBeGreaterThan(1);
+    expect(next).toBeLessThanOrEqual(last + 1);
   });
 });
 

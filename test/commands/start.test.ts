@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { defaultName, peerCommand } from '../../peer/commands/start.ts';
+import { requireBuild } from '../support/built.ts';
 import { freePort } from '../support/processes.ts';
 import { isMineableName } from '../../shared/block.ts';
 
@@ -32,6 +33,7 @@ class Run {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
   constructor(args: string[], env: Record<string, string> = {}, program = 'peer') {
+    requireBuild();
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));
     this.child = spawn(process.execPath, [program, ...args], {
       cwd: ROOT,
@@ -268,7 +270,7 @@ describe('options', () => {
       difficulty: 6,
       data: join(folder, 'f'),
       miners: 'off',
-      blocks: 0,
+      height: 'none',
       tip: 'none',
     });
     expect(await run.stop()).toEqual({ code: 0, signal: null });
@@ -332,7 +334,7 @@ describe('options', () => {
     const run = peer(args);
     while (!run.stderr.includes('peer is up')) await once(run.child.stderr, 'data');
     expect(run.stderr).toMatch(
-      /^\d\d:\d\d:\d\d\.\d{3} info {2}peer is up address=127\.0\.0\.1:\d+ miners=off /,
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info {2}peer is up address=127\.0\.0\.1:\d+ miners=off /,
     );
     expect(await run.stop()).toEqual({ code: 0, signal: null });
     expect(run.stdout).toBe('');

@@ -6,6 +6,7 @@ import { networkText } from '../../peer/commands/network-text.ts';
 import { formatSeconds } from '../../peer/commands/status-format.ts';
 import { formatHashRate, peerText } from '../../peer/commands/status-text.ts';
 import { listen } from '../../peer/web/http.ts';
+import { peersSchema, statusSchema } from '../../peer/web/pow/schemas.ts';
 import type { NodesJson } from '../../peer/web/schemas.ts';
 import { addressKey } from '../../shared/address.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -88,7 +89,7 @@ test('everything that the page shows is printed, and what came from the network 
   for (const heading of ['Latest blocks', 'Peers', 'Miners', 'Who mined how many', 'Words that wait'])
     expect(stdout).toContain(`\n${heading}\n`);
   expect(stdout).toMatch(/hash rate +1\.00 kH\/s/);
-  expect(stdout).toMatch(new RegExp(`${addressKey(at(1)).replaceAll('.', '\\.')} +5 +behind`));
+  expect(stdout).toMatch(new RegExp(`${addressKey(at(1)).replaceAll('.', '\\.')} +4 +behind`));
   expect(stdout).toMatch(/Words that wait\n {2}waiting\n/);
   expect(stdout).not.toMatch(CONTROLS);
 });
@@ -104,7 +105,9 @@ test('as JSON it is what the API gives', async () => {
 test('with --watch a line is written whenever something has changed, also when the peer is gone', async () => {
   const { rig, url, close } = await served();
   const lines = watching(['--url', url]);
-  expect(await lines.next()).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d .*height=12 tip=${TIP} .*words=1$`));
+  expect(await lines.next()).toMatch(
+    new RegExp(`^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ .*height=12 tip=${TIP} .*words=1$`),
+  );
   rig.engine.request({ kind: 'submit-word', word: 'another' });
   expect(await lines.next()).toMatch(/words=2$/);
   const block = mineBlock(chain.at(-1) ?? null, { difficulty: DIFFICULTY });
@@ -143,7 +146,7 @@ test.each([
 });
 
 test('an address that is none is refused', async () => {
-  for (const url of ['8998', 'ftp://127.0.0.1/', ' '])
+  for (const url of ['8998', 'ftp://127.0.0.1/'])
     expect(await runPeer(['status', `--url=${url}`])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/It must be the address of a status page/) as string,
@@ -191,7 +194,7 @@ test('a network is a table of its nodes', () => {
     state: 'running' | 'down',
     group: number | null,
   ): NodesJson['nodes'][number] => {
-    return { name, api: '', address: { host: LOOPBACK, port: 1 }, state, group, miners: 1 };
+    return { name, api: '', address: { host: LOOPBACK, port: 10_001 }, state, group, miners: 1 };
   };
   const nodes = [
     { ...node('node-1', 'running', 0), status: null },
@@ -199,8 +202,54 @@ test('a network is a table of its nodes', () => {
   ];
   const text = networkText({ partitioned: true, nodes }, painter(false));
   expect(text).toMatch(/^1 of 2 nodes run; the network is partitioned\n/);
-  expect(text).toMatch(/\n {2}node-1 +running +1 +127\.0\.0\.1:1 /);
+  expect(text).toMatch(/\n {2}node-1 +running +1 +10001 /);
   expect(text).toMatch(/\n {2}node-2 +down +2 /);
+});
+
+test('heights are those of blocks, one peer is one, and what has just been heard was heard now', async () => {
+  const { rig } = await served();
+  const forks = {
+    reorganisations: [
+      { at: 'then', depth: 1, added: 2, forkPoint: 4, height: 7, hash: TIP, returnedWords: 0 },
+    ],
+    falseChains: [{ at: 'then', target: { height: 7, hash: TIP }, claimedBy: [], fault: 'It is false.' }],
+    claims: [
+      { height: 7, hash: TIP, peers: 1, ours: true },
+      { height: 6, hash: TIP, peers: 2, ours: false },
+    ],
+  };
+  const json = peersSchema.parse(await rig.json('/peers'));
+  const peers = {
+    ...json,
+    peers: json.peers.map((peer) => ({ ...peer, silenceMs: 3, claim: { height: 7, hash: TIP } })),
+  };
+  const answers = {
+    ...{ forks, peers, status: { ...statusSchema.parse(await rig.json('/status')), peers: 0 } },
+    ...{ blocks: await rig.json('/blocks'), miners: { miners: [] }, words: { words: [] } },
+    leaderboard: { leaders: [] },
+  };
+  const text = peerText(answers as unknown as Parameters<typeof peerText>[0], painter(false));
+  expect(text).toMatch(/: no other peer is there\n/);
+  expect(text).toContain(`  height 6, ${TIP.slice(0, 16)}…: 1 peer, ours\n`);
+  expect(text).toContain(`  height 5, ${TIP.slice(0, 16)}…: 2 peers\n`);
+  expect(text).toContain('reorganisation: 1 block gave way to 2; height 6 afterwards');
+  expect(text).toContain('a false chain up to height 6: It is false.');
+  expect(text).toMatch(/ 6 +\w+ +now /);
+});
+
+test.each([80, 70])('a network fits a terminal of %s columns', async (width) => {
+  const names = Array.from({ length: 12 }, (_, index) => `node-${index + 1}`);
+  const { rig } = await served();
+  const status = { ...statusSchema.parse(await rig.json('/status')), height: 1_000_000 };
+  const nodes = names.map((name, index) => ({
+    ...{ name, api: '', address: { host: LOOPBACK, port: 10_001 + 2 * index }, group: 1, miners: 1 },
+    ...{ state: 'running' as const, status },
+  }));
+  const text = networkText({ partitioned: true, nodes }, Object.assign(painter(false), { width }));
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
+  // What tells one node from the other is there.
+  for (const name of names) expect(text).toContain(`  ${name} `);
+  expect(text).toMatch(/ 999,999 /);
 });
 
 test('tables are cut where there is too much, and say how much was left out', async () => {

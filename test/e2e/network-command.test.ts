@@ -190,6 +190,7 @@ it(
     for (const line of [
       ...['# a comment', '', 'help', 'kill 2', 'kill 2', 'kill 7', 'kill', 'explode', 'start node-2'],
       ...['pause 3', 'resume 3', 'partition 1 2,3', 'heal', 'heal', 'partition 1 1', 'word good morning 2'],
+      ...['word hello node-9'],
       ...['word this is much too long', 'wait 0.01', 'wait soon', 'status', 'quit'],
     ])
       network.program.write(line);
@@ -201,6 +202,7 @@ it(
         ...['the network is partitioned', 'the network is healed', '"good morning" waits at node-2'],
         ...['3 of 3 nodes run', 'ending …'],
         ...['peer: node-2 is down already.', 'peer: There is no node "node-7".'],
+        ...['peer: There is no node "node-9".'],
         ...[
           'peer: which node? Name it by its number.',
           'peer: there is no command "explode"; "help" lists them',

@@ -1,13 +1,13 @@
 /** What the tests of the miner have in common. */
-import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 
 import { silentLog, type Log, type LogData } from '../../shared/log.ts';
 import { TestClient } from '../mining/helpers.ts';
+import { requireBuild } from '../support/built.ts';
 
 /** The compiled worker: Node 20 can't run TypeScript in a worker. */
 export const WORKER = new URL('../../dist/miner/search.js', import.meta.url);
-if (!existsSync(WORKER)) throw new Error('the miner is not compiled: run "npm run build" first');
+requireBuild();
 
 /** A peer that does what its test tells it: a TCP server that keeps what miners send. */
 export class ScriptedPeer {

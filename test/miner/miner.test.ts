@@ -165,6 +165,25 @@ describe('work', () => {
     expect(miner.stats().state).toBe('connecting');
   });
 
+  it('says once that the peer has no work, and when it has', () => {
+    const said = (): string[] => lines.filter((line) => line.includes('work'));
+    client.emit('connected');
+    vi.advanceTimersByTime(2_999);
+    expect(said()).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    expect(said()).toEqual(['info the peer has no work so far; mining begins when it has {}']);
+    client.emit('job', job(FULL), true);
+    expect(said().at(-1)).toBe('info the peer has work {}');
+    // A pause that nobody notices is none; a peer that is away is not said to have no work.
+    client.emit('wait');
+    vi.advanceTimersByTime(1_000);
+    client.emit('job', job(FULL), true);
+    client.emit('wait');
+    client.emit('lost', 'the peer closed the connection', true, 500);
+    vi.advanceTimersByTime(60_000);
+    expect(said()).toHaveLength(2);
+  });
+
   it('goes on undisturbed while a seed’s peer repeats its job, and is replaced when that changes', () => {
     client.emit('job', job({ messages: ['a'] }), false);
     client.emit('job', job({ messages: ['a'] }), false);
@@ -192,7 +211,7 @@ describe('a block that was found', () => {
       },
     ]);
     expect(pool.work).toBeNull();
-    expect(miner.stats()).toMatchObject({ state: 'waiting', found: 1 });
+    expect(miner.stats()).toMatchObject({ state: 'waiting', found: 1, unanswered: 1 });
   });
 
   it('is handed in once, though two workers find one', () => {
@@ -224,7 +243,7 @@ describe('a block that was found', () => {
     expect(pool.work).toBeNull();
     client.emit('job', job({ ...FULL, height: 4 }), true);
     expect(pool.work?.job.height).toBe(4);
-    expect(miner.stats()).toMatchObject({ accepted: 1, stale: 0, rejected: 0 });
+    expect(miner.stats()).toMatchObject({ accepted: 1, stale: 0, rejected: 0, unanswered: 0 });
   });
 
   it.each(['stale', 'rejected'] as const)('that was %s does not end the job, after a pause', (status) => {
@@ -337,8 +356,8 @@ describe('the rest', () => {
     client.emit('result', { status: 'accepted', job: 'EVIL', reason: undefined });
     client.emit('garbled', 'not-json');
     client.emit('lost', 'the peer closed the connection', true, 500);
-    client.emit('lost', 'the system said ECONNREFUSED', false, 1000);
-    client.emit('lost', 'the system said ECONNREFUSED', false, 2000);
+    client.emit('lost', 'nothing listens at that address (ECONNREFUSED)', false, 1000);
+    client.emit('lost', 'nothing listens at that address (ECONNREFUSED)', false, 2000);
     pool.emit('trouble', 'a worker crashed');
     const shown = lines.filter((line) => !line.startsWith('debug'));
     expect(shown.join('\n')).not.toContain('EVIL');

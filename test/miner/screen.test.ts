@@ -21,6 +21,7 @@ const STATS: MinerStats = {
   accepted: 2,
   stale: 1,
   rejected: 0,
+  unanswered: 0,
   tried: 1,
   workers: [],
   paused: false,
@@ -90,9 +91,13 @@ describe('the live lines', () => {
 
   it('say why nothing is mined', () => {
     expect(statusLines({ ...STATS, state: 'connecting', difficulty: undefined }, 1)[0]).toBe('no peer');
-    expect(statusLines({ ...STATS, state: 'waiting', bestHash: '' }, 1)).toEqual([
-      'nothing to mine',
+    expect(statusLines({ ...STATS, state: 'waiting', difficulty: undefined, bestHash: '' }, 1)).toEqual([
+      'the peer has no work so far',
       'found 3 · accepted 2 · stale 1 · up 1.0s',
+    ]);
+    expect(statusLines({ ...STATS, state: 'waiting', unanswered: 1 }, 1)).toEqual([
+      'waiting for what the peer makes of the block',
+      'found 3 · accepted 2 · stale 1 · unanswered 1 · best 7 zeros · up 1.0s',
     ]);
     expect(statusLines({ ...STATS, state: 'paused' }, 1)[0]).toBe('paused');
     expect(statusLines({ ...STATS, rate: 0 }, 1)[0]).toBe('measuring');

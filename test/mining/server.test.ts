@@ -573,6 +573,38 @@ describe('a miner that misbehaves is cut off, and the others go on', () => {
     expect(client.closed).toBe(false);
   });
 
+  it('and those of the seed, which never introduce themselves, come and go with a line as well', async () => {
+    const lines: string[] = [];
+    const log = { ...silentLog, info: (message: string): void => void lines.push(message) };
+    const { server, join } = await start({ hello: 1 }, { log });
+    const seed = await join();
+    await until('it is noticed', () => lines.length === 1);
+    const modern = await join();
+    server.setTemplate(workAt(1));
+    await greet(server, modern);
+    modern.socket.destroy();
+    await until('the other has come and gone', () => lines.length === 3);
+    seed.socket.destroy();
+    await until('it is gone', () => lines.length === 4);
+    const [joined, left] = ['mining: miner joined', 'mining: miner left'];
+    expect(lines).toEqual([joined, joined, left, left]);
+  });
+
+  it('and one that hands in a block at once is a miner, and who only knocks is none', async () => {
+    const lines: string[] = [];
+    const log = { ...silentLog, info: (message: string): void => void lines.push(message) };
+    const { server, join } = await start({ hello: 3_600_000 }, { log });
+    server.setTemplate(workAt(1));
+    const knocks = await join();
+    await knocks.next();
+    knocks.socket.destroy();
+    await until('it is gone', () => server.miners().length === 0);
+    const seed = await join();
+    seed.send(mine(await seed.next(), SECONDS));
+    await until('it is noticed', () => lines.length > 0);
+    expect(lines).toEqual(['mining: miner joined']);
+  });
+
   it('and the log at info shows neither their text nor endless lines', async () => {
     const lines: string[] = [];
     const info = (message: string, data?: object): void => {

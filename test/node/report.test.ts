@@ -110,7 +110,7 @@ describe('lines for people', () => {
   test('a reorganisation has its depth', () => {
     expect(
       said({ kind: 'chain-adopted', height: 9, hash: HASH, added: 5, depth: 2, returnedWords: 1 }),
-    ).toEqual([`warn: reorganisation {"depth":2,"added":5,"blocks":9,"hash":"${HASH}","returnedWords":1}`]);
+    ).toEqual([`warn: reorganisation {"depth":2,"added":5,"height":8,"hash":"${HASH}","returnedWords":1}`]);
   });
 
   test('only the first peer and the loss of the last are worth a line', () => {
@@ -122,8 +122,51 @@ describe('lines for people', () => {
   test('that nothing changes is said once, and again after something changed', () => {
     const alone: PowNotice = { kind: 'consensus-finished', outcome: 'alone', answers: 0, height: 0 };
     const waiting: PowNotice = { kind: 'waiting' };
+    const mined: PowNotice = { kind: 'block', block, source: 'mined' };
+    const current: PowNotice = { kind: 'consensus-finished', outcome: 'current', answers: 1, height: 8 };
     expect(said(alone, waiting, alone, waiting)).toHaveLength(2);
-    expect(said(alone, waiting, { kind: 'block', block, source: 'mined' }, alone)).toHaveLength(4);
+    expect(said(current, current, mined, current)).toHaveLength(3);
+    // That nobody is there has nothing to do with our own blocks.
+    expect(said(alone, mined, alone)).toHaveLength(2);
+  });
+
+  const finished = (outcome: 'alone' | 'current', answers: number, height: number): PowNotice => {
+    return { kind: 'consensus-finished', outcome, answers, height };
+  };
+  const joined: PowNotice = { kind: 'peer-joined', peer: evilPeer, name: '', peers: 1 };
+  const dropped: PowNotice = { kind: 'peer-dropped', peer: evilPeer, peers: 0 };
+
+  test('who has met a peer is not alone, whether or not it has answered', () => {
+    expect(said(joined, finished('alone', 0, 0))).toEqual([
+      'info: joined: the first peer is there {}',
+      'info: no peer has answered yet which chain it has; asking again {"peers":1}',
+    ]);
+    expect(said(finished('alone', 0, 0), joined, dropped, finished('alone', 0, 0))).toEqual([
+      'info: no other peer so far; looking again {}',
+      'info: joined: the first peer is there {}',
+      'info: no peer is left; the hosts given with --join are still greeted {}',
+    ]);
+  });
+
+  test('nobody is in step with a network that has no block', () => {
+    expect(said(finished('current', 2, 0))).toEqual(['info: no peer has a chain so far {"answers":2}']);
+    expect(said(finished('current', 2, 7))).toEqual([
+      'info: in step with the network {"height":6,"answers":2}',
+    ]);
+  });
+
+  test('chains are named by the height of their last block', () => {
+    expect(
+      said(
+        { kind: 'sync-started', target, forkPoint: 3, peers: 2 },
+        { kind: 'chain-adopted', height: 9, hash: HASH, added: 5, depth: 0, returnedWords: 0 },
+        { kind: 'chain-unavailable', target },
+      ),
+    ).toEqual([
+      `info: sync started {"from":4,"to":8,"hash":"${HASH}","peers":2}`,
+      `info: sync finished {"added":5,"height":8,"hash":"${HASH}"}`,
+      `warn: nobody serves a claimed chain {"height":8,"hash":"${HASH}"}`,
+    ]);
   });
 });
 

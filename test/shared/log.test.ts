@@ -87,10 +87,10 @@ describe('json', () => {
 describe('text', () => {
   const shown = (data: LogData): string => {
     createLog({ level: 'info', format: 'text', colour: false }).info('message', data);
-    return output.replace(/^\d\d:\d\d:\d\d\.\d{3} /, '');
+    return output.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /, '');
   };
 
-  test('time, level, message, data', () => {
+  test('date and time, level, message, data', () => {
     expect(shown({ height: 7, hash: 'ab', none: undefined, nothing: null, yes: true, big: 2n ** 64n })).toBe(
       'info  message height=7 hash=ab nothing=null yes=true big=18446744073709551616\n',
     );

@@ -7,10 +7,12 @@ import { text } from 'node:stream/consumers';
 import { pathToFileURL, fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requireBuild } from '../support/built.ts';
 
 const OPTIONS = new URL('../../dist/shared/options.js', import.meta.url).href;
 const ERRORS = new URL('../../dist/shared/errors.js', import.meta.url).href;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+requireBuild();
 
 /** A program with a flag, an option and a subcommand; `ACTION` says what it does. */
 const PROGRAM = `

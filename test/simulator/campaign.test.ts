@@ -10,9 +10,11 @@ import { readPlan, type Wording } from '../../peer/simulator/plan.ts';
 import { NOTHING_THROWS } from '../../peer/simulator/report.ts';
 import { eventually } from '../support/asker.ts';
 import { plantedEngine, VIOLATION } from './planted.ts';
+import { requireBuild } from '../support/built.ts';
 
 /** The compiled worker: Node 20 can't run TypeScript in a worker. */
 const WORKER = new URL('../../dist/test/simulator/planted-worker.js', import.meta.url);
+requireBuild('dist/test/simulator/planted-worker.js');
 if (!existsSync(WORKER)) throw new Error('the tests are not compiled: run "npm run build" first');
 
 /** A campaign over the planted engine: 200 seeds and two workers, unless said otherwise. */
@@ -106,6 +108,7 @@ describe('a campaign', () => {
     endless.stop();
     const result = await end;
     expect(result.failures.map(({ seed }) => seed)).toEqual([50, 100]);
+    expect(result).toMatchObject({ counted: result.seeds, next: result.seeds + 1 });
     // Of one that ends with it, the end tells.
     expect(await run({ 'fails-at': '50' }, options)).toMatchObject({ failed: 1 });
     expect(told).toHaveLength(2);
@@ -121,7 +124,9 @@ describe('a campaign', () => {
     const end = endless.run();
     await eventually('both workers run', () => Promise.resolve(endless.progress().events > 0));
     endless.stop();
-    expect(await end).toMatchObject({ complete: false, seeds: 0, digest: null });
+    const result = await end;
+    expect(result).toMatchObject({ complete: false, seeds: 0, digest: null, counted: null, next: 1 });
+    expect(result.unfinishedEvents).toBeGreaterThan(0);
   });
 
   it('that is stopped before it begins starts nobody', async () => {

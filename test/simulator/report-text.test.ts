@@ -135,6 +135,12 @@ describe('the report of a run', () => {
     expect(runText(report, SURROUNDINGS)).toContain(`✓ ${long.checker}: held\n`);
   });
 
+  it('of one that was stopped says so, and promises nothing', () => {
+    const text = runText(plantedReport(), { ...SURROUNDINGS, complete: false });
+    expect(text).toMatch(/: everything held so far\n {2}stopped before the end\n/);
+    expect(textOf()).not.toContain('stopped');
+  });
+
   it('has colours only where they are wanted', () => {
     const plain = textOf();
     const coloured = runText(plantedReport(), { ...SURROUNDINGS, colour: true });
@@ -168,10 +174,16 @@ describe('the report of a campaign', () => {
     deaths: [],
     sums,
     peaks: { summit: 9 },
+    counted: 20,
+    next: null,
+    unfinishedEvents: 0,
     digest: 'abc',
   };
-  const write = (given: Partial<CampaignResult>, keepGoing = true): string =>
-    campaignText({ ...result, ...given }, { ...SURROUNDINGS, keepGoing, replay: (seed) => `REPLAY ${seed}` });
+  const write = (given: Partial<CampaignResult>, keepGoing = true, rest: string | null = null): string =>
+    campaignText(
+      { ...result, ...given },
+      { ...SURROUNDINGS, keepGoing, rest, replay: (seed) => `REPLAY ${seed}` },
+    );
 
   it('adds up, and tells its digest and its command', () => {
     const text = write({});
@@ -214,15 +226,24 @@ describe('the report of a campaign', () => {
   });
 
   it('that was stopped before any seed was done does not say that everything held', () => {
-    const text = write({ complete: false, digest: null, seeds: 0 });
+    const text = write({ complete: false, digest: null, seeds: 0, unfinishedEvents: 1_234 }, true, 'REST');
     expect(text).toContain('plants, 0 seeds: nothing was checked\n');
     expect(text).not.toContain('everything held');
+    // Nor that nothing went wrong, or what has not been run can be run again.
+    for (const zero of ['Over all seeds', 'crashes', 'simulated in', 'replay'])
+      expect(text).not.toContain(zero);
+    expect(text).toMatch(
+      /\n {2}1,234 events of seeds that were not done are not counted\n\ngo on with REST\n$/,
+    );
   });
 
   it('that was stopped has no digest', () => {
     const text = write({ complete: false, digest: null });
     expect(text).toContain('stopped before the end');
     expect(text).not.toContain('digest');
+    expect(write({ complete: false, digest: null }, true, 'REST')).toMatch(
+      /\nreplay COMMAND\ngo on with REST\n$/,
+    );
   });
 });
 

@@ -12,8 +12,10 @@ import { lmdbFault, readLmdbMeta } from '../../peer/storage/lmdb-check.ts';
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
 import { DAMAGES, PAGE_SIZE } from '../support/damage.ts';
 import { seededRandom } from '../support/random.ts';
+import { requireBuild } from '../support/built.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/test/storage/damaged.js', import.meta.url));
+requireBuild('dist/test/storage/damaged.js');
 /** Copies that are damaged and tried out, each in one of the ways. */
 const COPIES = 100;
 

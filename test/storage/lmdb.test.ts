@@ -24,8 +24,10 @@ import type { Store } from '../../peer/storage/store.ts';
 import { UserError } from '../../shared/errors.ts';
 import { seededRandom } from '../support/random.ts';
 import { batch, readBatch } from './batches.ts';
+import { requireBuild } from '../support/built.ts';
 
 const WRITER = fileURLToPath(new URL('../../dist/test/storage/writer.js', import.meta.url));
+requireBuild('dist/test/storage/writer.js');
 
 let parent: string;
 let folder: string;

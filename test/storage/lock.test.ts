@@ -20,8 +20,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { lockFolder } from '../../peer/storage/lock.ts';
 import { UserError } from '../../shared/errors.ts';
+import { requireBuild } from '../support/built.ts';
 
 const HOLDER = fileURLToPath(new URL('../../dist/test/storage/holder.js', import.meta.url));
+requireBuild('dist/test/storage/holder.js');
 const FILE = 'peer.lock';
 
 type Program = ChildProcessByStdio<Writable, Readable, null>;

@@ -7,7 +7,7 @@ import type { Socket } from 'node:dgram';
 import { join } from 'node:path';
 
 import { blockFields } from '../../shared/block.ts';
-import { ROOT } from './processes.ts';
+import { ROOT, requireBuild } from './built.ts';
 import { seededRandom } from './random.ts';
 import { LOOPBACK, openSocket } from './wire.ts';
 
@@ -189,6 +189,7 @@ export interface Flood {
 
 /** Starts a flood; the promise settles when the first datagrams are on their way. */
 export async function startFlood(plan: FloodPlan): Promise<Flood> {
+  requireBuild('dist/test/support/flood.js');
   const child = fork(PROGRAM, [JSON.stringify(plan)], { stdio: 'inherit' });
   let begun: () => void = () => undefined;
   const beginning = new Promise<void>((resolve) => (begun = resolve));

@@ -1,14 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect, it, onTestFinished } from 'vitest';
 
-import { Program, ROOT } from './processes.ts';
+import { requireBuild } from './built.ts';
+import { Program } from './processes.ts';
 
 /** The compiled module: Node 20 runs no TypeScript. */
 const MODULE = 'dist/test/support/processes.js';
-if (!existsSync(join(ROOT, MODULE))) throw new Error('the tests are not compiled: run "npm run build" first');
+requireBuild(MODULE);
 
 it('a process that ends before it has closed its lab leaves no folder', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gossip-leave-'));

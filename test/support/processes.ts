@@ -5,17 +5,14 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { addressKey, type Address } from '../../shared/address.ts';
 import { blockToJson, type Block } from '../../shared/block.ts';
 import { Asker, eventually } from './asker.ts';
+import { ROOT, requireBuild } from './built.ts';
 import { FIRST_PORT, LOOPBACK, PORT_SPAN, type Claim } from './wire.ts';
 
-/** Where `peer/` and `miner/` are: above `test/` when run from the sources, above `dist/test/` when compiled. */
-export const ROOT = fileURLToPath(
-  new URL(import.meta.url.includes('/dist/test/') ? '../../..' : '../..', import.meta.url),
-);
+export { ROOT };
 
 /** Log lines kept of each process, the newest: enough to explain a failure. */
 const KEPT_LINES = 2000;
@@ -75,6 +72,7 @@ export class Program {
   readonly #listeners = new Set<() => void>();
 
   constructor(args: readonly string[], { input = 'ignore', env: more = {}, limits }: Surroundings = {}) {
+    requireBuild(...args);
     this.#title = args.join(' ');
     // Options from the environment of whoever runs the tests must not reach the programs.
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));

@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 
 import { until } from '../mining/helpers.ts';
-import { ROOT } from './processes.ts';
+import { ROOT, requireBuild } from './built.ts';
 
 const version = spawnSync('script', ['--version']);
 /** What the names of tests that need a terminal end in: they are skipped where there is none. */
@@ -31,6 +31,7 @@ export class Terminal {
     command: string,
     { prepare = 'echo "pid=$$"; exec', env: more = {} }: TerminalSurroundings = {},
   ) {
+    requireBuild();
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_')));
     this.#script = spawn(
       'script',

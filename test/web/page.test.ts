@@ -314,7 +314,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await page.locator(`${CUBE}[href="#/block/6"]`, { hasText: 'test' }).waitFor();
       await reads(page, '#leaders', /test.*7.*fork.*5/);
       await reads(page, '#peers', /other.*11.*same chain/);
-      await reads(page, '#claims', /our chain.*12 blocks.*we and 1 peer/);
+      await reads(page, '#claims', /our chain.*height 11.*we and 1 peer/);
       expect(unexpected(opened)).toEqual([]);
     },
     LIMIT,

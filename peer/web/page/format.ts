@@ -19,6 +19,7 @@ const SPANS = [
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (!(seconds >= 0)) return '–';
+  if (seconds === 0) return '0 s';
   if (seconds < 0.0995) return `${Math.max(1, Math.round(milliseconds))} ms`;
   let [unit, size]: (typeof SPANS)[number] = SPANS[0];
   for (const [name, length] of SPANS)
@@ -26,6 +27,11 @@ export function duration(milliseconds: number): string {
   const value = seconds / size;
   if (value >= 1e6) return 'more than a million years';
   return `${value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : whole(Math.round(value))} ${unit}`;
+}
+
+/** How long after another a moment was, of which only the seconds are known: "in the same second as", "3 s after". */
+export function later(seconds: number): string {
+  return seconds === 0 ? 'in the same second as' : `${duration(seconds * 1000)} after`;
 }
 
 /** A short time with a digit after the point where that says something: "0.8 ms", "12 ms", "1.4 s". */

@@ -1,6 +1,6 @@
 /** One block with everything in it: its fields, what was hashed of it, and a check of that in the browser. */
 import { fill, foreign, make, setText, type Child } from '../dom.ts';
-import { ago, duration, moment, whole } from '../format.ts';
+import { ago, later, moment, whole } from '../format.ts';
 import { hashElement } from './hashes.ts';
 import {
   preimageParts,
@@ -143,10 +143,10 @@ export function drawBlock(host: Element, shown: ShownBlock, again: () => Promise
   };
   grown(shown.blocks);
   const seconds = Number(timestamp);
-  const after = previous === null ? NaN : (seconds - Number(previous.timestamp)) * 1000;
+  const after = previous === null ? NaN : seconds - Number(previous.timestamp);
   const time = [
     ago(Date.now() - seconds * 1000),
-    ...(after >= 0 ? [`${duration(after)} after the block before it`] : []),
+    ...(after >= 0 ? [`${later(after)} the block before it`] : []),
     `${timestamp} s since 1970`,
   ];
   fill(

@@ -29,7 +29,10 @@ function recentInterval(blocks: readonly BlockSummaryJson[]): { each: number; of
 export function drawFigures(status: StatusJson, blocks: readonly BlockSummaryJson[]): void {
   const { height, tip, difficulty, expectedHashes, hashesPerSecond, expectedBlockSeconds, miners } = status;
   setText(byId('height'), height === 0 ? 'none' : whole(height - 1));
-  setText(byId('height-note'), PHASES[status.phase]);
+  setText(
+    byId('height-note'),
+    status.phase === 'following' && status.peers === 0 ? 'no other peer is there' : PHASES[status.phase],
+  );
   const tipNote = byId('tip');
   if (tipNote.dataset['hash'] !== (tip ?? '')) {
     tipNote.dataset['hash'] = tip ?? '';

@@ -53,7 +53,10 @@ export class Forks {
       at: Date.parse(at),
       state: 'warn',
       kind: 'unavailable',
-      text: [`Nobody serves a claimed chain of ${blocks(target.height)}: `, hashElement(target.hash, 16)],
+      text: [
+        `Nobody serves a claimed chain up to height ${whole(target.height - 1)}: `,
+        hashElement(target.hash, 16),
+      ],
     });
   }
 
@@ -85,7 +88,7 @@ export class Forks {
         state: 'bad' as const,
         kind: 'false chain',
         text: [
-          `${peers(claimedBy.length)} claimed ${blocks(target.height)} falsely. ${fault} `,
+          `${peers(claimedBy.length)} falsely claimed a chain up to height ${whole(target.height - 1)}. ${fault} `,
           hashElement(target.hash, 16),
         ],
       })),
@@ -110,7 +113,7 @@ export class Forks {
               { class: 'badge', 'data-state': ours ? 'good' : 'warn' },
               ours ? 'our chain' : 'another',
             ),
-            make('span', {}, `${blocks(height)} `, hashElement(hash, 16)),
+            make('span', {}, `height ${whole(height - 1)} `, hashElement(hash, 16)),
             make(
               'span',
               { class: 'muted small' },

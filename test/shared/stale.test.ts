@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { staleSource } from '../../shared/stale.ts';
+import { ROOT, requireBuild } from '../support/built.ts';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'gossip-stale-'));
+  put('peer/main.ts', 10);
+  put('peer/deep/part.ts', 10);
+  put('shared/types.d.ts', 99);
+  put('dist/peer/main.js', 20);
+  put('dist/peer/deep/part.js', 20);
+});
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+/** Writes a file that was changed last so many seconds after 1970. */
+function put(path: string, time: number, content = ''): void {
+  mkdirSync(join(root, dirname(path)), { recursive: true });
+  writeFileSync(join(root, path), content);
+  utimesSync(join(root, path), time, time);
+}
+
+describe('a source is stale', () => {
+  test('if it was changed since it was compiled, or never was', () => {
+    expect(staleSource(root, ['peer', 'shared'])).toBeUndefined();
+    put('peer/deep/part.ts', 21);
+    expect(staleSource(root, ['shared'])).toBeUndefined();
+    expect(staleSource(root, ['shared', 'peer'])).toBe(join('peer', 'deep', 'part.ts'));
+    put('dist/peer/deep/part.js', 21);
+    expect(staleSource(root, ['peer'])).toBeUndefined();
+    put('peer/fresh.ts', 1);
+    expect(staleSource(root, ['peer'])).toBe(join('peer', 'fresh.ts'));
+  });
+});
+
+describe('a program that runs from an old dist/', () => {
+  const run = (...args: readonly string[]): string => {
+    const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'peer/index.js'), ...args], {
+      encoding: 'utf8',
+    });
+    return stdout + stderr;
+  };
+
+  test('says so in a checkout, unless another one has started it', () => {
+    requireBuild();
+    for (const file of ['peer/index.js', 'shared/launch.js', 'dist/shared/stale.js'])
+      cpSync(join(ROOT, file), join(root, file));
+    put('package.json', 1, '{"type":"module"}');
+    put('node_modules/commander/index.js', 1);
+    put('dist/peer/main.js', 20, 'console.log("it runs");\n');
+    put('peer/main.ts', 30);
+    // Nobody changes the sources of an installed package.
+    expect(run()).toBe('it runs\n');
+    mkdirSync(join(root, '.git'));
+    expect(run()).toBe(
+      `it runs\npeer: dist/ is older than ${join('peer', 'main.ts')}; "npm run build" brings it up to date\n`,
+    );
+    expect(run('--supervised')).toBe('it runs\n');
+    put('peer/main.ts', 20);
+    expect(run()).toBe('it runs\n');
+    // As a dist/ is from before this was looked at.
+    rmSync(join(root, 'dist/shared/stale.js'));
+    expect(run()).toMatch(/^it runs\npeer: dist\/ is older than shared\/stale\.ts; /);
+  });
+});
