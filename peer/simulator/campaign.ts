@@ -136,7 +136,10 @@ export class Campaign {
     await Promise.all(Array.from({ length: this.#options.workers }, () => this.#work()));
     // Only a campaign that was stopped has gaps.
     const left = [...this.#waiting.values()].sort((one, other) => one.seed - other.seed);
-    for (const outcome of left) this.#add(outcome);
+    for (const outcome of left) {
+      if (outcome.seed === this.#counted) this.#counted++;
+      this.#add(outcome);
+    }
     const next = this.#counted <= this.#options.seeds.to ? this.#counted : null;
     return {
       complete: !this.#stopped,
