@@ -9,6 +9,7 @@ import { escapeControls } from '../../shared/escape.ts';
 import { Random } from '../engines/random.ts';
 import type { Ground, Port } from './ground.ts';
 import {
+  ABSENT_AFTER,
   ATTEMPTS,
   CALLS,
   DEAD_AFTER,
@@ -130,17 +131,25 @@ export class Lab implements Place {
   chain: readonly Block[] = [];
   /** Whether a peer that joins through us had our chain without being called to a consensus; undefined if it does not. */
   joined: { readonly gossiped: boolean; readonly synced: boolean } | undefined;
+  /** Whether ours gossip only when a rule has them do so. */
+  hushed = false;
   /** When the silent one was last heard of. */
   silentSince = 0;
   /** What was heard since the rule began. */
   heard: Heard[] = [];
-  readonly #sent: string[] = [];
+  #sent: { readonly group: string; readonly line: string }[] = [];
+  /** Whether this rule had one of ours gossip: only then replies to that are of interest. */
+  #gossiped = false;
   readonly #actors: Actor[] = [];
   readonly #cast: Actor[] = [];
   #silent: Actor | undefined;
+  /** Asks whether the peer is still there: nobody waits for a late answer at its socket. */
+  #pulse: Actor | undefined;
   #offered: Block | undefined;
   readonly #strangers: Actor[] = [];
   readonly #waiting: Waiting;
+  /** Ids of GOSSIPs that no rule is about. */
+  readonly #background = new Set<unknown>();
   readonly #timers = new Set<() => void>();
   /** The shortest time that an answer took. */
   #roundTrip = MAX_QUIET / QUIET_ROUND_TRIPS;
@@ -168,13 +177,10 @@ export class Lab implements Place {
     try {
       for (const name of CAST)
         lab.#cast.push(await lab.#open(name, lab.#cast.length === 0 ? options.port : 0));
-      lab.#silent = await lab.#open('Sid', 0);
-      lab.#silent.passive = true;
-      for (let number = 1; number <= STRANGERS; number++) {
-        const stranger = await lab.#open('a stranger', 0);
-        stranger.passive = true;
-        lab.#strangers.push(stranger);
-      }
+      lab.#silent = await lab.#passive('Sid');
+      for (let number = 1; number <= STRANGERS; number++)
+        lab.#strangers.push(await lab.#passive('a stranger'));
+      lab.#pulse = await lab.#passive('a stranger');
     } catch (error) {
       lab.close();
       throw error;
@@ -213,11 +219,27 @@ export class Lab implements Place {
 
   begin(): void {
     this.heard = [];
-    this.#sent.length = 0;
+    this.#sent = [];
+    this.#gossiped = false;
   }
 
   evidence(): { readonly sent: readonly string[]; readonly received: readonly string[] } {
-    return { sent: shorten(this.#sent), received: shorten(this.heard.map(described)) };
+    const told = this.heard.filter(
+      ({ actor, message }) =>
+        actor !== this.#pulse &&
+        !this.#background.has(message?.['id']) &&
+        (this.#gossiped || message?.['type'] !== 'GOSSIP_REPLY'),
+    );
+    return {
+      sent: shorten(
+        this.#sent.map(({ line }) => line),
+        this.#sent.map(({ group }) => group),
+      ),
+      received: shorten(
+        told.map(described),
+        told.map(({ actor, message }) => `${actor.name} ${String(message?.['type'])}`),
+      ),
+    };
   }
 
   /** Sends to the peer, as one of ours. */
@@ -230,6 +252,7 @@ export class Lab implements Place {
   /** Tells the peer that one of ours is there. */
   gossip(actor: Actor, from = actor): Introduction {
     const message = this.#gossipOf(actor);
+    this.#gossiped = true;
     this.send(from, message);
     return message;
   }
@@ -305,13 +328,14 @@ export class Lab implements Place {
   }
 
   /** Whether the peer says anything at all. */
-  async alive(): Promise<boolean> {
+  async alive(patiences = DEAD_AFTER): Promise<boolean> {
+    const pulse = this.#pulse ?? this.stranger();
     this.begin();
-    for (let attempt = 0; attempt < DEAD_AFTER; attempt++) {
-      const stranger = this.stranger();
-      this.send(stranger, { type: 'STATS' });
-      this.send(stranger, { type: 'GET_BLOCK', height: 0 });
-      this.gossip(turn(this.cast, attempt));
+    for (let attempt = 0; attempt < patiences; attempt++) {
+      this.send(pulse, { type: 'STATS' });
+      this.send(pulse, { type: 'GET_BLOCK', height: 0 });
+      // Some answer only this until they have a chain.
+      if (attempt > 0) this.gossip(turn(this.cast, attempt));
       if ((await this.hear(() => true)) !== undefined) return true;
     }
     return false;
@@ -364,8 +388,7 @@ export class Lab implements Place {
     let called = -Infinity;
     for (;;) {
       const now = this.ground.now();
-      const asked = this.heard.findLast(({ message }) => message?.['type'] === 'GET_BLOCK')?.at ?? began;
-      if (now - Math.max(began, asked) > SYNC_SILENCE * this.patience) return false;
+      if (now - Math.max(began, this.#progressSince(began)) > SYNC_SILENCE * this.patience) return false;
       if (now - began > SYNC_LIMIT * this.patience) return false;
       if (now - called >= this.patience / CALLS) {
         called = now;
@@ -374,6 +397,19 @@ export class Lab implements Place {
       if (await done()) return true;
       await this.pause(this.patience / LOOKS);
     }
+  }
+
+  /** When the peer last asked one of ours for a block that it had not asked it for before. */
+  #progressSince(began: number): number {
+    let last = began;
+    const asked = new Set<string>();
+    for (const { at, actor, message } of this.heard) {
+      if (message?.['type'] !== 'GET_BLOCK') continue;
+      const what = `${actor.name} ${String(message['height'])}`;
+      if (!asked.has(what)) last = at;
+      asked.add(what);
+    }
+    return last;
   }
 
   /** Looks at the peer's STATS until they suit, or the patience is over. */
@@ -407,6 +443,12 @@ export class Lab implements Place {
    * @throws Unjudged if it does not get there
    */
   async level(): Promise<void> {
+    await this.#bring();
+    // How it got there is of no interest.
+    this.begin();
+  }
+
+  async #bring(): Promise<void> {
     const at = (claim: Claim): boolean => {
       if (
         claim.hash !== null &&
@@ -464,7 +506,7 @@ export class Lab implements Place {
       const synced = await this.tip((claim) => this.isTip(claim), SYNC_SILENCE * this.patience);
       this.joined = { gossiped: gossiped !== undefined, synced };
       if (synced) return true;
-    } else if (!(await this.alive())) {
+    } else if (!(await this.alive(ABSENT_AFTER))) {
       return false;
     }
     const claim = await this.stats();
@@ -503,6 +545,12 @@ export class Lab implements Place {
     return actor;
   }
 
+  async #passive(name: string): Promise<Actor> {
+    const actor = await this.#open(name, 0);
+    actor.passive = true;
+    return actor;
+  }
+
   /** What an actor says of itself. */
   #gossipOf(actor: Actor): Introduction {
     return {
@@ -513,7 +561,11 @@ export class Lab implements Place {
 
   /** So that it stays tracked: twice an interval. */
   #keepGossiping(actor: Actor): void {
-    this.#transmit(actor, JSON.stringify(this.#gossipOf(actor)), this.target);
+    if (!this.hushed) {
+      const message = this.#gossipOf(actor);
+      this.#background.add(message.id);
+      this.#transmit(actor, JSON.stringify(message), this.target);
+    }
     this.#later(this.options.gossipInterval / 2, () => {
       this.#keepGossiping(actor);
     });
@@ -530,7 +582,11 @@ export class Lab implements Place {
   #note(actor: Actor, what: string | Uint8Array): void {
     if (this.#sent.length >= MAX_TRAFFIC) return;
     const text = typeof what === 'string' ? what : `bytes ${Buffer.from(what).toString('hex')}`;
-    this.#sent.push(`${actor.name}: ${text === '' ? '(an empty datagram)' : text}`);
+    const [, type = text] = /"type":"(\w+)"/.exec(text) ?? [];
+    this.#sent.push({
+      group: `${actor.name} ${type}`,
+      line: `${actor.name}: ${text === '' ? '(an empty datagram)' : text}`,
+    });
   }
 
   #lost(actor: Actor): boolean {
@@ -624,16 +680,24 @@ function described({ actor, from, text, bytes }: Heard): string {
   return `to ${actor.name}, from ${addressKey(from)}: ${shown}`;
 }
 
-/** What people are shown of many lines: the first and the last, the same ones once. */
-export function shorten(lines: readonly string[]): string[] {
-  const times = new Map<string, number>();
-  for (const line of lines) {
-    const cut = line.length > MAX_SHOWN_LENGTH ? `${line.slice(0, MAX_SHOWN_LENGTH)}…` : line;
-    const safe = escapeControls(cut);
-    times.set(safe, (times.get(safe) ?? 0) + 1);
+/**
+ * What people are shown of many lines: of each group the last.
+ *
+ * @param groups which group each line belongs to
+ */
+export function shorten(lines: readonly string[], groups: readonly string[]): string[] {
+  const shown = new Map<string, { readonly line: string; readonly times: number }>();
+  for (const [index, line] of lines.entries()) {
+    const group = groups[index] ?? line;
+    const times = (shown.get(group)?.times ?? 0) + 1;
+    // What came last stands last.
+    shown.delete(group);
+    shown.set(group, { line, times });
   }
-  const all = [...times].map(([line, count]) => (count === 1 ? line : `${line} (${count} times)`));
-  if (all.length <= MAX_SHOWN) return all;
-  const more = all.length - (MAX_SHOWN - 1);
-  return [...all.slice(0, MAX_SHOWN - 2), `… ${more} more …`, ...all.slice(-1)];
+  const all = [...shown.values()].map(({ line, times }) => {
+    const cut = line.length > MAX_SHOWN_LENGTH ? `${line.slice(0, MAX_SHOWN_LENGTH)}…` : line;
+    return escapeControls(cut) + (times === 1 ? '' : ` (the last of ${times})`);
+  });
+  const more = all.length - MAX_SHOWN;
+  return more <= 0 ? all : [`… ${more + 1} more …`, ...all.slice(more + 1)];
 }

@@ -16,15 +16,17 @@ export const READ_WINDOW = 8;
 
 /** A question that is not answered is asked again, so that each is asked this often within the patience. */
 export const ATTEMPTS = 4;
-/** How long, in patiences, a sync may take without asking for a single block, and in all. */
+/** How long, in patiences, a sync may take without asking anybody for another block, and in all. */
 export const SYNC_SILENCE = 6;
-export const SYNC_LIMIT = 40;
+export const SYNC_LIMIT = 20;
 /** Calls for a consensus within a patience: some peers do not take one so soon after the last. */
 export const CALLS = 3;
 /** Times within a patience that a peer's STATS are looked at while something is awaited. */
 export const LOOKS = 10;
-/** How long, in patiences, a peer may say nothing at all until it is taken for dead. */
-export const DEAD_AFTER = 4;
+/** How long, in patiences, a peer may say nothing at all until it is taken for dead: some are deaf in a consensus. */
+export const DEAD_AFTER = 6;
+/** The same when it is met: then it has nothing to do. */
+export const ABSENT_AFTER = 2;
 /**
  * After a peer has answered a later question, how long what it sent before may still be on its way: round trips, and
  * the bounds of that time.
@@ -37,13 +39,15 @@ export const MAX_QUIET = 500;
 export const STRANGERS = 8;
 /** Datagrams and lines remembered of one rule, and shown of it. */
 export const MAX_TRAFFIC = 10_000;
-export const MAX_SHOWN = 5;
+export const MAX_SHOWN = 8;
 /** Characters shown of one; the largest block in ASCII has 560. */
 export const MAX_SHOWN_LENGTH = 600;
 /** Offences remembered of each rule that watches all the time. */
 export const MAX_OFFENCES = 100;
-/** GOSSIPs sent to see one repeated: some peers repeat those of one peer only every few seconds. */
-export const REPEAT_ATTEMPTS = 10;
+/** How long it is tried to have a GOSSIP answered or repeated: some peers do so for one peer only every few seconds. */
+export const GOSSIP_TIME = 12_000;
+/** GOSSIPs sent to see whether one reaches a peer that is to be dropped. */
+export const EXPIRY_ATTEMPTS = 10;
 /** Largest datagram that most implementations receive whole. Source: a dozen of them read. */
 export const MAX_RECEIVED_BY_MOST = 1024;
 /** Questions asked at once, and the share of them to be answered. */

@@ -55,6 +55,8 @@ export class MinerLab implements Place {
   #gave = false;
   /** Whether something came since the last work was given. */
   #answered = false;
+  /** Whether it has ever handed in a block. */
+  #works = false;
   #jobs = 0;
   readonly #waiting: Waiting;
 
@@ -91,12 +93,13 @@ export class MinerLab implements Place {
   }
 
   evidence(): { readonly sent: readonly string[]; readonly received: readonly string[] } {
-    return { sent: shorten(this.#sent), received: shorten(this.#received) };
+    return { sent: shorten(this.#sent, this.#sent), received: shorten(this.#received, this.#received) };
   }
 
-  /** It is there as long as it connects and answers an easy job. */
+  /** It is there as long as it connects and, if it ever did, answers an easy job. */
   async alive(): Promise<boolean> {
     this.begin();
+    if (!this.#works) return this.connected();
     if ((await this.connected()) && (await this.mined(this.job())) !== undefined) return true;
     // Who is stuck on some work may be rid of it by a new connection.
     this.hangUp();
@@ -199,6 +202,7 @@ export class MinerLab implements Place {
     const fields = jsonOrUndefined(text);
     if (!isJsonObject(fields) || this.answers.length >= MAX_TRAFFIC) return;
     this.#answered = true;
+    this.#works ||= 'nonce' in fields;
     this.answers.push({ at: this.ground.now(), text, fields });
     this.#waiting.wake();
   }

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { escapeControls } from '../../shared/escape.ts';
 import { wrap, type Painter } from '../../shared/text-table.ts';
+import { STOPPED } from './run.ts';
 import type { Report, Result, Rule, Score } from './rule.ts';
 
 const MARKS = { passed: '✓', failed: '✗', unjudged: '–' } as const;
@@ -24,6 +25,11 @@ export interface Look {
 export function resultLines(result: Result, { paint, width, details }: Look): string[] {
   const { id, title, level, source, verdict, reason, sent, received } = result;
   const mark = paint(STYLES[verdict], MARKS[verdict]);
+  if (verdict === 'unjudged' && !details)
+    return wrap(
+      `${mark} ${id.padEnd(ID_WIDTH)} ${paint('dim', `not judged: ${escapeControls(reason ?? '')}`)}`,
+      width,
+    );
   const lines = [`${mark} ${id.padEnd(ID_WIDTH)} ${title}${level === 'should' ? ' (should)' : ''}`];
   if (reason !== undefined) lines.push(INDENT + paint(STYLES[verdict], escapeControls(reason)));
   if (verdict === 'failed' || details) {
@@ -47,9 +53,12 @@ export function scoreLines({ results, must, should, passed }: Report, paint: Pai
   const unjudged = results.filter(({ verdict }) => verdict === 'unjudged').length;
   const said = (name: string, score: Score): string => `${name} ${score.passed} of ${score.judged}`;
   const rest = unjudged === 0 ? '' : `, ${unjudged} not judged`;
-  const verdict = passed
-    ? paint('green', 'It does all that the assignment demands')
-    : paint('red', 'It does not do all that the assignment demands');
+  const stopped = results.some(({ reason }) => reason === STOPPED);
+  const verdict = stopped
+    ? paint('yellow', 'Stopped before all was tried')
+    : passed
+      ? paint('green', 'It does all that the assignment demands')
+      : paint('red', 'It does not do all that the assignment demands');
   return ['', `${verdict}: ${said('must', must)}, ${said('should', should)}${rest}.`];
 }
 

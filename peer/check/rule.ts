@@ -15,6 +15,8 @@ export interface Rule<Context> {
   readonly needs?: readonly string[];
   /** Takes minutes, so only when asked for. */
   readonly slow?: boolean;
+  /** Looks back only, so that it can be judged of one that is gone. */
+  readonly looksBack?: boolean;
   /**
    * Tries it.
    *

@@ -48,15 +48,16 @@ export async function runRules<Context extends Place>(
       results.some((result) => result.id === id && result.verdict !== 'passed'),
     );
     context.begin();
-    let outcome: Pick<Result, 'verdict' | 'reason'>;
-    if (over !== undefined) outcome = { verdict: 'unjudged', reason: over };
+    let outcome: Outcome;
+    if (over !== undefined && rule.looksBack !== true) outcome = { verdict: 'unjudged', reason: over };
     else if (missing !== undefined) outcome = { verdict: 'unjudged', reason: `it needs "${missing}"` };
     else outcome = await tried(rule, context);
     const evidence = context.evidence();
     if (over === undefined && outcome.reason === STOPPED) over = STOPPED;
-    if (over === undefined && outcome.verdict === 'failed' && !(await stillAlive(context))) {
+    if (over === undefined && missing === undefined && !(await stillAlive(context))) {
       over = `it no longer answers, since "${rule.id}"`;
-      outcome = { verdict: 'failed', reason: `${outcome.reason ?? ''}; now it answers nothing any more` };
+      const what = outcome.verdict === 'failed' ? `${outcome.reason ?? ''}; now` : 'since then';
+      outcome = { verdict: 'failed', reason: `${what} it answers nothing any more` };
     }
     const { id, title, level, source } = rule;
     const result = { id, title, level, source, ...outcome, ...evidence };
@@ -66,12 +67,12 @@ export async function runRules<Context extends Place>(
   return results;
 }
 
-const STOPPED = 'the check was stopped';
+type Outcome = Pick<Result, 'verdict' | 'reason'>;
 
-async function tried<Context>(
-  rule: Rule<Context>,
-  context: Context,
-): Promise<Pick<Result, 'verdict' | 'reason'>> {
+/** Why rules are not judged after a stop. */
+export const STOPPED = 'the check was stopped';
+
+async function tried<Context>(rule: Rule<Context>, context: Context): Promise<Outcome> {
   try {
     await rule.run(context);
     return { verdict: 'passed' };

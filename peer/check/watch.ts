@@ -11,6 +11,11 @@ export interface OwnGossip {
   readonly message: Fields;
 }
 
+/** A datagram, and who of ours heard it. */
+export interface Noted extends Omit<Heard, 'actor'> {
+  readonly actor: Pick<Heard['actor'], 'name' | 'address'>;
+}
+
 export class Watch {
   /** One sentence for each datagram that was none of what it must be. */
   readonly notJson: string[] = [];
@@ -21,14 +26,17 @@ export class Watch {
   readonly gossips: OwnGossip[] = [];
   /** Whom it announced which block. */
   readonly #announced = new Set<string>();
+  /** Ports of other peers: the one that is tested passes our GOSSIPs on, and those answer us. */
+  readonly #others = new Set<number>();
   readonly #target: () => Address;
 
   constructor(target: () => Address) {
     this.#target = target;
   }
 
-  note(heard: Heard): void {
+  note(heard: Noted): void {
     const { message, from, actor, text, bytes, at } = heard;
+    if (this.#isOfAnother(heard)) return;
     const start = text.slice(0, 80);
     if (message === undefined) add(this.notJson, bytes === 0 ? 'an empty datagram' : start);
     if (bytes > MAX_RECEIVED_BY_MOST) add(this.tooLong, `${bytes} bytes: ${start}`);
@@ -41,6 +49,15 @@ export class Watch {
         add(this.copies, `block ${String(message['height'])} twice to ${actor.name}`);
       if (this.#announced.size < MAX_OFFENCES ** 2) this.#announced.add(key);
     }
+  }
+
+  /** Another peer shows by a GOSSIP or GOSSIP_REPLY that names the port which it came from. */
+  #isOfAnother({ message, from: { port } }: Noted): boolean {
+    if (port === this.#target().port) return false;
+    const introduces = message?.['type'] === 'GOSSIP' || message?.['type'] === 'GOSSIP_REPLY';
+    if (introduces && readInteger(message['port']) === port && this.#others.size < MAX_OFFENCES ** 2)
+      this.#others.add(port);
+    return this.#others.has(port);
   }
 }
 

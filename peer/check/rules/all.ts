@@ -2,7 +2,7 @@ import type { Lab } from '../lab.ts';
 import type { Rule } from '../rule.ts';
 import { ALWAYS_RULES } from './always.ts';
 import { ANNOUNCE_RULES } from './announce.ts';
-import { BLOCK_RULES } from './blocks.ts';
+import { BLOCK_RULES, ODD_HEIGHT_RULES } from './blocks.ts';
 import { CONSENSUS_RULES, PERIODIC_RULES } from './consensus.ts';
 import { GOSSIP_RULES, KEEP_ALIVE_RULES } from './gossip.ts';
 import { ODD_RULES } from './odd.ts';
@@ -13,8 +13,10 @@ export const PEER_RULES: readonly Rule<Lab>[] = [
   ...BLOCK_RULES,
   ...ANNOUNCE_RULES,
   ...CONSENSUS_RULES,
-  ...ODD_RULES,
   ...KEEP_ALIVE_RULES,
+  // Those that have killed peers come after all that can be said of a living one.
+  ...ODD_HEIGHT_RULES,
+  ...ODD_RULES,
   ...PERIODIC_RULES,
   ...ALWAYS_RULES,
 ];

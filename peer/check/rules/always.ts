@@ -12,7 +12,7 @@ function never(
   offences: (watch: Watch) => readonly string[],
 ): Rule<Lab> {
   return {
-    ...{ id, title, level, source },
+    ...{ id, title, level, source, looksBack: true },
     run: (lab: Lab): Promise<void> => {
       const all = offences(lab.watch);
       const [first] = all;

@@ -26,7 +26,7 @@ async function needRefused(lab: Lab, block: Block, what: string): Promise<void> 
   const after = await lab.stats();
   if (after !== undefined && !same(before, after))
     throw new Wrong(
-      `after ${what} its STATS say ${after.height} blocks, ending in ${after.hash ?? 'nothing'}`,
+      `${what} changed its chain: its STATS say ${after.height} blocks, ending in ${after.hash ?? 'nothing'}`,
     );
 }
 
@@ -44,12 +44,7 @@ function refuses(id: string, title: string, source: string, make: (lab: Lab) => 
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
       await lab.level();
-      const block = await make(lab);
-      await needRefused(
-        lab,
-        block,
-        `an ANNOUNCE with ${title.replace(/^A block whose |^A block with |^A block /, '').replace(/ is refused$/, '')}`,
-      );
+      await needRefused(lab, await make(lab), 'the ANNOUNCE');
     },
   };
 }
@@ -138,7 +133,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
       await lab.level();
       const block = await lab.next();
       await needTaken(lab, block);
-      await needRefused(lab, block, 'a second ANNOUNCE of the same block');
+      await needRefused(lab, block, 'the second ANNOUNCE of the same block');
     },
   },
   {
@@ -150,7 +145,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     run: async (lab: Lab): Promise<void> => {
       await lab.level();
       const old = lab.chain.at(-3) ?? lab.chain[0];
-      if (old !== undefined) await needRefused(lab, old, `an ANNOUNCE of block ${old.height}`);
+      if (old !== undefined) await needRefused(lab, old, `the ANNOUNCE of block ${old.height}`);
     },
   },
   {
@@ -163,7 +158,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
       await lab.level();
       // Nobody has the blocks in between, so there is no other way to get there either.
       const ahead = (await lab.extended(3, { minedBy: `${lab.mine.name} ahead` })).at(-1);
-      if (ahead !== undefined) await needRefused(lab, ahead, `an ANNOUNCE of block ${ahead.height}`);
+      if (ahead !== undefined) await needRefused(lab, ahead, `the ANNOUNCE of block ${ahead.height}`);
     },
   },
   {

@@ -2,7 +2,7 @@
 import { addressKey } from '../../../shared/address.ts';
 import { readInteger } from '../../../shared/block.ts';
 import { turn, type Actor, type Heard, type Introduction, type Lab } from '../lab.ts';
-import { ATTEMPTS, FAN_OUT, REPEAT_ATTEMPTS } from '../limits.ts';
+import { ATTEMPTS, EXPIRY_ATTEMPTS, FAN_OUT, GOSSIP_TIME } from '../limits.ts';
 import type { OwnGossip } from '../watch.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
 
@@ -14,14 +14,28 @@ function isReply({ message }: Heard): boolean {
 }
 
 /** The reply to a GOSSIP of `actor`, where it belongs. */
-async function replyTo(lab: Lab, actor: Actor, from = actor): Promise<Heard | undefined> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    lab.gossip(actor, from);
-    const limit = (2 * lab.patience) / ATTEMPTS;
-    const reply = await lab.hear((heard) => isReply(heard) && heard.actor === actor, limit);
-    if (reply !== undefined) return reply;
+function replyTo(lab: Lab, actor: Actor, from = actor): Promise<Heard | undefined> {
+  return hushed(lab, async (end) => {
+    do {
+      lab.gossip(actor, from);
+      const reply = await lab.hear(
+        (heard) => isReply(heard) && heard.actor === actor,
+        (2 * lab.patience) / ATTEMPTS,
+      );
+      if (reply !== undefined) return reply;
+    } while (lab.ground.now() < end);
+    return undefined;
+  });
+}
+
+/** Tries something while ours gossip only for that, since some peers take only so much. */
+async function hushed<T>(lab: Lab, attempt: (end: number) => Promise<T>): Promise<T> {
+  lab.hushed = true;
+  try {
+    return await attempt(lab.ground.now() + GOSSIP_TIME);
+  } finally {
+    lab.hushed = false;
   }
-  return undefined;
 }
 
 /** A GOSSIP of one of ours that the peer has repeated. */
@@ -31,19 +45,22 @@ interface Repeated {
 }
 
 /** Has ours gossip, one after the other, until `enough` of what the peer repeated of one; else the best of all. */
-async function repeated(lab: Lab, enough: number): Promise<Repeated> {
-  let best: Repeated | undefined;
-  for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
-    const told = lab.gossip(turn(lab.cast, attempt));
-    await lab.settle();
-    const copies = copiesOf(lab, told);
-    if (copies.length > (best?.copies.length ?? 0)) best = { told, copies };
-    if (best !== undefined && new Set(best.copies.map(({ actor }) => actor)).size >= enough) return best;
-    await lab.pause(lab.patience / ATTEMPTS);
-  }
-  if (best === undefined)
-    throw new Wrong(`it repeated none of ${REPEAT_ATTEMPTS} GOSSIPs, although it tracks five peers`);
-  return best;
+function repeated(lab: Lab, enough: number): Promise<Repeated> {
+  return hushed(lab, async (end) => {
+    let best: Repeated | undefined;
+    let attempts = 0;
+    do {
+      const told = lab.gossip(turn(lab.cast, attempts++));
+      await lab.settle();
+      const copies = copiesOf(lab, told);
+      if (copies.length > (best?.copies.length ?? 0)) best = { told, copies };
+      if (best !== undefined && new Set(best.copies.map(({ actor }) => actor)).size >= enough) return best;
+      await lab.pause(lab.patience / ATTEMPTS);
+    } while (lab.ground.now() < end);
+    if (best === undefined)
+      throw new Wrong(`it repeated none of ${attempts} GOSSIPs, although it tracks five peers`);
+    return best;
+  });
 }
 
 function copiesOf(lab: Lab, { id, name }: Introduction): Heard[] {
@@ -268,7 +285,7 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
       const due = silentSince + options.peerTimeout + ROUNDS * options.gossipInterval + lab.patience;
       await lab.pause(due - lab.ground.now());
       lab.begin();
-      for (let attempt = 0; attempt < REPEAT_ATTEMPTS; attempt++) {
+      for (let attempt = 0; attempt < EXPIRY_ATTEMPTS; attempt++) {
         lab.send(lab.cast[0], { type: 'CONSENSUS' });
         lab.gossip(turn(lab.cast, attempt));
         await lab.settle();

@@ -20,7 +20,10 @@ function survives(
     source,
     needs: ['stats'],
     run: async (lab: Lab): Promise<void> => {
-      for (const [name, datagram] of Object.entries(await make(lab))) {
+      const odd = Object.entries(await make(lab));
+      // Some die of it only when they have something to send to all that they track.
+      odd.push(['it, at a CONSENSUS,', '{"type":"CONSENSUS"}']);
+      for (const [name, datagram] of odd) {
         lab.send(lab.stranger(), datagram);
         // Or the question would overtake it.
         await lab.arrived();
