@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 
 import { DEFAULT_DIFFICULTY, verifyBlock, type Block } from '../shared/block.ts';
 import { readRecord } from '../shared/record.ts';
+import { GENESES } from './vectors/geneses.ts';
 
 /** The genesis of the class network of 2024. */
 const GENESIS = '75977fa09516d028befa0695e16c93be20271b66630236d38718e35700000000';
@@ -40,7 +41,7 @@ for line in sys.stdin.buffer.read().decode('utf-8').splitlines():
     sha.update(int(block['timestamp']).to_bytes(8, 'big'))
     sha.update(block['nonce'].encode())
     check(sha.hexdigest() == block['hash'], 'hash')
-    check(block['hash'].endswith('0' * ${DEFAULT_DIFFICULTY}), 'difficulty')
+    check(block['hash'].endswith('0' * int(sys.argv[1])), 'difficulty')
     check(block['height'] == count, 'height')
     check(1 <= len(block['messages']) <= 10, 'messages')
     check(all(len(message) <= 20 for message in block['messages']), 'message length')
@@ -51,8 +52,8 @@ print(count, 'blocks')
 `;
 
 /** What the independent reader says about a record. */
-function readIndependently(record: string): string[] {
-  const { status, stdout, stderr } = spawnSync('python3', ['-c', INDEPENDENT_READER], {
+function readIndependently(record: string, difficulty = DEFAULT_DIFFICULTY): string[] {
+  const { status, stdout, stderr } = spawnSync('python3', ['-c', INDEPENDENT_READER, String(difficulty)], {
     input: record,
     encoding: 'utf8',
     timeout: 50_000,
@@ -105,6 +106,15 @@ test.skipIf(missing !== undefined)('an independent reader finds every block righ
   const { blocks } = await readOurselves(text);
   expect(readIndependently(text)).toEqual([`${blocks.length} blocks`]);
 });
+
+test.skipIf(missing !== undefined).each(GENESES)(
+  'an independent reader finds the genesis of $network right, and no zero more',
+  ({ block, difficulty }) => {
+    const record = JSON.stringify(block);
+    expect(readIndependently(record, difficulty)).toEqual(['1 blocks']);
+    expect(readIndependently(record, difficulty + 1)).toEqual(['block 0 difficulty', '1 blocks']);
+  },
+);
 
 test.skipIf(missing !== undefined)('the independent reader sees what is wrong', async () => {
   const { blocks } = await readOurselves(text);

@@ -1,6 +1,9 @@
 /**
  * Runs whose digests are written down: the same on every version of Node, and the same tomorrow as today, unless
  * somebody has changed what a simulation does, and then on purpose.
+ *
+ * No second source can exist for a digest of a whole run: that would be a second engine. What it is made with has one
+ * (vectors.test.ts), and so has what the runs of proof of work end in: the second reader of the chains.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
