@@ -120,6 +120,23 @@ describe('a checkpoint', () => {
     expect(network.member(3).status.high).toBe(12);
   });
 
+  it('far in the future drives out no older vote: neither the oldest that may be next, nor the latest', () => {
+    for (const [sequence, high] of [
+      [4, 12],
+      [4_000, 4_008],
+    ] as const) {
+      const network = alone();
+      for (const far of [4, 400, 404, 408, 2_000, 4_000]) network.send(2, 3, vote(network, 2, far));
+      network.send(0, 3, vote(network, 0, sequence));
+      network.send(1, 3, vote(network, 1, sequence));
+      network.run(LATENCY);
+      const asked = network.sentOf('FETCH_INDEX').map(({ message }) => message.sequence);
+      // One within the window may still be reached; another is fetched at once.
+      if (sequence === 4) expect(network.member(3).status).toMatchObject({ low: 0, high });
+      else expect(new Set(asked)).toEqual(new Set([sequence]));
+    }
+  });
+
   it.each<[string, (network: PbftNetwork) => PbftMessage]>([
     ['too few votes', (network) => ({ type: 'STABLE', certificate: network.certificate(400, 0, 1) })],
     ['one vote twice', (network) => ({ type: 'STABLE', certificate: network.certificate(400, 0, 1, 1) })],
@@ -128,6 +145,13 @@ describe('a checkpoint', () => {
       (network) => ({
         type: 'STABLE',
         certificate: [...network.certificate(400, 0, 1), ...network.certificate(404, 2)],
+      }),
+    ],
+    [
+      'votes for different states, each of them rightly signed',
+      (network) => ({
+        type: 'STABLE',
+        certificate: [vote(network, 2, 400).vote, ...network.certificate(400, 0, 1)],
       }),
     ],
     [

@@ -2,6 +2,9 @@
 import { describe, expect, it } from 'vitest';
 
 import type { PbftEffect } from '../../../peer/engines/pbft/context.ts';
+import type { Header, PbftMessage } from '../../../peer/engines/pbft/messages.ts';
+import { isNamedStored, isStored, readStored } from '../../../peer/simulator/pbft/layout.ts';
+import type { MemoryStore } from '../../../peer/storage/memory.ts';
 import { Counter } from '../../applications/example-counter.ts';
 import { LATENCY, PbftNetwork, type Sent } from '../../support/pbft-network.ts';
 
@@ -146,6 +149,72 @@ describe('a replica that is stopped before any one of its effects and started ag
   });
 });
 
+/** Whether what a message of a member rests on is in its store: what it must know of after a crash. */
+const STORED: Partial<Record<PbftMessage['type'], (message: PbftMessage, store: MemoryStore) => boolean>> = {
+  PRE_PREPARE: (message, store) => message.type === 'PRE_PREPARE' && isAccepted(message.header, store),
+  PREPARE: (message, store) => message.type === 'PREPARE' && isAccepted(message.vote, store),
+  COMMIT(message, store) {
+    if (message.type !== 'COMMIT') return false;
+    const { view, sequence, digest } = message.vote;
+    const { prepared } = readStored(store).slot(sequence) ?? {};
+    return prepared?.header.view === view && prepared.header.digest === digest;
+  },
+  CHECKPOINT: (message, store) =>
+    message.type === 'CHECKPOINT' && readStored(store).pages >= message.vote.sequence,
+  REQUEST: (message, store) =>
+    message.type === 'REQUEST' &&
+    message.requests.every(({ timestamp }) => timestamp <= readStored(store).timestamp),
+  VIEW_CHANGE: (message, store) =>
+    message.type === 'VIEW_CHANGE' &&
+    (isStored(store, 'viewChange', message.change.signature) ||
+      isNamedStored(store, message.change.replica, message.change.signature)),
+  NEW_VIEW: (message, store) =>
+    message.type === 'NEW_VIEW' &&
+    isStored(store, 'newView', message.newView.signature) &&
+    message.newView.viewChanges.every(([replica, signature]) => isNamedStored(store, replica, signature)),
+};
+
+/** Whether a batch is stored, and that it was accepted under that number in that view. */
+function isAccepted({ view, sequence, digest }: Omit<Header, 'signature'>, store: MemoryStore): boolean {
+  const stored = readStored(store);
+  return stored.header(view, sequence)?.digest === digest && stored.hasBatch(sequence, digest);
+}
+
+describe('what a replica says', () => {
+  it.each(Object.entries(STORED))('in a %s is in its store before it is sent', (type, isThere) => {
+    const network = new PbftNetwork(4, { checkpointInterval: 2, application: () => new Counter() });
+    const told: boolean[] = [];
+    for (const member of network.members) {
+      member.crashBefore = (effect) => {
+        if (effect.type !== 'send' && effect.type !== 'broadcast') return false;
+        const { message } = effect;
+        // Requests of others are passed on.
+        const own =
+          message.type !== 'REQUEST' || message.requests.every(({ client }) => client === member.index);
+        if (message.type === type && own) told.push(isThere(message, member.store));
+        return false;
+      };
+    }
+    script(network);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told).not.toContain(false);
+  });
+
+  it('in a reply to its user is in its store before: the timestamp goes to no other request', () => {
+    const network = new PbftNetwork(4, { checkpointInterval: 2, application: () => new Counter() });
+    const member = network.member(3);
+    const told: boolean[] = [];
+    member.crashBefore = (effect) => {
+      if (effect.type !== 'reply' || effect.result.status !== 'accepted') return false;
+      told.push(effect.result.timestamp <= readStored(member.store).timestamp);
+      return false;
+    };
+    script(network);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told).not.toContain(false);
+  });
+});
+
 describe('a replica that has lost its store', () => {
   it('gets the state back by transfer, with the same digest', () => {
     const network = new PbftNetwork(4);
@@ -185,6 +254,67 @@ describe('what a replica has prepared', () => {
     const sent = network.sentOf('VIEW_CHANGE').find(({ from }) => from === 1);
     expect(sent?.message.change.prepared.map(({ header }) => header)).toEqual([proposal.header]);
     expect(sent?.message.change.prepared[0]?.prepares.map(([replica]) => replica).sort()).toEqual([1, 2]);
+  });
+});
+
+describe('a checkpoint that is certified above the low watermark', () => {
+  /** Member 1 has executed nothing, has numbers 3, 6 and 10 prepared, and knows that checkpoint 4 is stable. */
+  function behind(): { readonly network: PbftNetwork; readonly headers: readonly Header[] } {
+    const network = new PbftNetwork(4, { scripted: [0, 2, 3] });
+    const certificate = network.certificate(4, 0, 2, 3);
+    network.send(2, 1, { type: 'STABLE', certificate });
+    network.run(LATENCY);
+    const headers = [3, 6, 10].map((sequence) => {
+      const proposal = network.prePrepare(0, sequence, network.batch(3, sequence));
+      network.send(0, 1, proposal);
+      network.send(2, 1, { type: 'PREPARE', vote: network.vote('prepare', 2, proposal.header) });
+      return proposal.header;
+    });
+    network.run(LATENCY);
+    expect(new Set(network.sentOf('COMMIT').map(({ message }) => message.vote.sequence))).toEqual(
+      new Set([3, 6, 10]),
+    );
+    expect(network.member(1).status).toMatchObject({ executed: 0, low: 0, high: 12 });
+    return { network, headers };
+  }
+
+  it.each([
+    ['that ran', false],
+    ['that was restarted', true],
+  ])(
+    'is what the view change of a replica begins at %s, with what it has prepared above it',
+    (_, restarted) => {
+      const { network, headers } = behind();
+      const member = network.member(1);
+      if (restarted) {
+        member.crash();
+        member.start();
+        expect(member.status).toMatchObject({ executed: 0, low: 0, high: 12 });
+      }
+      for (const replica of [2, 3]) network.send(replica, 1, network.viewChange(2, replica));
+      network.run(LATENCY);
+      const sent = network.sentOf('VIEW_CHANGE').find(({ from }) => from === 1);
+      expect(sent?.message.change).toMatchObject({
+        ...{ view: 2, stable: 4, certificate: network.certificate(4, 0, 2, 3) },
+        prepared: headers.slice(1).map((header) => ({ header })),
+      });
+      // Others take it, whatever they have.
+      const other = new PbftNetwork(4, { scripted: [0, 1, 3] });
+      if (sent !== undefined) other.send(1, 2, sent.message);
+      other.send(3, 2, other.viewChange(2, 3));
+      other.run(LATENCY);
+      expect(other.member(2).offences).toEqual([]);
+      expect(other.member(2).status.view).toBe(2);
+    },
+  );
+
+  it('is fetched after a restart, as nothing else leads there', () => {
+    const { network } = behind();
+    const member = network.member(1);
+    member.crash();
+    member.start();
+    expect(network.run(10 * SECOND, () => network.sentOf('FETCH_INDEX').length > 0)).toBe(true);
+    expect(network.sentOf('FETCH_INDEX')[0]?.message.sequence).toBe(4);
   });
 });
 

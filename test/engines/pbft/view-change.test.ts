@@ -385,6 +385,15 @@ const LIES: readonly Lie[] = [
     make: (network) => network.viewChange(1, 3, { stable: 8, certificate: network.certificate(4, 0, 2, 3) }),
   },
   {
+    name: 'has a certificate of votes for different states, each of them rightly signed',
+    rule: 'view-change-checkpoint',
+    make: (network) => {
+      const digest = 'ab'.repeat(32);
+      const other = network.signing(3).checkpoint({ sequence: 4, digest, replica: 3 });
+      return network.viewChange(1, 3, { stable: 4, certificate: [other, ...network.certificate(4, 0, 2)] });
+    },
+  },
+  {
     name: 'has a certificate of forged votes',
     rule: 'view-change-checkpoint',
     make: (network) => {
@@ -450,6 +459,71 @@ describe('a view change', () => {
     network.run(LATENCY);
     const [sent] = network.sentOf('NEW_VIEW');
     expect(sent?.message.newView.headers).toMatchObject([{ view: 6, sequence: 1, digest: later.digest }]);
+  });
+});
+
+describe('view changes with different stable checkpoints', () => {
+  /** Prepared in view 1 by some replica: what each of them is. */
+  function headersOf(network: PbftNetwork): ReadonlyMap<number, Header> {
+    const prepared = [5, 8, 9, 10].map((sequence) => network.header(1, sequence, network.batch(3, sequence)));
+    return new Map(prepared.map((header) => [header.sequence, header]));
+  }
+
+  /** A view change for view 2 that claims a checkpoint, and numbers that were prepared. */
+  function changeOf(
+    network: PbftNetwork,
+    replica: number,
+    stable: number,
+    prepared: readonly (Header | undefined)[],
+  ): MessageOf<'VIEW_CHANGE'> {
+    const certificate = network.certificate(stable, 0, 1, 3);
+    const proofs = prepared.flatMap((header) => (header === undefined ? [] : [network.proof(header, 0, 3)]));
+    return network.viewChange(2, replica, { stable, certificate, prepared: proofs });
+  }
+
+  function changesOf(network: PbftNetwork, headers: ReadonlyMap<number, Header>): MessageOf<'VIEW_CHANGE'>[] {
+    return [
+      changeOf(network, 0, 4, [headers.get(5), headers.get(8), headers.get(10)]),
+      changeOf(network, 3, 8, [headers.get(9)]),
+    ];
+  }
+
+  it.each([
+    ['lower', (changes: MessageOf<'VIEW_CHANGE'>[]) => changes],
+    ['higher', (changes: MessageOf<'VIEW_CHANGE'>[]) => changes.reverse()],
+  ])('have the view begin above the highest of them, also if the %s one comes first', (_, inOrder) => {
+    const network = new PbftNetwork(4, { scripted: [0, 1, 3] });
+    const headers = headersOf(network);
+    for (const message of inOrder(changesOf(network, headers))) {
+      network.send(message.change.replica, 2, message);
+    }
+    network.run(LATENCY);
+    const [sent] = network.sentOf('NEW_VIEW');
+    expect(sent?.message.newView.headers).toMatchObject(
+      [9, 10].map((sequence) => ({ view: 2, sequence, digest: headers.get(sequence)?.digest })),
+    );
+    // Its own is at the beginning: it learns of the checkpoint by the view, and may take what is above it.
+    expect(network.member(2).status).toMatchObject({ view: 2, phase: 'normal', high: 16 });
+  });
+
+  it.each([
+    ['is refused where it begins at the beginning', 0, ['2 new-view-forged']],
+    ['is refused where it begins at a lower one of them', 4, ['2 new-view-forged']],
+    ['is entered where it begins at the highest of them', 8, []],
+  ] as const)('found a new view that %s', (_, stable, offences) => {
+    const network = new PbftNetwork(4, { scripted: [0, 2, 3] });
+    const known = headersOf(network);
+    const own = network.viewChange(2, 2);
+    const viewChanges = [...changesOf(network, known), own].map(({ change }) => change);
+    const headers = Array.from({ length: 10 - stable }, (__, index) => {
+      const sequence = stable + 1 + index;
+      const digest = known.get(sequence)?.digest ?? network.signing(2).nothing;
+      return network.signing(2).header({ view: 2, sequence, digest });
+    });
+    network.sendNewView(2, 1, network.newView({ view: 2, viewChanges, headers }), viewChanges);
+    network.run(LATENCY);
+    expect(network.member(1).offences).toEqual(offences);
+    expect(network.member(1).status.view).toBe(offences.length === 0 ? 2 : 0);
   });
 });
 
