@@ -158,11 +158,17 @@ it.each([
   expect(code).toBe(1);
 });
 
-describe('a mutant that does not come back', () => {
+describe('a mutant', () => {
   it.each([
-    ['hangs', 'while (true);', 'timeout', 3_000],
-    ['ends the process', "process.kill(process.pid, 'SIGKILL');", 'crash', 60_000],
-  ])('%s, and the next one has a process again', async (_, statement, failure, limit) => {
+    ['that fails', 'return 7;', 'is high from 6 on', 60_000],
+    ['that hangs', 'while (true);', 'timeout', 3_000],
+    [
+      'that ends the process',
+      "process.kill(process.pid, 'SIGKILL');",
+      expect.stringContaining('Worker forks emitted error') as string,
+      60_000,
+    ],
+  ])('%s is no matter to the next one', async (_, statement, failure, limit) => {
     const runner = new Runner(root);
     const test = 'test/limit.test.ts';
     try {

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 
 import { createVitest, type TestModule, type Vitest } from 'vitest/node';
 
+import { messageOf } from '../../shared/errors.ts';
+
 /** What to run: a test file, by its path from the root, with another text in the place of a source file. */
 export interface Job {
   readonly test: string;
@@ -27,7 +29,7 @@ async function start(root: string): Promise<Vitest> {
       root,
       config: false,
       watch: false,
-      pool: 'threads',
+      pool: 'forks',
       maxWorkers: 1,
       bail: 1,
       reporters: [{}],
@@ -48,22 +50,28 @@ async function start(root: string): Promise<Vitest> {
   );
 }
 
-function failureOf(module: TestModule | undefined): string {
-  for (const test of module?.children.allTests('failed') ?? []) return test.fullName;
-  return module?.errors()[0]?.message.split('\n')[0] ?? 'an error outside of any test';
+function failureOf(modules: readonly TestModule[], errors: readonly unknown[]): string | undefined {
+  for (const module of modules) for (const test of module.children.allTests('failed')) return test.fullName;
+  const [error] = [...modules.flatMap((module) => module.errors()), ...errors];
+  if (error !== undefined) return messageOf(error).split('\n')[0];
+  return modules.length > 0 && modules.every((module) => module.ok())
+    ? undefined
+    : 'an error outside of any test';
 }
 
 async function run(vitest: Vitest, root: string, job: Job): Promise<Verdict> {
   for (const changed of [mutant, job.mutant])
     if (changed !== undefined) vitest.invalidateFile(join(root, changed.file));
   mutant = job.mutant;
+  // Vitest remembers what has failed, and would stop at it.
+  vitest.state.filesMap.clear();
+  vitest.state.idMap.clear();
   const start = performance.now();
   const specification = vitest.getRootProject().createSpecification(join(root, job.test));
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   const milliseconds = performance.now() - start;
-  const failed =
-    unhandledErrors.length > 0 || testModules.length === 0 || testModules.some((one) => !one.ok());
-  return { ...(failed && { failure: failureOf(testModules[0]) }), milliseconds };
+  const failure = failureOf(testModules, unhandledErrors);
+  return failure === undefined ? { milliseconds } : { failure, milliseconds };
 }
 
 const root = process.argv[2] ?? process.cwd();
@@ -76,5 +84,6 @@ process.on('message', (job: Job) => {
     });
 });
 process.on('disconnect', () => {
-  process.exit();
+  // With the processes of the tests, which may hang: all are of the group that was made for us.
+  process.kill(-process.pid, 'SIGKILL');
 });

@@ -64,11 +64,6 @@ export class Runner {
       const timer = setTimeout(fail, limit, 'timeout');
       child.once('message', (verdict: Verdict) => {
         finish(verdict);
-        // Vitest remembers failures and stray errors: they must not count against what comes next.
-        if (verdict.failure === undefined) return;
-        this.end();
-        // It starts while the next mutant is looked for.
-        this.#child = this.#start();
       });
       child.once('exit', () => {
         fail('crash');
