@@ -637,11 +637,11 @@ export class Simulation<T extends EngineTypes> implements World<T> {
   private carryOut(node: SimNode<T>, effect: EffectOf<T>): void {
     switch (effect.type) {
       case 'send':
-        if (node.honest) this.run.onSend(node, effect.message);
+        if (node.honest) this.run.onSend(node, effect.message, [effect.to]);
         this.sendTo([effect.to], node, effect.message);
         break;
       case 'broadcast':
-        if (node.honest) this.run.onSend(node, effect.message);
+        if (node.honest) this.run.onSend(node, effect.message, effect.to);
         this.sendTo(effect.to, node, effect.message);
         break;
       case 'disconnect':

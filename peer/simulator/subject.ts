@@ -132,7 +132,7 @@ export interface SubjectRun<T extends EngineTypes> {
   /** A message is about to reach the engine of an honest node. */
   onMessage(node: SimulatedNode, message: T['message'], from: T['peer']): void;
   /** An honest node is about to send a message, to one or to several. */
-  onSend(node: SimulatedNode, message: T['message']): void;
+  onSend(node: SimulatedNode, message: T['message'], to: readonly T['peer'][]): void;
   /** An honest node has carried out a store effect. */
   onStore(node: SimulatedNode, writes: readonly StoreWrite[]): void;
   /** An honest node answers a request: what it promises must be in its store by now, as a crash may come next. */

@@ -1,7 +1,7 @@
 /** A node that eclipses others fills their tables to the brim, and would fill them beyond it if it could. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { MAX_PEERS, MAX_UNVERIFIED_PEERS } from '../../peer/engines/pow/limits.ts';
+import { MAX_HEARSAY_PEERS, MAX_IDLE_PEERS } from '../../peer/engines/pow/limits.ts';
 import { PeerTable } from '../../peer/engines/pow/peers.ts';
 import { powSubject } from '../../peer/simulator/pow/subject.ts';
 import type { PowTypes } from '../../peer/simulator/pow/types.ts';
@@ -18,8 +18,8 @@ function besieged(): Simulation<PowTypes> {
 
 /** The limits of the table of peers, each by the method that keeps it. */
 interface Limits {
-  makeRoomForVerified(): boolean;
-  makeRoomForUnverified(): boolean;
+  makeRoomForDirect(): boolean;
+  makeRoomForHearsay(): boolean;
 }
 
 function withoutLimit(method: keyof Limits): RunReport {
@@ -42,13 +42,13 @@ describe('a node that is besieged', () => {
       }
     }
     expect(simulation.report().violations).toEqual([]);
-    expect(fullest.get('peers')).toBe(MAX_PEERS);
-    expect(fullest.get('unverified peers')).toBe(MAX_UNVERIFIED_PEERS);
+    expect(fullest.get('idle peers')).toBe(MAX_IDLE_PEERS);
+    expect(fullest.get('hearsay peers')).toBe(MAX_HEARSAY_PEERS);
   });
 
   it.each([
-    ['makeRoomForVerified', new RegExp(`^peers: \\d+ of ${MAX_PEERS}$`)],
-    ['makeRoomForUnverified', new RegExp(`^unverified peers: \\d+ of ${MAX_UNVERIFIED_PEERS}$`)],
+    ['makeRoomForDirect', new RegExp(`^idle peers: \\d+ of ${MAX_IDLE_PEERS}$`)],
+    ['makeRoomForHearsay', new RegExp(`^hearsay peers: \\d+ of ${MAX_HEARSAY_PEERS}$`)],
   ] as const)('is found to have no limit where there is none: %s', (method, detail) => {
     const { violations } = withoutLimit(method);
     const checker = 'every table within its bound';

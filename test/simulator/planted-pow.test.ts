@@ -222,14 +222,34 @@ describe('a planted fault is found', () => {
     expect([CHECKERS.better, CHECKERS.best]).toContain(first?.checker);
   });
 
-  it('when a block or a GOSSIP is passed on twice', () => {
-    for (const type of ['ANNOUNCE', 'GOSSIP']) {
-      const fault: Fault = (effects) =>
-        effects.flatMap((effect) =>
-          effect.type === 'broadcast' && effect.message.type === type ? [effect, effect] : [effect],
-        );
-      expect(found(fault)).toBe(CHECKERS.once);
-    }
+  it.each(
+    ['ANNOUNCE', 'GOSSIP'].flatMap((type) => [0, 1, 29, 59, 120].map((seconds) => [type, seconds] as const)),
+  )('when one %s is passed on once more, %i s later', (type, seconds) => {
+    let first: { effect: plant.EffectOf<PowTypes>; at: number } | undefined;
+    let done = false;
+    const fault: Fault = (effects, { now }, { index }) => {
+      if (index !== 0 || done) return effects;
+      if (first === undefined) {
+        const effect = effects.find((one) => one.type === 'broadcast' && one.message.type === type);
+        if (effect !== undefined) first = { effect, at: now };
+      }
+      if (first === undefined || now < first.at + 1_000 * seconds) return effects;
+      done = true;
+      return [...effects, first.effect];
+    };
+    // Nobody is asked for STATS in the meantime.
+    const quiet = { 'consensus-interval': 3_600, 'gossip-interval': 600, 'peer-timeout': 3_600 };
+    expect(found(fault, { nodes: 2, ...quiet })).toBe(CHECKERS.once);
+  });
+
+  it('when a block is sent again to a peer that was not asked whether it lacks it', () => {
+    const fault: Fault = (effects) =>
+      effects.flatMap((effect) =>
+        effect.type === 'broadcast' && effect.message.type === 'ANNOUNCE'
+          ? [effect, ...effect.to.map((to) => ({ ...effect, type: 'send', to }) as const)]
+          : [effect],
+      );
+    expect(violations(faulty(fault))[0]?.checker).toBe(CHECKERS.once);
   });
 
   it('when a chain is proved false once more', () => {

@@ -1,4 +1,4 @@
-/** ANNOUNCE: taking in new blocks, our own and those of others, and passing each on once. */
+/** ANNOUNCE: taking in new blocks, our own and those of others. */
 import type { Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
@@ -7,6 +7,7 @@ import type { Gauge } from '../engine.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';
 import { MAX_EARLY_BLOCKS, MAX_EARLY_PER_HOST, MAX_SEEN_BLOCKS } from './limits.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { Peer } from './peers.ts';
 import type { WordQueue } from './words.ts';
 
@@ -22,15 +23,17 @@ export class Announcements {
   private readonly context: Context;
   private readonly words: WordQueue;
   private readonly consensus: Consensus;
+  private readonly neighbours: Neighbours;
   /** Hashes of blocks that were in our chain: only those are known to be the hashes of what came with them. */
   private readonly seen = new RecentSet(MAX_SEEN_BLOCKS);
   /** By everything in them, because a false block with the hash of a good one must not stand in its way. */
   private readonly early = new RecentMap<EarlyBlock>(MAX_EARLY_BLOCKS);
 
-  constructor(context: Context, words: WordQueue, consensus: Consensus) {
+  constructor(context: Context, parts: { words: WordQueue; consensus: Consensus; neighbours: Neighbours }) {
     this.context = context;
-    this.words = words;
-    this.consensus = consensus;
+    this.words = parts.words;
+    this.consensus = parts.consensus;
+    this.neighbours = parts.neighbours;
   }
 
   measure(tell: Gauge): void {
@@ -50,7 +53,7 @@ export class Announcements {
     }
     // Who announces a block has it, so people see where its chain stands before it is asked for STATS again.
     if (sender !== undefined && height + 1 > (sender.claim?.height ?? 0))
-      sender.claim = { height: height + 1, hash };
+      context.peers.noteClaim(sender, { height: height + 1, hash }, context.now);
     // Nearly all that is known is the tip: everybody announces it.
     if (chain.tip?.hash === hash || this.seen.has(hash) || chain.block(height)?.hash === hash) {
       context.count('announce.known');
@@ -101,20 +104,10 @@ export class Announcements {
     for (const { key, at } of this.early.values()) if (at < startedAt) this.early.delete(key);
   }
 
-  /**
-   * Our chain has become another one: its tip is told, once, to those who are not known to have a chain as long. Of a
-   * tip that only somebody told us whom others do not hear, or hear too late, they would learn a whole consensus
-   * interval later.
-   */
+  /** Our chain has become another one. */
   onAdopted(): void {
-    const { chain, peers } = this.context;
-    const { tip, height } = chain;
-    if (tip === null || !this.seen.add(tip.hash)) return;
-    const behind = peers.all().filter(({ claim }) => (claim?.height ?? 0) < height);
-    this.context.broadcast(
-      behind.map(({ address }) => address),
-      { type: 'ANNOUNCE', block: tip },
-    );
+    const { tip } = this.context.chain;
+    if (tip !== null && this.seen.add(tip.hash)) this.neighbours.onFound(tip);
   }
 
   /** @returns false if it has been announced before and still waits */
@@ -142,11 +135,10 @@ export class Announcements {
     this.seen.add(block.hash);
     this.words.remove(block.messages);
     const sender = from && context.peers.get(from);
-    const others = context.peers.all().filter((peer) => peer !== sender);
-    context.broadcast(
-      others.map(({ address }) => address),
-      { type: 'ANNOUNCE', block },
-    );
+    // Whoever told it has it, however long a chain it claimed before.
+    if (sender !== undefined) context.peers.noteSent(sender, block.hash, context.now);
+    if (source === 'mined') this.neighbours.onMined(block);
+    else this.neighbours.onFound(block);
     context.notify({ kind: 'block', block, source });
     this.consensus.onGrowth();
   }

@@ -98,7 +98,16 @@ function readGossipReply(fields: Fields): Decoded<PowMessage> {
   const port = readPort(fields['port'] ?? fields['post']);
   if (host === undefined) return fault('bad-host');
   if (port === undefined) return fault('bad-port');
-  return { message: { type: 'GOSSIP_REPLY', host, port, name: readName(fields['name']) } };
+  const id = readId(fields['id']);
+  return {
+    message: {
+      type: 'GOSSIP_REPLY',
+      host,
+      port,
+      name: readName(fields['name']),
+      ...(id !== undefined && { id }),
+    },
+  };
 }
 
 function readGetBlock(fields: Fields): Decoded<PowMessage> {

@@ -5,6 +5,9 @@
  * the lowest hash. At our own height the hash with most votes wins (ours counts as one), then the lowest, so that
  * every network settles on one chain. Source: the assignment ("longest chain; ties break on the majority").
  *
+ * Claims cost nothing, so every chain that is claimed is first asked for its last block (tip-probe.ts): those that are
+ * served go first, and every second try is for the one with most votes, on hosts that have served before.
+ *
  * While others wait that no fewer hosts claim, a chain gets a share of the time only; whose share was not enough comes
  * after them the next time, with one twice as large. So a false promise that is served slowly does not hold us up for
  * long, and a long chain that is served slowly is had in the end.
@@ -27,6 +30,9 @@ import {
   MAX_FAILURES_PER_HOST,
   MAX_FALSE_CHAINS,
   MAX_PEERS,
+  MAX_VAIN_CLAIMS,
+  MAX_VAIN_SOURCES,
+  MAX_SILENT_TRIES,
   MAX_SLOW_SOURCES,
   MAX_SOURCES,
   MAX_SYNC_TIME,
@@ -37,6 +43,7 @@ import {
 import type { StatsReply } from './messages.ts';
 import type { Peer } from './peers.ts';
 import { ChainSync, claimKey, isNumeric, type SyncOutcome, type SyncTarget } from './sync.ts';
+import { TipProbe } from './tip-probe.ts';
 import type { WordQueue } from './words.ts';
 
 /** The timers of the next consensus and of the STATS being awaited. */
@@ -74,6 +81,12 @@ type State =
       rounds: number;
     }
   | {
+      readonly phase: 'probing';
+      readonly probe: TipProbe;
+      readonly targets: readonly SyncTarget[];
+      readonly answers: number;
+    }
+  | {
       readonly phase: 'syncing';
       readonly sync: ChainSync;
       readonly others: readonly SyncTarget[];
@@ -88,6 +101,8 @@ export interface ConsensusHooks {
   onAdopted(): void;
   /** A consensus is over that began at this time. */
   onFinished(startedAt: number): void;
+  /** A peer has told what its chain is, as it was asked at that time. */
+  onClaim(peer: Peer, askedAt: number): void;
 }
 
 export class Consensus {
@@ -111,6 +126,13 @@ export class Consensus {
   private toldWaiting = false;
   /** How many claims of each host proved false or unavailable in this consensus. */
   private failures = new Map<string, number>();
+  /** Which chains were served when they were asked for their last blocks, in this consensus. */
+  private probe: TipProbe | undefined;
+  /** How many syncs of this consensus led to nothing, and how many of them were with chains that were not served. */
+  private failed = 0;
+  private silentTries = 0;
+  /** How often what each source claims has led to nothing since it last served a chain. */
+  private readonly vain = new RecentMap<number>(MAX_VAIN_SOURCES);
   /** Whether our chain has become another one in this consensus. */
   private adopted = false;
   /** Whether more is to be had than this consensus got: then the next comes soon. */
@@ -135,7 +157,7 @@ export class Consensus {
   get phase(): PowStatus['phase'] {
     const { state } = this;
     if (state.phase === 'syncing') return state.sync.phase;
-    if (state.phase === 'asking') return 'asking';
+    if (state.phase !== 'idle') return 'asking';
     if (this.context.chain.height > 0) return 'following';
     return this.finishedOnce ? 'waiting' : 'joining';
   }
@@ -145,6 +167,7 @@ export class Consensus {
     const most = MAX_PEERS + this.context.config.join.length;
     tell('failed hosts', this.failures.size, most);
     this.syncTimes.measure('slow sources', tell);
+    this.vain.measure('sources in vain', tell);
     this.falseChains.measure('false chains', tell);
     for (const blamed of this.falseChains.values())
       tell('claimants of a false chain', blamed.size, MAX_BLAMED);
@@ -217,6 +240,7 @@ export class Consensus {
   /** The STATS timer has run out. */
   onStatsTimer(): void {
     const { state, context } = this;
+    if (state.phase === 'probing') this.goOnProbing(state);
     if (state.phase !== 'asking') return;
     if (state.rounds >= STATS_ROUNDS) {
       this.evaluate(state);
@@ -241,13 +265,24 @@ export class Consensus {
 
   /** A block that may be one we asked for. */
   onBlock(block: Block, from: Address): void {
-    const awaited = this.state.phase === 'syncing' && this.state.sync.onBlock(block, from);
+    const awaited = this.useBlock(block, from);
     this.context.count(awaited ? 'get-block-reply.accepted' : 'get-block-reply.unexpected');
   }
 
   /** An announced block: a sync may have asked for it, because one implementation answers GET_BLOCK so. */
   onAnnounce(block: Block, from: Address): void {
-    if (this.state.phase === 'syncing') this.state.sync.onBlock(block, from);
+    this.useBlock(block, from);
+  }
+
+  /** @returns whether it may be one that was asked for */
+  private useBlock(block: Block, from: Address): boolean {
+    const { state } = this;
+    // Those that were not waited for may still answer while another chain is tried.
+    this.probe?.onBlock(block, from);
+    if (state.phase === 'syncing') return state.sync.onBlock(block, from);
+    if (state.phase !== 'probing') return false;
+    if (state.probe.settled) this.endProbing(state);
+    return true;
   }
 
   onRefusal(from: Address): void {
@@ -260,14 +295,18 @@ export class Consensus {
     const claim = message.hash === null ? null : { height: message.height, hash: message.hash };
     const sender = this.senderOf(message, from);
     const peer = context.peers.get(sender);
-    if (peer !== undefined) peer.claim = claim;
+    if (peer !== undefined) context.peers.noteClaim(peer, claim, context.now);
     const first = state.phase === 'asking' && !state.answers.has(addressKey(sender));
     const askedAt = peer === undefined ? undefined : takeQuestion(peer, context.now);
     if (state.phase !== 'asking' || !makeRoomForAnswer(state, sender)) {
       // One implementation answers all its peers whenever anybody asks it.
       context.count(askedAt === undefined ? 'stats-reply.unexpected' : 'stats-reply.accepted');
-      if (peer !== undefined && askedAt !== undefined) peer.roundTrip = context.now - askedAt;
-      if (peer !== undefined && claim !== null) this.onLateClaim(claim);
+      if (peer === undefined) return;
+      if (askedAt !== undefined) {
+        peer.roundTrip = context.now - askedAt;
+        this.hooks.onClaim(peer, askedAt);
+      }
+      if (claim !== null) this.onLateClaim(claim, askedAt !== undefined);
       return;
     }
     // Asked again, it may be answering either question (Karn's algorithm).
@@ -275,19 +314,20 @@ export class Consensus {
       peer.roundTrip = context.now - this.startedAt;
     context.count('stats-reply.accepted');
     state.answers.set(addressKey(sender), { claim, from: sender });
+    if (peer !== undefined) this.hooks.onClaim(peer, this.startedAt);
     if (state.silent === 0) this.evaluate(state);
   }
 
   /**
    * An answer that came when the others had been counted. If it is better news than they were, everybody is asked again
-   * soon: once, because who always answers late, or lies, would have us ask all the time.
+   * soon: once, because who always answers late, or lies, would have us ask all the time; but whenever we asked.
    */
-  private onLateClaim(claim: ChainClaim): void {
+  private onLateClaim(claim: ChainClaim, asked: boolean): void {
     const { chain } = this.context;
     // The first consensus comes soon, and asks everybody.
-    if (this.startedAt === -Infinity || this.repeats || this.repeat) return;
+    if (this.startedAt === -Infinity || (!asked && (this.repeats || this.repeat))) return;
     if (claim.height <= chain.height || !meetsDifficulty(claim.hash, chain.difficulty)) return;
-    this.repeat = true;
+    this.repeat ||= !asked;
     this.catchUp(claim.height);
   }
 
@@ -309,6 +349,9 @@ export class Consensus {
     this.startedAt = context.now;
     this.due = Infinity;
     this.failures = new Map();
+    this.probe = undefined;
+    this.failed = 0;
+    this.silentTries = 0;
     this.adopted = false;
     this.unfinished = false;
     this.heard = 0;
@@ -340,7 +383,64 @@ export class Consensus {
       claim,
       addresses: state.asked.has(addressKey(from)) ? [from] : silentOn(from, state),
     }));
-    this.tryNext(this.targetsOf(answers), answers.length, 'current');
+    const targets = this.targetsOf(answers);
+    if (targets.length <= 1) {
+      this.tryNext(targets, answers.length, 'current');
+      return;
+    }
+    const probe = new TipProbe(targets, (target) => this.isHopeful(target));
+    this.probe = probe;
+    this.state = { phase: 'probing', probe, targets, answers: answers.length };
+    this.goOnProbing(this.state);
+  }
+
+  private goOnProbing(state: Extract<State, { phase: 'probing' }>): void {
+    const { context } = this;
+    for (const { to, height } of state.probe.next()) context.send(to, { type: 'GET_BLOCK', height });
+    if (state.probe.exhausted) this.endProbing(state);
+    else context.timer(STATS_TIMER, state.probe.last ? STATS_TIMEOUT : STATS_RETRY);
+  }
+
+  private endProbing({ probe, targets, answers }: Extract<State, { phase: 'probing' }>): void {
+    this.context.cancel(STATS_TIMER);
+    if (probe.exhausted) this.noteVain(probe.silentSources());
+    this.tryNext(this.withinBound(targets), answers, 'current');
+  }
+
+  /** Those that are served, in order, before the rest; half of the places are for those that are most credible. */
+  private withinBound(targets: readonly SyncTarget[]): SyncTarget[] {
+    const order = [...targets].sort((a, b) => this.doubt(a) - this.doubt(b));
+    const half = MAX_CANDIDATES / 2;
+    const rest = order
+      .slice(half)
+      .sort((a, b) => Number(this.isSilent(a)) - Number(this.isSilent(b)) || byCredit(a, b));
+    return [...order.slice(0, half), ...rest.slice(0, half)];
+  }
+
+  /** Whether nobody served the last block of a chain when it was asked for. */
+  private isSilent(target: SyncTarget): boolean {
+    return this.probe?.has(target) === false;
+  }
+
+  /** How much speaks against a chain: that it is not served, then how often what its best source claimed led to nothing. */
+  private doubt(target: SyncTarget): number {
+    return (this.isSilent(target) ? 1e6 : 0) + this.vainClaims(target);
+  }
+
+  private vainClaims({ sources }: SyncTarget): number {
+    return Math.min(...sources.map((source) => this.vain.get(addressKey(source)) ?? 0));
+  }
+
+  /** Whether a chain is worth waiting for. */
+  private isHopeful(target: SyncTarget): boolean {
+    return this.vainClaims(target) < MAX_VAIN_CLAIMS;
+  }
+
+  private noteVain(sources: readonly Address[]): void {
+    for (const source of sources) {
+      const key = addressKey(source);
+      this.vain.set(key, (this.vain.get(key) ?? 0) + 1);
+    }
   }
 
   /** The claimed chains that are better than ours, best first. */
@@ -350,6 +450,8 @@ export class Consensus {
     this.sawClaims = groups.length > 0;
     const ours = chain.tip?.hash;
     const ourVotes = 1 + answers.filter(({ claim }) => claim?.hash === ours).length;
+    const byHash = new Map<string, Group[]>();
+    for (const group of groups) byHash.set(group.hash, [...(byHash.get(group.hash) ?? []), group]);
     const beatsOurs = (group: Group): boolean =>
       group.height > chain.height ||
       (group.height === chain.height &&
@@ -358,8 +460,7 @@ export class Consensus {
       .filter((group) => chain.block(group.height - 1)?.hash !== group.hash && group.hash !== ours)
       .filter(beatsOurs)
       .sort((a, b) => b.height - a.height || b.votes - a.votes || (a.hash < b.hash ? -1 : 1))
-      .slice(0, MAX_CANDIDATES)
-      .map((group) => this.targetOf(group, groups))
+      .map((group) => this.targetOf(group, byHash.get(group.hash) ?? []))
       .filter(({ sources }) => sources.length > 0);
   }
 
@@ -391,36 +492,40 @@ export class Consensus {
   /**
    * Whom to ask for a chain: those who claim it, and those who claim the same hash at another height, because some
    * count heights from 0. Those who never lied come first.
+   *
+   * @param groups those with its hash
    */
   private targetOf(group: Group, groups: readonly Group[]): SyncTarget {
     const { peers, random, chain } = this.context;
     const liars = this.falseChains.get(claimKey(group));
     const claimants = new Map<string, Address>();
-    for (const { hash, claimants: some } of groups) {
-      if (hash === group.hash) for (const [key, address] of some) claimants.set(key, address);
+    for (const { claimants: some } of groups) {
+      for (const [key, address] of some) claimants.set(key, address);
     }
     const shuffled = random.sample([...claimants.values()], claimants.size);
     const sources = shuffled
       .filter((address) => liars?.has(addressKey(address)) !== true)
       .sort((a, b) => (peers.get(a)?.offences ?? 0) - (peers.get(b)?.offences ?? 0))
       .slice(0, MAX_SOURCES);
-    const { height, hash } = group;
+    const { height, hash, votes } = group;
+    const served = [...group.claimants.values()].some((address) => peers.get(address)?.served === true);
     const claimantHosts = [...new Set([...group.claimants.values()].map(({ host }) => host))];
     const insteadOf = height === chain.height ? (chain.tip?.hash ?? null) : null;
-    return { height, hash, sources, claimantHosts, insteadOf };
+    return { height, hash, votes, served, sources, claimantHosts, insteadOf };
   }
 
   /** @param otherwise the outcome if no target is left */
   private tryNext(targets: readonly SyncTarget[], answers: number, otherwise: Outcome): void {
-    const better = this.stillBetter(targets).sort((a, b) => this.usedUp(a) - this.usedUp(b));
-    const reliable = better.find(({ claimantHosts }) =>
-      claimantHosts.some((host) => (this.failures.get(host) ?? 0) < MAX_FAILURES_PER_HOST),
+    const better = this.stillBetter(targets).sort(
+      (a, b) => this.doubt(a) - this.doubt(b) || this.usedUp(a) - this.usedUp(b),
     );
-    const target = reliable ?? better[0];
+    // One that was tried first and the most credible one are enough while there is news.
+    const target = this.failed > 1 && this.hasNews ? undefined : this.choose(better);
     if (target === undefined) {
       this.finish(otherwise, answers);
       return;
     }
+    if (this.isSilent(target)) this.silentTries++;
     const others = better.filter((other) => other !== target);
     const sync = new ChainSync(this.context, this.words, target, {
       timeLimit: () => this.timeLimit(target, others),
@@ -430,6 +535,18 @@ export class Consensus {
     });
     this.state = { phase: 'syncing', sync, others, answers };
     sync.begin();
+  }
+
+  /** The next to be tried of several targets in order; undefined if none is worth it. */
+  private choose(targets: readonly SyncTarget[]): SyncTarget | undefined {
+    const served = targets.filter((target) => !this.isSilent(target));
+    const [silent] = this.silentTries < MAX_SILENT_TRIES ? targets.slice(served.length) : [];
+    // The best may be false promises, every one of them.
+    const order = this.failed % 2 === 0 ? served : [...served].sort(byCredit);
+    const reliable = order.find(({ claimantHosts }) =>
+      claimantHosts.some((host) => (this.failures.get(host) ?? 0) < MAX_FAILURES_PER_HOST),
+    );
+    return reliable ?? order[0] ?? silent;
   }
 
   /** Our own chain may have become as good as some of them in the meantime. */
@@ -451,13 +568,18 @@ export class Consensus {
     return Math.max(...sources.map((source) => this.syncTimes.get(addressKey(source)) ?? FIRST_SYNC_TIME));
   }
 
+  /** Whether there is reason to ask everybody again: we were told of a longer chain since, or the next consensus is due. */
+  private get hasNews(): boolean {
+    const { chain, now, config } = this.context;
+    return this.heard > chain.height || now >= this.startedAt + config.consensusInterval;
+  }
+
   /** How long a sync may take, as things stand: what was told since the answers, and the next consensus, wait as well. */
   private timeLimit(target: SyncTarget, others: readonly SyncTarget[]): number {
-    const { context, startedAt } = this;
-    const news = this.heard > context.chain.height;
-    const due = context.now >= startedAt + context.config.consensusInterval;
-    const waiting = this.stillBetter(others).map(({ claimantHosts }) => claimantHosts.length);
-    const most = Math.max(news || due ? 1 : 0, ...waiting);
+    const waiting = this.stillBetter(others.filter((other) => !this.isSilent(other))).map(
+      ({ claimantHosts }) => claimantHosts.length,
+    );
+    const most = Math.max(this.hasNews ? 1 : 0, ...waiting);
     return most >= target.claimantHosts.length ? this.share(target) : MAX_SYNC_TIME;
   }
 
@@ -471,11 +593,13 @@ export class Consensus {
     const { context } = this;
     const claim = { height: target.height, hash: target.hash };
     if (result.outcome === 'false' || result.outcome === 'unavailable') {
+      this.failed++;
       for (const host of target.claimantHosts) this.failures.set(host, (this.failures.get(host) ?? 0) + 1);
     }
     switch (result.outcome) {
       case 'adopted':
-        this.unfinished ||= !result.exact;
+        for (const source of target.sources) this.vain.delete(addressKey(source));
+        this.unfinished ||= !result.exact || this.stillBetter(others).some((other) => this.isHopeful(other));
         this.onAdopted();
         // Longer ones came first, but for those that had to give way: it is their turn now.
         this.tryNext(
@@ -492,6 +616,7 @@ export class Consensus {
           if (blamed.size < MAX_BLAMED) blamed.add(addressKey(address));
           context.peers.offend(address);
         }
+        this.noteVain(liars);
         this.falseChains.set(key, blamed);
         context.notify({ kind: 'false-chain', target: claim, claimedBy: liars, fault });
         this.tryNext(others, answers, 'failed');
@@ -500,6 +625,7 @@ export class Consensus {
       case 'unavailable':
         this.unfinished ||= result.partial || result.slow;
         if (result.slow) this.giveMoreTime(target);
+        else if (!result.partial) this.noteVain(target.sources);
         if (result.partial) this.onAdopted();
         context.notify({ kind: 'chain-unavailable', target: claim });
         this.tryNext(others, answers, 'failed');
@@ -555,6 +681,11 @@ export class Consensus {
   private scheduleWithin(after: number): void {
     if (this.state.phase === 'idle' && this.context.now + after < this.due) this.schedule(after);
   }
+}
+
+/** The more credible of two claims first: served before, more votes; else they stay in order. */
+function byCredit(a: SyncTarget, b: SyncTarget): number {
+  return Number(b.served) - Number(a.served) || b.votes - a.votes;
 }
 
 /** When a peer was asked for STATS by itself, if that may be what it answers now. */

@@ -1,6 +1,6 @@
 /** GOSSIP and GOSSIP_REPLY: saying that we are there, and hearing who else is. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { RateLimit, RecentSet, TokenBucket } from '../bounded.ts';
+import { RateLimit, RecentMap, RecentSet, TokenBucket } from '../bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import {
@@ -11,22 +11,23 @@ import {
   FORWARDS_PER_SECOND,
   GOSSIP_FANOUT,
   MAX_DATAGRAM,
+  MAX_GREETINGS,
   MAX_RATED_HOSTS,
   MAX_SEEN_IDS,
   REPLY_BURST,
   REPLY_INTERVAL,
   SEEN_ID_LIFETIME,
-  UNVERIFIED_SENDS_BURST,
-  UNVERIFIED_SENDS_PER_SECOND,
 } from './limits.ts';
-import type { Gossip, GossipReply, PowMessage } from './messages.ts';
+import type { Gossip, GossipReply } from './messages.ts';
 import type { Peer } from './peers.ts';
+import type { Strangers } from './strangers.ts';
 
 /** The name of the timer that greets peers and drops silent ones. */
 export const GOSSIP_TIMER = 'gossip';
 
 export class GossipProtocol {
   private readonly context: Context;
+  private readonly strangers: Strangers;
   private readonly onPeer: () => void;
   private readonly seen = new RecentSet(MAX_SEEN_IDS, SEEN_ID_LIFETIME);
   private readonly replies = new RateLimit({
@@ -43,19 +44,26 @@ export class GossipProtocol {
     perSecond: ALL_FORWARDS_PER_SECOND,
     burst: ALL_FORWARDS_BURST,
   });
-  private readonly unverified = new TokenBucket({
-    perSecond: UNVERIFIED_SENDS_PER_SECOND,
-    burst: UNVERIFIED_SENDS_BURST,
-  });
+  /**
+   * Ids of GOSSIPs that were sent to one peer alone. Who comes to know such an id got it at that address, or from
+   * whoever did: nobody else can prove so cheaply where he is, as all other answers can be guessed (STATS_REPLY and
+   * GET_BLOCK_REPLY say what the whole network knows), and one implementation dies of a GET_BLOCK. A foreign peer does
+   * not repeat the id in its answer, but passes the GOSSIP on, and sooner or later it comes back to us.
+   */
+  private readonly greetings = new RecentMap<Peer>(MAX_GREETINGS);
+  /** The id of the last round. */
+  private roundId: string | undefined;
 
   /** @param onPeer called when a peer joined */
-  constructor(context: Context, onPeer: () => void) {
+  constructor(context: Context, strangers: Strangers, onPeer: () => void) {
     this.context = context;
+    this.strangers = strangers;
     this.onPeer = onPeer;
   }
 
   measure(tell: Gauge): void {
     this.seen.measure('gossip ids', tell);
+    this.greetings.measure('greetings', tell);
     this.replies.measure('rates of gossip replies', tell);
     this.forwards.measure('rates of gossip forwards', tell);
   }
@@ -69,7 +77,15 @@ export class GossipProtocol {
     const targets = new Map<string, Address>();
     for (const address of config.join) if (!peers.self(address)) targets.set(addressKey(address), address);
     for (const { key, address } of random.sample(peers.all(), GOSSIP_FANOUT)) targets.set(key, address);
-    this.context.broadcast([...targets.values()], this.ownGossip());
+    // One that has proved nothing so far gets an id of its own; more of them would be more for all to pass on.
+    const stranger = [...targets.values()]
+      .map((address) => peers.get(address))
+      .find((peer) => peer?.verified === false);
+    if (stranger !== undefined) targets.delete(stranger.key);
+    const gossip = this.ownGossip();
+    this.roundId = gossip.id;
+    this.context.broadcast([...targets.values()], gossip);
+    if (stranger !== undefined) this.greet(stranger);
     this.context.timer(GOSSIP_TIMER, config.gossipInterval);
   }
 
@@ -86,6 +102,7 @@ export class GossipProtocol {
     const repeated = message.id !== undefined && !this.seen.add(message.id, now);
     if (known === undefined && peers.self(address)) {
       context.count('gossip.own');
+      this.proved(message.id);
       return;
     }
     const peer = known ?? this.admit(address, from, message.name);
@@ -94,15 +111,15 @@ export class GossipProtocol {
     if (repeated) {
       // Some implementations keep one id for life: they are not to be passed on again, but want to be answered.
       context.count('gossip.repeated');
-      if (now - peer.lastReply >= config.gossipInterval / 3) this.reply(peer);
+      if (now - peer.lastReply >= config.gossipInterval / 3) this.reply(peer, message.id);
       return;
     }
     context.count('gossip.accepted');
-    this.reply(peer);
+    this.reply(peer, message.id);
     // Some implementations learn of peers only from a GOSSIP, so a newcomer gets one from us at once.
     if (known === undefined) {
-      this.sendIfSafe(peer, this.ownGossip());
-      this.askForStats(peer);
+      this.greet(peer);
+      this.strangers.ask(peer);
     }
     this.forward(message, peer, from, sender);
   }
@@ -122,13 +139,23 @@ export class GossipProtocol {
       const peer = known ?? this.admit(address, from, message.name);
       if (peer === undefined) return;
       context.count('gossip-reply.accepted');
-      if (known === undefined) this.askForStats(peer);
+      if (this.proved(message.id) === peer || (message.id !== undefined && message.id === this.roundId))
+        peer.echoes = true;
+      if (known === undefined) this.strangers.ask(peer);
     }
   }
 
-  /** Where a newcomer's chain stands is of interest at once, not only in the next consensus. */
-  private askForStats(peer: Peer): void {
-    if (this.sendIfSafe(peer, { type: 'STATS' })) peer.askedAt = this.context.now;
+  /** Sends a peer a GOSSIP with an id that nobody else gets from us. */
+  private greet(peer: Peer): void {
+    const gossip = this.ownGossip();
+    if (this.strangers.send(peer, gossip) && gossip.id !== undefined) this.greetings.set(gossip.id, peer);
+  }
+
+  /** Somebody knows that id: whom it was sent to alone is where he says. */
+  private proved(id: string | undefined): Peer | undefined {
+    const peer = id === undefined ? undefined : this.greetings.get(id);
+    if (peer !== undefined) this.context.peers.verify(peer);
+    return peer;
   }
 
   /**
@@ -169,7 +196,8 @@ export class GossipProtocol {
     return { type: 'GOSSIP', host: config.self.host, port: config.self.port, id, name: config.name };
   }
 
-  private reply(peer: Peer): void {
+  /** @param id of the GOSSIP that is answered */
+  private reply(peer: Peer, id: string | undefined): void {
     const { config, now } = this.context;
     if (!this.replies.take(peer.key, now)) {
       this.context.count('limit.gossip-replies');
@@ -177,21 +205,7 @@ export class GossipProtocol {
     }
     peer.lastReply = now;
     const { host, port } = config.self;
-    this.sendIfSafe(peer, { type: 'GOSSIP_REPLY', host, port, name: config.name });
-  }
-
-  /**
-   * Sends at a bounded rate to addresses that never spoke to us: they may be those of a victim.
-   *
-   * @returns whether it was sent
-   */
-  private sendIfSafe(peer: Peer, message: PowMessage): boolean {
-    if (!peer.verified && !this.unverified.take(this.context.now)) {
-      this.context.count('limit.unverified-sends');
-      return false;
-    }
-    this.context.send(peer.address, message);
-    return true;
+    this.strangers.send(peer, { type: 'GOSSIP_REPLY', host, port, name: config.name, id });
   }
 
   /** Passes a GOSSIP on, unchanged, to three peers. Without an id nobody could tell that he has seen it. */
@@ -209,7 +223,7 @@ export class GossipProtocol {
       origin.lastForward = context.now;
       const { peers, random } = context;
       const isOther = (peer: Peer): boolean => peer !== origin && peer !== sender;
-      let targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, (peer) => peer.verified && isOther(peer));
+      let targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, (peer) => peer.direct && isOther(peer));
       if (targets.length < GOSSIP_FANOUT) targets = random.sampleWhere(peers.all(), GOSSIP_FANOUT, isOther);
       context.broadcast(
         targets.map(({ address }) => address),

@@ -31,8 +31,15 @@ export const MAX_DATAGRAM = 1024;
 /** Peers tracked at most; a class has a few dozen. */
 export const MAX_PEERS = 1024;
 /** Of these, peers that only somebody else has told us of: they give way first. */
-export const MAX_UNVERIFIED_PEERS = 256;
-/** Unverified peers that one host may have told us of, so that no single host fills the table. */
+export const MAX_HEARSAY_PEERS = 256;
+/**
+ * Of the others, peers that have neither proved that they are where they say nor served us anything, so that half of
+ * the places are left to those that did: a thousand addresses are as easily forged as one.
+ */
+export const MAX_IDLE_PEERS = (MAX_PEERS - MAX_HEARSAY_PEERS) / 2;
+/** Greetings remembered whose answer proves where a peer is: as many as there may be peers. */
+export const MAX_GREETINGS = MAX_PEERS;
+/** Hearsay peers that one host may have told us of, so that no single host fills the table. */
 export const MAX_PEERS_PER_INTRODUCER = 32;
 /**
  * Unknown peers a second that one host, and all together, may tell us of. Finding room for one costs as much as
@@ -43,11 +50,11 @@ export const INTRODUCTIONS_PER_SECOND = 10;
 export const INTRODUCTIONS_BURST = 64;
 export const ALL_INTRODUCTIONS_PER_SECOND = 100;
 export const ALL_INTRODUCTIONS_BURST = 512;
-/** Verified peers on one host: a laptop with a test network has some, an attacker would have all. */
+/** Peers on one host that speak for themselves: a laptop with a test network has some, an attacker would have all. */
 export const MAX_PEERS_PER_HOST = 128;
 
-/** Unverified peers on one host, so that nobody can have us bother a bystander on a thousand ports. */
-export const MAX_UNVERIFIED_PER_HOST = 16;
+/** Hearsay peers on one host, so that nobody can have us bother a bystander on a thousand ports. */
+export const MAX_HEARSAY_PER_HOST = 16;
 /** Peers remembered of those that passed a peer's GOSSIP on to us: three do it at a time, the rest is history. */
 export const MAX_FORWARDERS = 8;
 
@@ -73,15 +80,39 @@ export const ALL_FORWARDS_BURST = 250;
 /** GOSSIP_REPLYs to one address: a first burst for a joining peer whose datagrams are lost, then one in 5 s. */
 export const REPLY_BURST = 4;
 export const REPLY_INTERVAL = 5_000;
-/** GOSSIP and GOSSIP_REPLY a second, all together, to addresses that never answered: what can be reflected. */
-export const UNVERIFIED_SENDS_PER_SECOND = 20;
-export const UNVERIFIED_SENDS_BURST = 200;
+/**
+ * GOSSIP, GOSSIP_REPLY and STATS a second, all together, to addresses that somebody else named, and to those in whose
+ * name somebody spoke: what can be reflected. The latter are a whole class of foreign peers.
+ */
+export const HEARSAY_SENDS_PER_SECOND = 20;
+export const HEARSAY_SENDS_BURST = 200;
+export const STRANGER_SENDS_PER_SECOND = 100;
+export const STRANGER_SENDS_BURST = 1_000;
+
+// Neighbours
+
+/** Peers asked for STATS in each round of gossip: who is silent, behind or ahead is noticed within one. */
+export const STATS_PER_ROUND = 3;
+/**
+ * When others' blocks are passed on to peers that do not take a second copy: after what it takes the miner's own
+ * ANNOUNCE and the answers to it, and some random time, so that not all neighbours of a peer tell it at once.
+ */
+export const PASS_ON_DELAY = 3_000;
+export const PASS_ON_SPREAD = 5_000;
+/** A peer that lacks more blocks than this has to sync. */
+export const MAX_MISSING_BLOCKS = 8;
+/** After this long an ANNOUNCE has arrived or is lost: whoever lacks the block then may be sent it again. */
+export const RESEND_AFTER = 2_000;
+/** How often a peer is sent a block that it goes on to lack: one kind of peer is deaf for 40 s after its sync. */
+export const MAX_SENDS = 4;
+/** Blocks remembered as sent, for each peer: more than are found while anything is on its way. */
+export const MAX_SENT_BLOCKS = 32;
 
 // Serving
 
-/** Answers a second to one host that answered us: a peer that syncs from us takes tens of thousands. */
+/** Answers a second to one host that proved where it is: a peer that syncs from us takes tens of thousands. */
 export const SERVE_PER_SECOND = 100_000;
-/** Answers a second to a host that never did, whose address may be forged. */
+/** Answers a second to a host that did not, whose address may be forged: ten times what a class peer asks. */
 export const SERVE_UNVERIFIED_PER_SECOND = 500;
 export const SERVE_UNVERIFIED_BURST = 2_000;
 /**
@@ -124,8 +155,16 @@ export const CATCH_UP_MAX_INTERVAL = 60_000;
 export const JOIN_WAIT = 1_000;
 /** With nobody found, the next try comes after this long, twice as long each time up to the consensus interval. */
 export const JOIN_RETRY = 2_000;
-/** Different claims looked at in one consensus; more only come from liars. */
+/** Different claims that may be tried in one consensus, half of them the most credible ones; more only come from liars. */
 export const MAX_CANDIDATES = 64;
+/** Sources of a chain that are asked for its last block in each round: one may be slow, or lose it. */
+export const PROBE_COPIES = 2;
+/** Chains whose last block nobody served that are tried all the same, at the end: only their answers may be lost. */
+export const MAX_SILENT_TRIES = 2;
+/** How often what a source claims leads to nothing before its answers are not waited for any more. */
+export const MAX_VAIN_CLAIMS = 2;
+/** Such sources that are remembered: as many as there may be peers. */
+export const MAX_VAIN_SOURCES = MAX_PEERS;
 /** Chains proved false that are remembered, with who claimed them. */
 export const MAX_FALSE_CHAINS = 1024;
 /** Claimants remembered for each of them: more than one host may have peers. */

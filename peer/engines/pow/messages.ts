@@ -17,6 +17,8 @@ export interface GossipReply {
   readonly host: string;
   readonly port: number;
   readonly name: string;
+  /** The id of the GOSSIP that is answered: our addition, which one implementation wants and the others pass over. */
+  readonly id?: string | undefined;
 }
 
 /** Asks for the block at a height; undefined stands for a height that no block can have. */

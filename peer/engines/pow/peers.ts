@@ -8,13 +8,15 @@ import {
   ALL_INTRODUCTIONS_PER_SECOND,
   INTRODUCTIONS_BURST,
   INTRODUCTIONS_PER_SECOND,
+  MAX_HEARSAY_PEERS,
+  MAX_HEARSAY_PER_HOST,
   MAX_FORWARDERS,
+  MAX_IDLE_PEERS,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
   MAX_PEERS_PER_INTRODUCER,
   MAX_RATED_HOSTS,
-  MAX_UNVERIFIED_PEERS,
-  MAX_UNVERIFIED_PER_HOST,
+  MAX_SENT_BLOCKS,
 } from './limits.ts';
 
 /** A peer that we track. */
@@ -24,12 +26,22 @@ export interface Peer {
   name: string;
   /** When anything was last heard of it, in engine time. */
   lastHeard: number;
-  /** Whether it spoke to us from its own host; else somebody only told us of it. */
+  /** Whether it spoke to us from its own host, as far as an address can be believed; else somebody told us of it. */
+  direct: boolean;
+  /** Whether it has answered what only it was asked, so that it is where it says: anybody can forge an address. */
   verified: boolean;
+  /** Whether it served us blocks that we adopted. */
+  served: boolean;
+  /** Whether it repeats the id of a GOSSIP in its answer, as this program does, to which a second copy is no harm. */
+  echoes: boolean;
   /** The host that told us of it. */
   readonly introducer: string;
   /** What it last claimed, in STATS or by announcing a block. */
   claim: ChainClaim | null;
+  /** When it did; -Infinity for never. */
+  claimedAt: number;
+  /** The blocks that it was sent last, by their hashes: when, and how often. The oldest first. */
+  readonly sent: Map<string, { readonly at: number; readonly times: number }>;
   /** How often it was proved to have lied. */
   offences: number;
   /** When a GOSSIP of its own was last passed on, and last answered; -Infinity for never. */
@@ -47,7 +59,7 @@ export interface Peer {
 }
 
 /** Why a peer is not tracked: the limit that it would break. */
-export type Refusal = 'limit.peers' | 'limit.introductions' | 'limit.unverified-peers';
+export type Refusal = 'limit.peers' | 'limit.introductions' | 'limit.hearsay-peers';
 
 /** The table of peers, by `host:port`. We ourselves are never in it. */
 export class PeerTable {
@@ -56,7 +68,11 @@ export class PeerTable {
   private count = 0;
   /** All of them; undefined after a change, until somebody asks for it. */
   private list: readonly Peer[] | undefined;
+  private readonly directPerHost = new Map<string, number>();
   private readonly verifiedPerHost = new Map<string, number>();
+  /** Those that speak for themselves, but have done nothing useful so far, the one heard last at the end. */
+  private readonly idle = new Set<Peer>();
+  private readonly idlePerHost = new Map<string, number>();
   private readonly isSelf: (address: Address) => boolean;
   private readonly introductions = new RateLimit({
     perSecond: INTRODUCTIONS_PER_SECOND,
@@ -67,7 +83,7 @@ export class PeerTable {
     perSecond: ALL_INTRODUCTIONS_PER_SECOND,
     burst: ALL_INTRODUCTIONS_BURST,
   });
-  private verified = 0;
+  private direct = 0;
 
   constructor(self: Address, selfHosts: readonly string[]) {
     const hosts = new Set([self.host, ...selfHosts]);
@@ -80,12 +96,18 @@ export class PeerTable {
 
   measure(tell: Gauge): void {
     tell('peers', this.count, MAX_PEERS);
-    tell('unverified peers', this.count - this.verified, MAX_UNVERIFIED_PEERS);
-    tell('hosts of peers', this.verifiedPerHost.size, this.verified);
+    tell('hearsay peers', this.count - this.direct, MAX_HEARSAY_PEERS);
+    tell('idle peers', this.idle.size, MAX_IDLE_PEERS);
+    tell('hosts of peers', this.directPerHost.size, this.direct);
     this.introductions.measure('rates of introductions', tell);
     let forwarders = 0;
-    for (const peer of this.all()) forwarders += peer.forwarders.length;
+    let sent = 0;
+    for (const peer of this.all()) {
+      forwarders += peer.forwarders.length;
+      sent += peer.sent.size;
+    }
     tell('forwarders of peers', forwarders, this.count * MAX_FORWARDERS);
+    tell('blocks sent to peers', sent, this.count * MAX_SENT_BLOCKS);
   }
 
   get({ host, port }: Address): Peer | undefined {
@@ -101,7 +123,7 @@ export class PeerTable {
     return this.isSelf(address);
   }
 
-  /** Whether a peer on this host has spoken to us. */
+  /** Whether a peer on this host has proved to be there. */
   knowsHost(host: string): boolean {
     return this.verifiedPerHost.has(host);
   }
@@ -112,10 +134,10 @@ export class PeerTable {
    * @param from where the news came from: the peer itself if it is its own host
    */
   hear(peer: Peer, from: Address, name: string, now: number): void {
-    peer.lastHeard = now;
+    this.refresh(peer, now);
     if (name !== '') peer.name = name;
     const { host } = peer.address;
-    if (!peer.verified && from.host === host && this.roomForVerified(host)) this.setVerified(peer);
+    if (!peer.direct && from.host === host && this.roomForDirect(host)) this.setDirect(peer);
   }
 
   /**
@@ -125,20 +147,25 @@ export class PeerTable {
    */
   admit(address: Address, from: Address, name: string, now: number): Peer | Refusal {
     const direct = from.host === address.host;
-    if (direct && !this.makeRoomForVerified(address.host)) return 'limit.peers';
+    if (direct && !this.makeRoomForDirect(address.host)) return 'limit.peers';
     if (!direct) {
       if (!this.introductions.take(from.host, now) || !this.allIntroductions.take(now))
         return 'limit.introductions';
-      if (!this.makeRoomForUnverified(address.host, from.host)) return 'limit.unverified-peers';
+      if (!this.makeRoomForHearsay(address.host, from.host)) return 'limit.hearsay-peers';
     }
     const peer: Peer = {
       key: addressKey(address),
       address: { host: address.host, port: address.port },
       name,
       lastHeard: now,
+      direct: false,
       verified: false,
+      served: false,
+      echoes: false,
       introducer: from.host,
       claim: null,
+      claimedAt: -Infinity,
+      sent: new Map(),
       offences: 0,
       lastForward: -Infinity,
       lastReply: -Infinity,
@@ -151,7 +178,7 @@ export class PeerTable {
     else neighbours.set(address.port, peer);
     this.count++;
     this.list = undefined;
-    if (direct) this.setVerified(peer);
+    if (direct) this.setDirect(peer);
     return peer;
   }
 
@@ -159,10 +186,41 @@ export class PeerTable {
   touch(from: Address, now: number): Peer | undefined {
     const peer = this.get(from);
     if (peer !== undefined) {
-      peer.lastHeard = now;
-      if (!peer.verified && this.roomForVerified(from.host)) this.setVerified(peer);
+      this.refresh(peer, now);
+      if (!peer.direct && this.roomForDirect(from.host)) this.setDirect(peer);
     }
     return peer;
+  }
+
+  /** A peer has answered what only it was asked: it is where it says. */
+  verify(peer: Peer): void {
+    // It may have been dropped since it was asked.
+    if (peer.verified || this.get(peer.address) !== peer || !this.becomeUseful(peer)) return;
+    peer.verified = true;
+    add(this.verifiedPerHost, peer.address.host, 1);
+  }
+
+  /** A peer has served us blocks that we adopted. */
+  noteService(address: Address): void {
+    const peer = this.get(address);
+    if (peer !== undefined && this.becomeUseful(peer)) peer.served = true;
+  }
+
+  /** What a peer says that its chain is. */
+  noteClaim(peer: Peer, claim: ChainClaim | null, now: number): void {
+    peer.claim = claim;
+    peer.claimedAt = now;
+  }
+
+  /** A peer is being sent a block. */
+  noteSent({ sent }: Peer, hash: string, now: number): void {
+    const times = (sent.get(hash)?.times ?? 0) + 1;
+    sent.delete(hash);
+    sent.set(hash, { at: now, times });
+    for (const oldest of sent.keys()) {
+      if (sent.size <= MAX_SENT_BLOCKS) break;
+      sent.delete(oldest);
+    }
   }
 
   /** `forwarder` has passed a GOSSIP of `peer` on to us. */
@@ -198,68 +256,94 @@ export class PeerTable {
 
   /** What people are shown. */
   view(now: number): PeerView[] {
-    return this.all().map(
-      ({ address, name, lastHeard, verified, claim, offences, roundTrip, forwarders }) => ({
-        address,
-        name,
-        silence: now - lastHeard,
-        verified,
-        claim,
-        offences,
-        roundTrip,
-        via: [...new Set(forwarders.map((forwarder) => addressKey(forwarder)))],
-      }),
-    );
+    return this.all().map(({ address, name, lastHeard, direct, claim, offences, roundTrip, forwarders }) => ({
+      address,
+      name,
+      silence: now - lastHeard,
+      verified: direct,
+      claim,
+      offences,
+      roundTrip,
+      via: [...new Set(forwarders.map((forwarder) => addressKey(forwarder)))],
+    }));
   }
 
-  private roomForVerified(host: string): boolean {
+  private refresh(peer: Peer, now: number): void {
+    peer.lastHeard = now;
+    if (this.idle.delete(peer)) this.idle.add(peer);
+  }
+
+  private roomForDirect(host: string): boolean {
     return (
-      this.verified < MAX_PEERS - MAX_UNVERIFIED_PEERS &&
-      (this.verifiedPerHost.get(host) ?? 0) < MAX_PEERS_PER_HOST
+      this.direct < MAX_PEERS - MAX_HEARSAY_PEERS &&
+      this.idle.size < MAX_IDLE_PEERS &&
+      (this.directPerHost.get(host) ?? 0) < MAX_PEERS_PER_HOST
     );
-  }
-
-  /** In a full table the host with most peers gives one up, but only to hosts that have fewer still. */
-  private makeRoomForVerified(host: string): boolean {
-    if (this.roomForVerified(host)) return true;
-    const own = this.verifiedPerHost.get(host) ?? 0;
-    if (own >= MAX_PEERS_PER_HOST) return false;
-    let [crowded, most] = ['', own + 1];
-    for (const [other, count] of this.verifiedPerHost) if (count > most) [crowded, most] = [other, count];
-    if (crowded === '') return false;
-    const crowd = this.all().filter((peer) => peer.verified && peer.address.host === crowded);
-    this.drop(stalest(crowd));
-    return true;
-  }
-
-  private setVerified(peer: Peer): void {
-    peer.verified = true;
-    this.verified++;
-    const { host } = peer.address;
-    this.verifiedPerHost.set(host, (this.verifiedPerHost.get(host) ?? 0) + 1);
   }
 
   /**
-   * Only unverified peers give way: first those of the same introducer, else of the one who introduced most.
+   * In a full table one gives way that has done nothing useful so far, on the host that has most of them; else the host
+   * with most peers gives one up, but only to hosts that have fewer still.
+   */
+  private makeRoomForDirect(host: string): boolean {
+    if (this.roomForDirect(host)) return true;
+    const own = this.directPerHost.get(host) ?? 0;
+    if (own >= MAX_PEERS_PER_HOST) return false;
+    const most = Math.max(0, ...this.idlePerHost.values());
+    for (const peer of this.idle) {
+      if (this.idlePerHost.get(peer.address.host) !== most) continue;
+      this.drop(peer);
+      return true;
+    }
+    const [crowded, count] = [...this.directPerHost].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0]);
+    if (count <= own + 1) return false;
+    this.drop(stalest(this.all().filter((peer) => peer.direct && peer.address.host === crowded)));
+    return true;
+  }
+
+  private setDirect(peer: Peer): void {
+    peer.direct = true;
+    this.direct++;
+    add(this.directPerHost, peer.address.host, 1);
+    this.idle.add(peer);
+    add(this.idlePerHost, peer.address.host, 1);
+  }
+
+  /** @returns false if there is no room for it among those that speak for themselves */
+  private becomeUseful(peer: Peer): boolean {
+    if (!peer.direct) {
+      if (!this.makeRoomForDirect(peer.address.host)) return false;
+      this.setDirect(peer);
+    }
+    this.leaveIdle(peer);
+    return true;
+  }
+
+  private leaveIdle(peer: Peer): void {
+    if (this.idle.delete(peer)) add(this.idlePerHost, peer.address.host, -1);
+  }
+
+  /**
+   * Only peers that others told of give way: first those of the same introducer, else of the one who introduced most.
    *
    * @returns false if the host has too many of them already
    */
-  private makeRoomForUnverified(host: string, introducer: string): boolean {
+  private makeRoomForHearsay(host: string, introducer: string): boolean {
     const byIntroducer = new Map<string, Peer[]>();
     let total = 0;
     let onHost = 0;
     for (const peer of this.all()) {
-      if (peer.verified) continue;
+      if (peer.direct) continue;
       total++;
       if (peer.address.host === host) onHost++;
       const list = byIntroducer.get(peer.introducer);
       if (list === undefined) byIntroducer.set(peer.introducer, [peer]);
       else list.push(peer);
     }
-    if (onHost >= MAX_UNVERIFIED_PER_HOST) return false;
+    if (onHost >= MAX_HEARSAY_PER_HOST) return false;
     let crowd = byIntroducer.get(introducer) ?? [];
     if (crowd.length < MAX_PEERS_PER_INTRODUCER) {
-      if (total < MAX_UNVERIFIED_PEERS) return true;
+      if (total < MAX_HEARSAY_PEERS) return true;
       for (const list of byIntroducer.values()) if (list.length > crowd.length) crowd = list;
     }
     this.drop(stalest(crowd));
@@ -273,12 +357,19 @@ export class PeerTable {
     if (neighbours?.size === 0) this.byHost.delete(host);
     this.count--;
     this.list = undefined;
-    if (!peer.verified) return;
-    this.verified--;
-    const left = (this.verifiedPerHost.get(host) ?? 0) - 1;
-    if (left > 0) this.verifiedPerHost.set(host, left);
-    else this.verifiedPerHost.delete(host);
+    if (peer.verified) add(this.verifiedPerHost, host, -1);
+    if (!peer.direct) return;
+    this.direct--;
+    add(this.directPerHost, host, -1);
+    this.leaveIdle(peer);
   }
+}
+
+/** Counts one more or one less of a host; one that none is left of is not remembered. */
+function add(counts: Map<string, number>, host: string, change: 1 | -1): void {
+  const count = (counts.get(host) ?? 0) + change;
+  if (count > 0) counts.set(host, count);
+  else counts.delete(host);
 }
 
 /** The one of several peers, at least one, that was silent longest. */

@@ -17,8 +17,10 @@ import { GossipProtocol, GOSSIP_TIMER } from './gossip.ts';
 import type { PowConfig, PowNotice, PowRequest, PowResult, PowStatus } from './interface.ts';
 import { SWEEP_SLICE } from './limits.ts';
 import type { PowMessage } from './messages.ts';
+import { Neighbours, PASS_ON_TIMER } from './neighbours.ts';
 import { PeerTable } from './peers.ts';
 import { onStats } from './stats.ts';
+import { Strangers } from './strangers.ts';
 import { SYNC_TIMER } from './sync.ts';
 import { nextTemplate } from './template.ts';
 import { WORD_RULES, WordQueue } from './words.ts';
@@ -30,6 +32,7 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
   private readonly words = new WordQueue();
   private readonly serving = new ServingLimit();
   private readonly gossip: GossipProtocol;
+  private readonly neighbours: Neighbours;
   private readonly consensus: Consensus;
   private readonly announcements: Announcements;
   /** What the work told last was made of. */
@@ -52,9 +55,15 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
       onFinished: (startedAt) => {
         this.announcements.onConsensusFinished(startedAt);
       },
+      onClaim: (peer, askedAt) => {
+        this.neighbours.onClaim(peer, askedAt);
+      },
     });
-    this.announcements = new Announcements(this.context, this.words, this.consensus);
-    this.gossip = new GossipProtocol(this.context, () => {
+    const strangers = new Strangers(this.context);
+    this.neighbours = new Neighbours(this.context, strangers);
+    const { words, consensus, neighbours } = this;
+    this.announcements = new Announcements(this.context, { words, consensus, neighbours });
+    this.gossip = new GossipProtocol(this.context, strangers, () => {
       this.consensus.onPeer();
     });
   }
@@ -167,7 +176,10 @@ export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowN
   }
 
   private onTimer(timer: string): void {
-    if (timer === GOSSIP_TIMER) this.gossip.round();
+    if (timer === GOSSIP_TIMER) {
+      this.gossip.round();
+      this.neighbours.round();
+    } else if (timer === PASS_ON_TIMER) this.neighbours.onTimer();
     else if (timer === CONSENSUS_TIMER) this.consensus.onDue();
     else if (timer === STATS_TIMER) this.consensus.onStatsTimer();
     else if (timer === SYNC_TIMER) this.consensus.onSyncTimer();

@@ -40,6 +40,10 @@ export type SyncOutcome =
 
 /** A claimed chain and, for one of our own height, the tip of ours that it shall replace. */
 export interface SyncTarget extends ChainClaim {
+  /** How many claim it. */
+  readonly votes: number;
+  /** Whether one of them has served us blocks that we adopted. */
+  readonly served: boolean;
   /** Who is asked for its blocks. */
   readonly sources: readonly Address[];
   /** The hosts of those who claim just this length. */
@@ -392,8 +396,9 @@ export class ChainSync {
     this.words.remove(this.messages);
     const orphaned = ownWords(dropped, config).filter((word) => !this.messages.has(word));
     const returnedWords = this.words.putBack(orphaned);
-    for (const { shed, address } of this.download?.sources ?? []) {
+    for (const { shed, address, delivered } of this.download?.sources ?? []) {
       if (shed === 'false') context.peers.offend(address);
+      else if (delivered > 0) context.peers.noteService(address);
     }
     const { height } = chain;
     const hash = chain.tip?.hash ?? '';

@@ -211,6 +211,7 @@ class PowRun implements SubjectRun<PowTypes> {
             this.onArrival(node, hash);
           },
           asked: () => this.askedBy(node),
+          isAsking: () => this.engines[node.index]?.status().phase === 'asking',
         }),
     );
     this.agreement = new Agreement(world, (index) => this.watches[index]?.hashes ?? []);
@@ -306,8 +307,8 @@ class PowRun implements SubjectRun<PowTypes> {
     this.watches[node.index]?.onMessage(message, from);
   }
 
-  onSend(node: SimulatedNode, message: PowMessage): void {
-    this.watches[node.index]?.onSend(message);
+  onSend(node: SimulatedNode, message: PowMessage, to: readonly Address[]): void {
+    this.watches[node.index]?.onSend(message, to);
   }
 
   onStore(node: SimulatedNode, writes: readonly StoreWrite[]): void {

@@ -1,7 +1,7 @@
 /** What must hold of a proof-of-work node, whatever happens to it: one watch for each honest node. */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
-import { RecentMap } from '../../engines/bounded.ts';
+import { RecentMap, RecentSet } from '../../engines/bounded.ts';
 import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { claimKey } from '../../engines/pow/sync.ts';
@@ -18,13 +18,16 @@ export const CHECKERS = {
   best: 'of the chains that were claimed none is better than the one that a consensus chooses',
   kept: 'no acknowledged block is lost',
   told: 'nothing is told before it is stored',
-  once: 'nothing is passed on twice',
+  once: 'nothing is passed on twice, and no block sent again to whoever was not asked whether it lacks it',
   liars: 'a chain proved false is not tried again with the same liars',
   words: 'no word is in the chain more often than it was submitted',
 } as const;
 
-/** Ids and hashes remembered as passed on: those of a minute or two. */
+/** Ids remembered as passed on: those of a minute or two. */
 const MAX_PASSED_ON = 1_000;
+/** Blocks remembered as sent, for each peer since its last answer, and those peers: some never answer. */
+const MAX_SENT = 64;
+const MAX_RECIPIENTS = 2_048;
 /**
  * For how long a node must remember an id, in milliseconds: half as long as it means to by its own, maybe wrong, clock. A
  * number of its own, or a node that forgets at once would be held to nothing.
@@ -65,7 +68,7 @@ class VerifiedBlocks {
 
 /** Who has passed on what lately, and when. */
 class PassedOn {
-  /** For each id or hash when each node passed it on last, in milliseconds. */
+  /** For each id when each node passed it on last, in milliseconds. */
   private readonly times = new RecentMap<number[]>(MAX_PASSED_ON);
   private readonly nodes: number;
 
@@ -105,6 +108,8 @@ export interface WatchHooks {
   onBlock(hash: string): void;
   /** Whom a consensus that begins now asks. */
   asked(): readonly Address[];
+  /** Whether the node still asks which chains there are, and which of them are served. */
+  isAsking(): boolean;
 }
 
 export class NodeWatch {
@@ -118,6 +123,11 @@ export class NodeWatch {
   private readonly ballot = new Ballot();
   /** Whether a consensus runs that has not been seen to choose yet. */
   private choosing = false;
+  /** Heights that it asked for since that consensus began, and the hashes of blocks that came while it asked. */
+  private probed = new Set<number>();
+  private served = new Set<string>();
+  /** The blocks that each peer was sent since it last said where it stands, and since the node's last start. */
+  private sent = new RecentMap<RecentSet>(MAX_RECIPIENTS);
   /** Whether any chain could not be had since the last start: whoever was slow is put off from then on. */
   private putsOff = false;
   /** Chains that were proved false since the last start: whose claims still count is the node's own affair. */
@@ -150,6 +160,7 @@ export class NodeWatch {
     this.disproved = new Set();
     this.putsOff = false;
     this.choosing = false;
+    this.sent = new RecentMap(MAX_RECIPIENTS);
     this.look(true);
   }
 
@@ -161,7 +172,19 @@ export class NodeWatch {
   }
 
   onMessage(message: PowMessage, from: Address): void {
-    if (message.type === 'STATS_REPLY') this.ballot.add(message, from);
+    switch (message.type) {
+      case 'STATS_REPLY':
+        this.ballot.add(message, from);
+        this.sent.delete(addressKey(from));
+        break;
+      case 'ANNOUNCE':
+      case 'GET_BLOCK_REPLY':
+        if (this.choosing && this.probed.size > 0 && message.block !== null && this.hooks.isAsking())
+          this.served.add(message.block.hash);
+        break;
+      default:
+        break;
+    }
   }
 
   /** The node has carried out writes: what is deleted must be in no chain, and the rest be a better chain, if any. */
@@ -186,6 +209,8 @@ export class NodeWatch {
       case 'consensus-started':
         this.ballot.begin(this.hooks.asked());
         this.choosing = true;
+        this.probed = new Set();
+        this.served = new Set();
         break;
       case 'sync-started':
         if (this.choosing && !this.putsOff) this.mustBeBest(this.ballot.most(notice.target), 'it goes for');
@@ -210,7 +235,7 @@ export class NodeWatch {
     }
   }
 
-  onSend(message: PowMessage): void {
+  onSend(message: PowMessage, to: readonly Address[]): void {
     switch (message.type) {
       case 'STATS_REPLY':
         if (message.height !== this.hashes.length || (message.hash ?? undefined) !== this.tip) {
@@ -220,17 +245,18 @@ export class NodeWatch {
       case 'GET_BLOCK':
         // It asks for blocks once it has chosen a chain.
         this.ballot.close();
+        if (this.choosing && message.height !== undefined) this.probed.add(message.height);
         break;
       case 'GET_BLOCK_REPLY':
         if (message.block !== null) this.mustHave(message.block, 'told', 'it serves');
         break;
       case 'ANNOUNCE':
         this.mustHave(message.block, 'told', 'it announces');
-        this.mustBeFirst(message.block.hash);
+        this.mustBeNew(message.block, to);
         break;
       case 'GOSSIP':
         // To newcomers and in each round a node sends GOSSIPs of its own, each with a new id.
-        if (message.id !== undefined) this.mustBeFirst(message.id, ID_MEMORY);
+        if (message.id !== undefined) this.mustBeFirst(message.id);
         break;
       default:
         break;
@@ -308,7 +334,7 @@ export class NodeWatch {
 
   /**
    * Whoever chose must have known of no better chain, whatever he counted besides the answers of those he asked. Chains
-   * that his own one goes on from are none.
+   * that his own one goes on from are none, nor are those whose last block he asked for and was not served.
    */
   private mustBeBest(chosen: Candidate, what: string): void {
     const difficulty = this.world.setting('difficulty');
@@ -317,6 +343,7 @@ export class NodeWatch {
         beats(claim, chosen) &&
         meetsDifficulty(claim.hash, difficulty) &&
         !this.disproved.has(claimKey(claim)) &&
+        !(this.probed.has(claim.height - 1) && !this.served.has(claim.hash)) &&
         !this.hashes.includes(claim.hash),
     );
     if (better === undefined) return;
@@ -327,11 +354,19 @@ export class NodeWatch {
     if (this.hashes[height] !== hash) this.violate(checker, `${what} ${hash} at height ${height}`);
   }
 
-  /** @param memory for how long, in milliseconds, the node has to remember it */
-  private mustBeFirst(id: string, memory = Infinity): void {
+  private mustBeFirst(id: string): void {
     const now = this.world.now();
     const before = this.common.passedOn.add(id, this.node, now);
-    if (before >= this.startedAt && now - before < memory) this.violate('once', id);
+    if (before >= this.startedAt && now - before < ID_MEMORY) this.violate('once', id);
+  }
+
+  private mustBeNew({ hash }: Block, to: readonly Address[]): void {
+    const again = to.map(addressKey).filter((key) => {
+      const sent = this.sent.get(key) ?? new RecentSet(MAX_SENT);
+      this.sent.set(key, sent);
+      return !sent.add(hash);
+    });
+    if (again.length > 0) this.violate('once', `${hash} to ${again.join(', ')}`);
   }
 
   private violate(checker: keyof typeof CHECKERS, detail: string): void {

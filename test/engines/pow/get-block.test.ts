@@ -57,7 +57,7 @@ describe('GET_BLOCK', () => {
 
   it('gives all such hosts together no more than it can spare, and peers still what they ask for', () => {
     const rig = new Rig({}, blocks);
-    rig.gossip(at(3), 'x');
+    rig.join(at(3));
     let answers = 0;
     for (let index = 0; index < SERVE_ALL_UNVERIFIED_BURST + 1_000; index++) {
       const forged = { host: `192.0.${(index >> 8) & 255}.${index & 255}`, port: 80 };
@@ -70,7 +70,7 @@ describe('GET_BLOCK', () => {
 
   it('gives a peer as much as it asks for, from any of its ports', () => {
     const rig = new Rig({}, blocks);
-    rig.gossip(at(3), 'x');
+    rig.join(at(3));
     let answers = 0;
     for (let index = 0; index < 5_000; index++) {
       answers += rig.receive({ type: 'GET_BLOCK', height: index % 5 }, at(3, 9_000)).length;

@@ -8,14 +8,16 @@ import {
   INTRODUCTIONS_BURST,
   MAX_DATAGRAM,
   MAX_FORWARDERS,
+  MAX_IDLE_PEERS,
   MAX_PEERS,
   MAX_PEERS_PER_HOST,
   MAX_PEERS_PER_INTRODUCER,
-  MAX_UNVERIFIED_PEERS,
-  MAX_UNVERIFIED_PER_HOST,
+  MAX_HEARSAY_PEERS,
+  MAX_HEARSAY_PER_HOST,
   REPLY_BURST,
   SEEN_ID_LIFETIME,
-  UNVERIFIED_SENDS_BURST,
+  SERVE_UNVERIFIED_BURST,
+  HEARSAY_SENDS_BURST,
 } from '../../../peer/engines/pow/limits.ts';
 import { buildChain, mineBlock } from '../../support/chains.ts';
 import { at, Rig, SELF, type Sent } from './rig.ts';
@@ -152,7 +154,7 @@ describe('passing on', () => {
     const rig = rigWith(6);
     const flood = 1_000;
     for (let index = 0; index < flood; index++) rig.gossip(at(300 + index), `fresh ${index}`, at(2));
-    const limits = ['introductions', 'unverified-peers', 'all-gossip-forwards'];
+    const limits = ['introductions', 'hearsay-peers', 'all-gossip-forwards'];
     const refused = limits.map((limit) => rig.count(`limit.${limit}`)).reduce((sum, one) => sum + one);
     expect(refused).toBe(flood - FORWARDS_BURST);
   });
@@ -280,7 +282,8 @@ describe('rounds', () => {
     const rounds = ofType(rig.pass(30_000), 'GOSSIP');
     expect(rounds.slice(0, 2).map(({ to }) => to)).toEqual([at(1), at(2)]);
     expect(rounds).toHaveLength(5);
-    expect(new Set(rounds.map(({ text }) => text)).size).toBe(1);
+    // One that has proved nothing so far gets an id of its own.
+    expect(new Set(rounds.map(({ text }) => text)).size).toBe(2);
   });
 
   it('never greets itself', () => {
@@ -352,11 +355,15 @@ describe('attackers', () => {
         if (to.host === victim.host) others.add(`${to.port}`);
       }
     }
-    expect(others.size).toBe(MAX_UNVERIFIED_PER_HOST);
-    expect(tracked(rig).filter((key) => key.startsWith(victim.host))).toHaveLength(MAX_UNVERIFIED_PER_HOST);
+    expect(others.size).toBe(MAX_HEARSAY_PER_HOST);
+    expect(tracked(rig).filter((key) => key.startsWith(victim.host))).toHaveLength(MAX_HEARSAY_PER_HOST);
     const block = mineBlock(blocks[2] ?? null, { difficulty: 1 });
     const announced = rig.receive({ type: 'ANNOUNCE', block }, at(1));
-    expect(announced.filter(({ to }) => to.host === victim.host)).toHaveLength(MAX_UNVERIFIED_PER_HOST);
+    // What others mined is not passed on to anybody who did not answer, and what we mine to so many at the most.
+    expect(announced.filter(({ to }) => to.host === victim.host)).toEqual([]);
+    rig.pass(3_000);
+    rig.request({ kind: 'submit-block', block: mineBlock(block, { difficulty: 1 }) });
+    expect(rig.sent().filter(({ to }) => to.host === victim.host)).toHaveLength(MAX_HEARSAY_PER_HOST);
   });
 
   it('bounds what it sends to strangers in all', () => {
@@ -366,9 +373,9 @@ describe('attackers', () => {
       const to = { host: `192.0.${index >> 8}.${index & 255}`, port: 80 };
       sent += rig.gossip(to, undefined, at(index % 400)).length;
     }
-    expect(sent).toBe(UNVERIFIED_SENDS_BURST);
+    expect(sent).toBe(HEARSAY_SENDS_BURST);
     // Each newcomer would get a GOSSIP_REPLY, a GOSSIP and a STATS.
-    expect(rig.count('limit.unverified-sends')).toBe(3 * ALL_INTRODUCTIONS_BURST - UNVERIFIED_SENDS_BURST);
+    expect(rig.count('limit.stranger-sends')).toBe(3 * ALL_INTRODUCTIONS_BURST - HEARSAY_SENDS_BURST);
   });
 
   it('takes no more news of unknown peers than a network has, from one host and in all, but hears known ones', () => {
@@ -401,7 +408,7 @@ describe('attackers', () => {
       );
     }
     expect(tracked(rig)).toEqual(expect.arrayContaining(good));
-    expect(tracked(rig).length).toBeLessThanOrEqual(50 + MAX_UNVERIFIED_PEERS + 1);
+    expect(tracked(rig).length).toBeLessThanOrEqual(50 + MAX_HEARSAY_PEERS + 1);
   });
 
   it('takes only so many peers on the word of one host, and leaves those of others', () => {
@@ -440,6 +447,73 @@ describe('attackers', () => {
   it('never tracks more than its bound, whoever speaks', () => {
     const rig = new Rig({}, blocks);
     for (let index = 0; index < 3_000; index++) rig.gossip(at(index), undefined);
-    expect(rig.engine.status().peers.length).toBe(MAX_PEERS - MAX_UNVERIFIED_PEERS);
+    expect(rig.engine.status().peers.length).toBe(MAX_IDLE_PEERS);
+    rig.now += 10_000;
+    for (let index = 0; index < MAX_PEERS - MAX_HEARSAY_PEERS; index++) {
+      rig.now += 100;
+      rig.join(at(4_000 + index));
+    }
+    expect(rig.engine.status().peers.length).toBe(MAX_PEERS - MAX_HEARSAY_PEERS);
+    for (let index = 0; index < 1_000; index++) rig.gossip(at(index), undefined);
+    expect(rig.engine.status().peers.length).toBe(MAX_PEERS - MAX_HEARSAY_PEERS);
+  });
+
+  it('whose addresses are forged push out nobody that has proved to be there, nor keep anybody out', () => {
+    const rig = new Rig({}, blocks);
+    for (let index = 0; index < 20; index++) rig.join(at(index));
+    const good = tracked(rig);
+    for (let index = 0; index < 3_000; index++) rig.gossip(at(300 + index), undefined);
+    expect(tracked(rig)).toEqual(expect.arrayContaining(good));
+    rig.now += 10_000;
+    rig.join(at(20));
+    for (let index = 0; index < 3_000; index++) rig.gossip(at(300 + index), undefined);
+    expect(tracked(rig)).toContain(`${at(20).host}:8000`);
+    expect(tracked(rig)).toHaveLength(21 + MAX_IDLE_PEERS);
+  });
+
+  it('is believed to be where it says once it knows what only it was sent, whoever spoke in its name before', () => {
+    const rig = rigWith(2);
+    const served = (): number => {
+      let answers = 0;
+      for (let index = 0; index < 2 * SERVE_UNVERIFIED_BURST; index++)
+        answers += rig.receive({ type: 'GET_BLOCK', height: 1 }, victim).length;
+      return answers;
+    };
+    const [greeting] = ofType(rig.gossip(victim, 'forged'), 'GOSSIP');
+    if (greeting?.message.type !== 'GOSSIP') throw new Error('it is not greeted');
+    const { id } = greeting.message;
+    // All that somebody can send in its name who does not see what it gets.
+    const { hash } = rig.engine.status();
+    rig.receive({ type: 'STATS_REPLY', height: 3, hash }, victim);
+    rig.receive({ type: 'GOSSIP_REPLY', ...victim, name: '' }, victim);
+    rig.receive({ type: 'GOSSIP_REPLY', ...victim, name: '', id: 'forged' }, victim);
+    for (const block of blocks) rig.receive({ type: 'GET_BLOCK_REPLY', block }, victim);
+    expect(served()).toBe(SERVE_UNVERIFIED_BURST);
+    // A foreign peer passes it on, and another one brings it back.
+    rig.receive({ type: 'GOSSIP', ...SELF, id, name: 'rig' }, at(2));
+    expect(served()).toBe(2 * SERVE_UNVERIFIED_BURST);
+  });
+
+  it('is not believed because it knows what another one was sent', () => {
+    const rig = rigWith(2);
+    const [greeting] = ofType(rig.gossip(at(50), 'x'), 'GOSSIP');
+    if (greeting?.message.type !== 'GOSSIP') throw new Error('it is not greeted');
+    rig.gossip(victim, 'forged');
+    rig.receive({ type: 'GOSSIP_REPLY', ...victim, name: '', id: greeting.message.id }, victim);
+    let answers = 0;
+    for (let index = 0; index < 2 * SERVE_UNVERIFIED_BURST; index++)
+      answers += rig.receive({ type: 'GET_BLOCK', height: 1 }, victim).length;
+    expect(answers).toBe(SERVE_UNVERIFIED_BURST);
+  });
+
+  it('is not taken to speak for itself because others speak of it again and again', () => {
+    const rig = rigWith(2);
+    for (let index = 0; index < 5; index++) rig.gossip(victim, `${index}`, at(1));
+    const [heard] = rig.engine.status().peers.filter(({ address }) => address.host === victim.host);
+    expect(heard?.verified).toBe(false);
+    rig.gossip(victim, 'itself');
+    expect(rig.engine.status().peers.find(({ address }) => address.host === victim.host)?.verified).toBe(
+      true,
+    );
   });
 });

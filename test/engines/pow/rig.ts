@@ -113,6 +113,13 @@ export class Rig {
     return this.receive({ type: 'GOSSIP', ...from, id, name: 'somebody' }, via);
   }
 
+  /** A peer of our own kind joins: it repeats the id of the GOSSIP that it is greeted with. */
+  join(from: Address): void {
+    const greeting = this.gossip(from, undefined).find(({ message }) => message.type === 'GOSSIP')?.message;
+    if (greeting?.type !== 'GOSSIP') throw new Error('no greeting');
+    this.receive({ type: 'GOSSIP_REPLY', ...from, name: 'somebody', id: greeting.id }, from);
+  }
+
   request(request: PowRequest): PowResult {
     const id = ++this.requests;
     const reply = this.step({ type: 'request', now: this.now, id, request }).find((e) => e.type === 'reply');
