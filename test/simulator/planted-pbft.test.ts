@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 
 import { ROUND_TIMER } from '../../peer/engines/pbft/catch-up.ts';
 import type { PbftNotice } from '../../peer/engines/pbft/interface.ts';
-import type { MessageOf, PbftMessage } from '../../peer/engines/pbft/messages.ts';
+import type { MessageOf, PbftMessage, PreparedProof } from '../../peer/engines/pbft/messages.ts';
+import { Signing } from '../../peer/engines/pbft/signing.ts';
+import { stubKeys } from '../../peer/simulator/pbft/keys.ts';
 import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
 import type { PbftTypes } from '../../peer/simulator/pbft/types.ts';
 import { CHECKERS } from '../../peer/simulator/pbft/watch.ts';
@@ -15,6 +17,10 @@ type PbftEffect = EffectOf<PbftTypes>;
 const SETTINGS = { nodes: 4, hours: 0.05, 'view-change-timeout': 5, 'checkpoint-interval': 10 };
 /** A seed in which the one Byzantine node of four is number 0, and so the first primary. */
 const RELAY_FIRST = 3;
+/** One in which a mixer is heard before the true votes are. */
+const MIXER_SEED = 3;
+/** What all that is signed in a simulation begins with. */
+const CLUSTER = 'simulated';
 const DIGEST = 'd'.repeat(64);
 
 /** The one checker that a fault must set off. */
@@ -199,6 +205,59 @@ describe('a planted fault is found', () => {
     expect(found(both(fault, silentAfter(40)), { 'checkpoint-interval': 900 })).toBe(CHECKERS.prepared);
   });
 
+  it('when a node says two things of the state, of the view that it wants, or where it is', () => {
+    const other = 'A'.repeat(86) + '==';
+    const checkpoints = sending((message) =>
+      message.type === 'CHECKPOINT'
+        ? [message, { ...message, vote: { ...message.vote, digest: DIGEST } }]
+        : [message],
+    );
+    const changes = sending((message) =>
+      message.type === 'VIEW_CHANGE'
+        ? [message, { ...message, change: { ...message.change, signature: other } }]
+        : [message],
+    );
+    const entered = telling((notice) =>
+      notice.kind === 'view-entered' ? { ...notice, view: notice.view - 1 } : notice,
+    );
+    const fetched = executing((notice) =>
+      notice.sequence === 5 ? { kind: 'transfer-finished', sequence: 1, pages: 1 } : notice,
+    );
+    for (const [fault, checker, detail] of [
+      [checkpoints, CHECKERS.contradiction, /^two states after 10/],
+      [both(changes, silentAfter(40)), CHECKERS.contradiction, /^two of view change 1/],
+      [both(entered, silentAfter(40)), CHECKERS.back, /^to 0 from 1/],
+      [fetched, CHECKERS.gaps, /^it went back to 1/],
+    ] as const) {
+      const [first] = violations(faulty(pbftSubject, fault), SETTINGS);
+      expect(first).toMatchObject({ checker, detail: expect.stringMatching(detail) as string });
+    }
+  });
+
+  it('when a view change names a proof that is older than what its node has committed to since', () => {
+    const oldest = new Map<number, PreparedProof>();
+    const named = sending((message) => {
+      if (message.type !== 'VIEW_CHANGE' || message.change.replica !== 2) return [message];
+      const prepared = message.change.prepared.map((proof) => {
+        const known = oldest.get(proof.header.sequence) ?? proof;
+        oldest.set(proof.header.sequence, known);
+        return known;
+      });
+      return [{ ...message, change: { ...message.change, prepared } }];
+    }, 2);
+    // The first two primaries give up one after the other, so that what is carried over is committed to in two views.
+    const tired = sending((message) =>
+      message.type === 'PRE_PREPARE' &&
+      message.header.sequence > 6 * (message.header.view + 1) &&
+      message.header.view < 2
+        ? []
+        : [message],
+    );
+    const settings = { 'checkpoint-interval': 900 };
+    expect(violations(faulty(pbftSubject, tired), { ...SETTINGS, ...settings })).toEqual([]);
+    expect(found(both(named, tired), settings)).toBe(CHECKERS.prepared);
+  });
+
   it.each(['PRE_PREPARE', 'PREPARE', 'COMMIT', 'CHECKPOINT', 'VIEW_CHANGE', 'NEW_VIEW', 'REQUEST'] as const)(
     'when a %s is stored after it is sent',
     (type) => {
@@ -262,6 +321,54 @@ describe('a planted fault is found', () => {
     expect(simulated(faulty(pbftSubject, fault))).toEqual([CHECKERS.blamed]);
     expect(simulated(pbftSubject)).toEqual([]);
   });
+
+  it.each([
+    ['STABLE', CHECKERS.blamed],
+    ['DECIDED', CHECKERS.agreement],
+  ] as const)(
+    'when nodes do not look whether the votes of a %s are for the same, and one mixes them: %s',
+    (type, checker) => {
+      const settings = { ...SETTINGS, latency: 100, operations: 2_000 };
+      const signings = stubKeys(MIXER_SEED, SETTINGS.nodes).map(
+        (keys, self) => new Signing({ cluster: CLUSTER, replicas: SETTINGS.nodes, self }, keys),
+      );
+      /** Makes all votes say what the first one does, as they do for somebody who does not compare. */
+      const taken = (message: PbftMessage): PbftMessage => {
+        if (message.type === 'STABLE' && type === 'STABLE') {
+          const digest = message.certificate[0]?.digest ?? '';
+          const certificate = message.certificate.map((vote) => {
+            const signing = signings[vote.replica];
+            return signing?.isCheckpoint(vote) === true ? signing.checkpoint({ ...vote, digest }) : vote;
+          });
+          return { ...message, certificate };
+        }
+        if (message.type === 'DECIDED' && type === 'DECIDED') {
+          const digest = message.commits[0]?.digest ?? '';
+          const commits = message.commits.map((vote) => {
+            const signing = signings[vote.replica];
+            return signing?.isVote('commit', vote) === true
+              ? signing.vote('commit', { ...vote, digest })
+              : vote;
+          });
+          return { ...message, commits };
+        }
+        return message;
+      };
+      const credulous = wrapped(pbftSubject, (engine) => ({
+        step: (event) =>
+          engine.step(event.type === 'message' ? { ...event, message: taken(event.message) } : event),
+        measure: (tell) => {
+          engine.measure(tell);
+        },
+      }));
+      const simulated = (subject: typeof pbftSubject): readonly string[] =>
+        simulation(subject, settings, ['mixer'], { seed: MIXER_SEED })
+          .finish()
+          .violations.map(({ checker: name }) => name);
+      expect(simulated(credulous)[0]).toBe(checker);
+      expect(simulated(pbftSubject)).toEqual([]);
+    },
+  );
 
   it('when nodes take their clocks once, at the start, and their machines sleep', () => {
     const deaf = wrapped(pbftSubject, (engine) => ({

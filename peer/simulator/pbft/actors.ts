@@ -206,6 +206,24 @@ function forgedNewView({ signing, self }: Means, newView: NewView, chance: Chanc
   return signing.newView(forged);
 }
 
+/** Votes of others, those for the same together. */
+class Heard<V extends { readonly replica: number }> {
+  private readonly votes = new Map<string, Map<number, V>>();
+
+  /** @returns all that were heard for the same, once they are so many, and this one is the last of them */
+  add(choice: string, vote: V, count: number): readonly V[] | undefined {
+    const same = this.votes.get(choice) ?? new Map<number, V>();
+    this.votes.set(choice, same);
+    if (same.has(vote.replica)) return undefined;
+    same.set(vote.replica, vote);
+    for (const oldest of this.votes.keys()) {
+      if (this.votes.size <= REMEMBERED) break;
+      this.votes.delete(oldest);
+    }
+    return same.size === count ? [...same.values()] : undefined;
+  }
+}
+
 export const ACTORS = {
   silent: {
     description: 'takes everything and never says a word',
@@ -531,6 +549,48 @@ export const ACTORS = {
         for (const to of body.others()) body.send(to, { type: 'VIEW_CHANGE', change });
       });
       return {};
+    },
+  },
+
+  mixer: {
+    description:
+      'puts true votes of others together with one of its own for something else, and shows that as agreed upon',
+    corrupt(body, means) {
+      const { signing, quorum, self: replica } = means;
+      const { chance } = body;
+      const checkpoints = new Heard<CheckpointVote>();
+      const commits = new Heard<Vote>();
+      /** To whom it is news yet, that is, before the true one is there. */
+      const show = (...lies: PbftMessage[]): void => {
+        for (const to of body.others()) body.send(to, chance.pick(lies));
+      };
+      return {
+        onReceive(message, from) {
+          const { view = 0 } = means.status() ?? {};
+          if (message.type === 'CHECKPOINT' && message.vote.replica === from) {
+            const { sequence, digest } = message.vote;
+            const votes = checkpoints.add(`${sequence} ${digest}`, message.vote, quorum - 1);
+            if (votes === undefined) return true;
+            const own = signing.checkpoint({ sequence, digest: randomDigest(chance), replica });
+            const certificate = [own, ...votes];
+            const claim = { view: view + 1, stable: sequence, certificate, prepared: [], replica };
+            show({ type: 'STABLE', certificate }, { type: 'VIEW_CHANGE', change: signing.viewChange(claim) });
+          } else if (message.type === 'COMMIT' && message.vote.replica === from) {
+            const { vote } = message;
+            const votes = commits.add(`${vote.view} ${vote.sequence} ${vote.digest}`, vote, quorum - 1);
+            if (votes === undefined) return true;
+            const batch: Batch = { time: Math.floor(means.localNow()), requests: [] };
+            const own = {
+              view: vote.view,
+              sequence: vote.sequence,
+              digest: signing.digestOf(batch),
+              replica,
+            };
+            show({ type: 'DECIDED', batch, commits: [signing.vote('commit', own), ...votes] });
+          }
+          return true;
+        },
+      };
     },
   },
 } as const satisfies Record<string, Actor>;
