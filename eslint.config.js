@@ -6,6 +6,11 @@ const rooms = [
   { room: 'miner', forbidden: ['**/peer/**'] },
   { room: 'peer', forbidden: ['**/miner/**'] },
   {
+    room: 'peer/core',
+    // What every room may need, and that needs none.
+    forbidden: ['../*', '!../../shared/**'],
+  },
+  {
     room: 'peer/storage',
     forbidden: ['**/engines/**', '**/transports/**', '**/node/**', '**/commands/**', '**/mining/**'],
   },
@@ -103,7 +108,7 @@ export default tseslint.config(
   {
     // A simulation must replay from its seed as an engine does from its events, and an application must do the same at
     // every replica; a campaign of many runs on real cores.
-    files: ['peer/engines/**/*.ts', 'peer/applications/**/*.ts', 'peer/simulator/**/*.ts'],
+    files: ['core', 'engines', 'applications', 'simulator'].map((room) => `peer/${room}/**/*.ts`),
     ignores: ['peer/simulator/campaign*.ts'],
     rules: {
       'no-restricted-globals': ['error', ...impureGlobals],

@@ -13,6 +13,7 @@ import type { KeyPair } from '../shared/ed25519.ts';
 import { UserError } from '../shared/errors.ts';
 import { silentLog, type Log } from '../shared/log.ts';
 import { hostPort } from '../shared/options.ts';
+import { ID_PATTERN } from './applications/once.ts';
 import type { PbftConfig, PbftNotice, PbftStatus } from './engines/pbft/interface.ts';
 import {
   MAX_MEMBERS,
@@ -139,15 +140,20 @@ export class Node extends EventEmitter<NodeEvents> {
   /**
    * Has something executed by the cluster, and waits for the answer; may be called from within an event.
    *
+   * @param options.id under which it is executed once, whatever happens on the way: where there is no answer, it may be
+   *   submitted again, by way of any member. 1 to 128 letters, digits, `.`, `_`, `~` and `-`
    * @param request a text is read as a line that a person typed, as after `submit` on the command line
    * @throws SubmitError if it is not taken, or the node is stopped before there is an answer
    * @throws UserError if the line says nothing that can be done, or the node does not run
    */
-  async submit(request: Request | string): Promise<Answer> {
+  async submit(request: Request | string, { id }: { readonly id?: string } = {}): Promise<Answer> {
+    if (id !== undefined && !ID_PATTERN.test(id)) {
+      throw new UserError('an id is 1 to 128 letters, digits, and . _ ~ -');
+    }
     const node = this.#running();
     const { application } = node;
     const operation = typeof request === 'string' ? application.parse(request) : request.operation;
-    const result = await node.submit(operation);
+    const result = await node.submit(operation, id);
     return { result, value: JSON.parse(result) as unknown, text: application.describe(result) };
   }
 

@@ -111,6 +111,44 @@ describe('the library', () => {
     await alone.stop();
   });
 
+  it('executes once what comes again under its id, by way of another member or after a restart', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'library-once-'));
+    folders.push(folder);
+    const first = await started(builder(0).withDataDir(folder));
+    const second = await started(builder(1, first));
+    for (const index of [2, 3]) await started(builder(index, first));
+    const order = { id: 'order-7' };
+    expect((await first.submit('hello', order)).text).toBe('entry 1');
+    expect((await second.submit('hello', order)).text).toBe('entry 1');
+    expect((await second.submit('something else', { id: 'order-8' })).text).toBe('entry 2');
+    await first.stop();
+    const again = await started(builder(0, second).withDataDir(folder));
+    expect((await again.submit('hello', order)).text).toBe('entry 1');
+    expect((await again.submit('/length')).text).toMatch(/^2 entries/);
+    await expect(again.submit('hello', { id: 'a b' })).rejects.toThrow('an id is 1 to 128 letters');
+  });
+
+  it('has one digest for all that have executed as much, and after a restart is as far as it was', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'library-restart-'));
+    folders.push(folder);
+    const first = await started(builder(0).withDataDir(folder));
+    const others = [];
+    for (const index of [1, 2, 3]) others.push(await started(builder(index, first)));
+    // More than are executed in one step.
+    for (let entry = 1; entry <= 40; entry++) await first.submit(`entry ${entry}`);
+    const before = first.status();
+    expect(before.executed).toBe(40);
+    expect(before.digest).toMatch(/^[0-9a-f]{64}$/);
+    for (const other of others) {
+      while (other.status().executed < 40) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(other.status().digest).toBe(before.digest);
+    }
+    await first.stop();
+    const again = await started(new NodeBuilder(0).withIndex(0, 4).withDataDir(folder));
+    // That the last one was decided may have been no more than on its way to the store.
+    expect(again.status().executed).toBeGreaterThanOrEqual(39);
+  });
+
   it('refuses more requests than may wait, and lines that say nothing', async () => {
     const alone = await started(builder(0).withConfig({ messageBuffer: 100 }));
     const waiting = Array.from({ length: 25 }, () => alone.submit('one of many'));
@@ -134,7 +172,7 @@ describe('the library', () => {
     // In a smaller cluster that would be fine.
     const last = new NodeBuilder(0).withIndex(63, 64);
     expect(() => last.withConfig({ checkpointInterval: 1024 }).build()).toThrow(
-      /^a checkpoint interval of 1024 is too large for 64 members: it may be 9\d\d at most/,
+      /^--checkpoint-interval: 1024 is too large for 64 members: it may be 9\d\d at most/,
     );
     expect(() => last.withConfig({ checkpointInterval: 900 }).build()).not.toThrow();
     const members = [1, 2, 3, 4].map(() => ({ publicKey: generateKeyPair().publicKey }));
@@ -156,13 +194,15 @@ describe('the library', () => {
       'the public key of member 0: these digits are no public key',
     );
     expect(() => builder(0).withApplication('chess').build()).toThrow(
-      'there is no application "chess", only log, kv',
+      '--application: there is none named "chess", only log, kv',
     );
     for (const address of ['', 'localhost', '::1', '127.0.0.256']) {
-      expect(() => builder(0).withBind(address).build()).toThrow(`"${address}" is not an IPv4 address`);
+      expect(() => builder(0).withBind(address).build()).toThrow(
+        `--bind: "${address}" is not an IPv4 address`,
+      );
     }
     for (const port of [-1, 65_536, 0.5, NaN]) {
-      expect(() => new NodeBuilder(port).withIndex(0, 4).build()).toThrow(`${port} is no TCP port`);
+      expect(() => new NodeBuilder(port).withIndex(0, 4).build()).toThrow(`--port: ${port} is no TCP port`);
     }
     expect(() => builder(0).withDataDir('')).toThrow('the name of the data folder is empty');
     expect(() => keyPairOf('AB'.repeat(32))).toThrow('a seed is 64 lower-case hexadecimal digits');

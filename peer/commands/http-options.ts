@@ -88,6 +88,15 @@ export function isAnyHttpPort(command: Command): boolean {
   return command.getOptionValueSource('httpPort') === 'default';
 }
 
+/** Whether the token stands on the command line. */
+export function isTokenSeen(command: Command): boolean {
+  return command.getOptionValueSource('httpToken') === 'cli';
+}
+
+/** What is said then. */
+export const TOKEN_SEEN =
+  '--http-token: other users of this machine can see it; GOSSIP_PEER_HTTP_TOKEN or a --config file keeps it secret';
+
 /**
  * Where the status page is to be served, if it is.
  *

@@ -7,7 +7,7 @@ export const pbftPrompt = networkPrompt([
     'submit',
     {
       usage: 'submit [@<node>] <operation>',
-      help: 'have something executed, by way of a node, as in "submit @2 hello" (else of the first that runs)',
+      help: 'have something executed, by way of a node, as in "submit @2 hello" (else of the first that runs); "submit /entry 1" and "submit /length" read the log',
       short: ['s'],
       run: async (_, { network, print }, text) => {
         const [, name, line = ''] = /^(?:@(\S+)(?:\s+|$))?(.*)$/su.exec(text) ?? [];

@@ -15,10 +15,13 @@ export interface NetworkPromptParts extends PromptParts {
 
 type NetworkCommand = PromptCommand<NetworkPromptParts>;
 
-/** `2` or `node-2` as the name of a node. @throws UserError */
+/** A name, or the number in it, as the name of a node. @throws UserError */
 export function nodeName(text: string | undefined, network: Network): string {
   if (text === undefined) throw new UserError('which node? Name it by its number.');
-  return network.find(/^\d{1,9}$/.test(text) ? `node-${Number(text)}` : text).name;
+  const numbered = /^\d+$/.test(text)
+    ? network.nodes.find(({ name }) => name.endsWith(`-${Number(text)}`))
+    : undefined;
+  return (numbered ?? network.find(text)).name;
 }
 
 /** The first node that runs. @throws UserError if none does */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { table, type Painter } from '../../shared/text-table.ts';
+import { replicaName } from '../engines/pbft/interface.ts';
 import { statusSchema as replicaStatusSchema } from '../web/pbft/schemas.ts';
 import { statusSchema as peerStatusSchema } from '../web/pow/schemas.ts';
 import { nodesSchema } from '../web/schemas.ts';
@@ -68,11 +69,11 @@ const PEERS: Columns = {
 };
 
 const REPLICAS: Columns = {
-  titles: ['view', 'primary', 'executed', 'stable', 'waiting', 'peers'],
+  titles: ['view', 'primary', 'executed', 'digest', 'waiting', 'peers'],
   cells: ({ status }) => {
     if (status?.engine !== 'pbft') return [];
-    const { view, primary, executed, low, waiting, connected } = status;
-    return [view, `node-${primary + 1}`, executed, low, waiting, connected];
+    const { view, primary, executed, digest, waiting, connected } = status;
+    return [view, replicaName(primary), executed, digest?.slice(0, 8) ?? '-', waiting, connected];
   },
   word: ({ state, status }) => {
     if (status?.engine !== 'pbft') return state;
@@ -90,6 +91,11 @@ function stateOf({ state, status }: Node): string {
   return status?.engine === 'pbft' && status.phase !== 'normal' ? status.phase : state;
 }
 
+/** Which part of a partitioned network it is in. */
+function groupOf({ group }: Node): string {
+  return group === null ? '-' : String(group + 1);
+}
+
 /** The nodes of a network. All are on one machine, so their ports say where each is. */
 export function networkText(answers: NetworkAnswers, paint: Painter): string {
   const { nodes, partitioned } = answers;
@@ -99,9 +105,9 @@ export function networkText(answers: NetworkAnswers, paint: Painter): string {
   return [
     `${paint('bold', `${running} of ${nodes.length} nodes run`)}${parts}`,
     ...table(
-      ['node', 'state', 'group', 'port', ...titles],
+      ['node', 'state', ...(partitioned ? ['group'] : []), 'port', ...titles],
       nodes.map((node) => [
-        ...[node.name, stateOf(node), node.group === null ? '-' : String(node.group + 1)],
+        ...[node.name, stateOf(node), ...(partitioned ? [groupOf(node)] : [])],
         ...[String(node.address.port), ...cells(node)],
       ]),
       paint,

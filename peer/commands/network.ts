@@ -88,7 +88,7 @@ const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
     starting: (_, nodes) => counted(nodes, 'replica'),
     title: ({ application }, nodes) => {
       const faulty = Math.floor((nodes - 1) / 3);
-      return `A cluster of ${counted(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail. Member 0 is node-1, and so on.`;
+      return `A cluster of ${counted(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail.`;
     },
   },
 };
@@ -123,7 +123,7 @@ Examples:
   node peer network --nodes 5 --miners 2 --difficulty 5
   printf 'wait 20\\npartition 1,2\\nwait 20\\nheal\\nwait 10\\nstatus\\nquit\\n' | node peer network
   node peer network --engine pbft --nodes 4
-  printf 'submit one\\nkill 1\\nsubmit two\\nstatus\\nquit\\n' | node peer network --engine pbft`,
+  printf 'submit one\\nkill 0\\nsubmit two\\nstatus\\nquit\\n' | node peer network --engine pbft`,
     );
   addNetworkOptions(command);
   return addCommonOptions(command, 'peer', 'warn').action(async (options: NetworkCommandOptions) => {

@@ -9,13 +9,36 @@ import type { PbftSubject } from '../web/pbft/subject.ts';
 import { membersText, replicaText } from './pbft-text.ts';
 import { Prompt, type PromptCommand, type PromptParts } from './prompt.ts';
 
-/** What the key-value store's own verbs do; they need no "submit" before them. */
-const VERBS: readonly (readonly [verb: string, usage: string, help: string])[] = [
-  ['get', 'get <key>', 'the value of a key'],
-  ['put', 'put <key> <value>', 'give a key a value'],
-  ['delete', 'delete <key>', 'take a key out'],
-  ['cas', 'cas <key> <expected> <value>', 'put the value if the expected one is there ("absent" for none)'],
-];
+/** An application's own verbs, which need no "submit" before them, and what the application has before them. */
+interface Verbs {
+  readonly prefix: string;
+  readonly verbs: readonly (readonly [usage: string, help: string])[];
+}
+
+const VERBS: ReadonlyMap<string, Verbs> = new Map<string, Verbs>([
+  [
+    'log',
+    {
+      prefix: '/',
+      verbs: [
+        ['entry <number>', 'an entry of the ordered log, from 1 on'],
+        ['length', 'how many entries there are, and a digest of them all'],
+      ],
+    },
+  ],
+  [
+    'kv',
+    {
+      prefix: '',
+      verbs: [
+        ['get <key>', 'the value of a key'],
+        ['put <key> <value>', 'give a key a value'],
+        ['delete <key>', 'take a key out'],
+        ['cas <key> <expected> <value>', 'put the value if the expected one is there ("absent" for none)'],
+      ],
+    },
+  ],
+]);
 
 export interface ReplicaPromptParts extends PromptParts {
   readonly replica: PbftSubject;
@@ -67,6 +90,8 @@ async function execute(line: string, parts: ReplicaPromptParts): Promise<void> {
   }
 }
 
+const NONE: Verbs = { prefix: '', verbs: [] };
+
 const COMMANDS: readonly (readonly [string, PromptCommand<ReplicaPromptParts>])[] = [
   [
     'submit',
@@ -101,13 +126,23 @@ const COMMANDS: readonly (readonly [string, PromptCommand<ReplicaPromptParts>])[
   ],
 ];
 
+/** What an application has besides, a line each. */
+export function verbsText(application: string): string {
+  const { verbs } = VERBS.get(application) ?? NONE;
+  const width = Math.max(0, ...verbs.map(([usage]) => usage.length));
+  return verbs.map(([usage, help]) => `  ${usage.padEnd(width)}  ${help}`).join('\n');
+}
+
 /** A prompt for a replica that runs an application. */
 export function replicaPrompt(application: string): Prompt<ReplicaPromptParts> {
-  const verbs = application === 'kv' ? VERBS : [];
-  const own = verbs.map(([verb, usage, help]): [string, PromptCommand<ReplicaPromptParts>] => [
-    verb,
-    { usage, help, run: (_, parts, text) => execute(`${verb} ${text}`, parts) },
-  ]);
+  const { prefix, verbs } = VERBS.get(application) ?? NONE;
+  const own = verbs.map(([usage, help]): [string, PromptCommand<ReplicaPromptParts>] => {
+    const [verb = usage] = usage.split(' ');
+    return [
+      verb,
+      { usage, help, run: (_, parts, text) => execute(`${prefix}${verb} ${text}`.trimEnd(), parts) },
+    ];
+  });
   // The names of commands and spaces stand around the longest operation.
   return new Prompt([...own, ...COMMANDS], MAX_OPERATION_LENGTH + 100);
 }

@@ -6,11 +6,11 @@ import { UserError, messageOf } from '../../shared/errors.ts';
 import { createLog, type Log, type LogData } from '../../shared/log.ts';
 import type { Supervisor } from '../../shared/supervised.ts';
 import { painterFor } from '../../shared/text-table.ts';
-import type { PbftConfig } from '../engines/pbft/interface.ts';
+import { replicaName, type PbftConfig } from '../engines/pbft/interface.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { MAX_ANSWER_LENGTH } from '../network/limits.ts';
 import { openPbftNode, REPLICA_WORDS, type PbftNode } from '../node/pbft-node.ts';
-import { pageOptions } from './http-options.ts';
+import { TOKEN_SEEN, pageOptions } from './http-options.ts';
 import type { Identity } from './pbft-options.ts';
 import { replicaPrompt, submitLine } from './pbft-prompt.ts';
 import type { PbftStartOptions } from './pbft-start.ts';
@@ -26,12 +26,14 @@ export interface PbftStartPlan {
   readonly seedIsSeen: boolean;
   /** Whether any free port serves for the page if the usual one is taken. */
   readonly anyHttpPort: boolean;
+  /** Whether the token of the page stands on the command line. */
+  readonly tokenIsSeen: boolean;
 }
 
 /** @throws UserError if it can't be started */
 export async function startReplica(
   options: PbftStartOptions,
-  { identity, config, dataDir, seedIsSeen, anyHttpPort }: PbftStartPlan,
+  { identity, config, dataDir, seedIsSeen, anyHttpPort, tokenIsSeen }: PbftStartPlan,
 ): Promise<void> {
   const { cluster, key } = identity;
   const terminal = new Terminal(createLog({ level: options.logLevel, format: options.logFormat }));
@@ -39,6 +41,7 @@ export async function startReplica(
   if (seedIsSeen && !identity.demonstration) {
     log.warn('--seed: other users of this machine can see it; --key-file keeps it secret');
   }
+  if (tokenIsSeen) log.warn(TOKEN_SEEN);
   const stopping = new AbortController();
   await runNode(
     { ...options, dataDir },
@@ -89,12 +92,12 @@ function sayWhatRuns(log: Log, node: PbftNode, { demonstration }: Identity, data
   log.info('replica is up', {
     address: addressKey(node.address),
     page: node.httpAddress === undefined ? 'off' : pageUrl(node.httpAddress),
-    member: node.self,
-    members: replicas,
+    replica: replicaName(node.self),
+    replicas,
     cluster: node.cluster,
     application: node.application.name,
     data: resolve(dataDir),
-    ...{ view, primary, executed },
+    ...{ view, primary: replicaName(primary), executed },
   });
 }
 

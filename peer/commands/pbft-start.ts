@@ -16,9 +16,9 @@ import { APPLICATIONS } from '../applications/registry.ts';
 import { DEFAULT_PBFT_CONFIG } from '../engines/pbft/interface.ts';
 import { MAX_MEMBERS, MIN_MEMBERS, memberOf } from '../node/members.ts';
 import { CONFIG_BOUNDS, configOf } from '../node/pbft-config.ts';
-import { addHttpOptions, isAnyHttpPort, type HttpOptions } from './http-options.ts';
+import { addHttpOptions, isAnyHttpPort, isTokenSeen, type HttpOptions } from './http-options.ts';
 import { identityOf, seedText, type IdentityOptions } from './pbft-options.ts';
-import { replicaPrompt } from './pbft-prompt.ts';
+import { replicaPrompt, verbsText } from './pbft-prompt.ts';
 import type { RunOptions } from './run-node.ts';
 
 /** Where replicas keep their states unless told otherwise: a folder in the current one, and one in it for each. */
@@ -49,8 +49,11 @@ export function pbftStartCommand(): Command {
       () => `
 While it runs, these can be typed, or come through a pipe, a line each; a line of a
 pipe waits for the answer to the one before. The end of a pipe does not end it.
-${replicaPrompt('kv').help()}
-get, put, delete and cas are there with --application kv.
+${replicaPrompt('').help()}
+With the application "log", whose "submit hello" appends a text, there are besides:
+${verbsText('log')}
+and with --application kv:
+${verbsText('kv')}
 
 With --index the keys of all members are known to everybody: for demonstrations on
 one machine. For anything else, each member makes its key with "pbft keygen --out",
@@ -79,6 +82,7 @@ Examples:
         dataDir: options.dataDir ?? join(DEFAULT_DATA_DIR, `${cluster.name}-${memberOf(cluster, key)}`),
         seedIsSeen: command.getOptionValueSource('seed') === 'cli',
         anyHttpPort: isAnyHttpPort(command),
+        tokenIsSeen: isTokenSeen(command),
       });
     });
   addMemberOptions(command);

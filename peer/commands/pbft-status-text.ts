@@ -11,8 +11,9 @@ import {
   viewChangesSchema,
   type StatusJson,
 } from '../web/pbft/schemas.ts';
+import { replicaName } from '../engines/pbft/interface.ts';
 import { ask } from './ask.ts';
-import { firstRows, formatAgo, formatSeconds, short } from './status-format.ts';
+import { firstRows, formatAgo, formatSeconds, short, shortHash } from './status-format.ts';
 
 /** Everything that is shown of a replica, as its API tells it. */
 export interface ReplicaAnswers {
@@ -44,14 +45,21 @@ function formatMilliseconds(milliseconds: number): string {
 export function replicaStatusText(answers: ReplicaAnswers, paint: Painter): string {
   const { status, replicas, requests, viewChanges, offences } = answers;
   return [
-    `${paint('bold', `${short(status.cluster)}, replica ${status.self}`)} at ${addressKey(status.address)}: ${status.phase}`,
+    `${paint('bold', `${short(status.cluster)}, ${replicaName(status.self)}`)} at ${addressKey(status.address)}: ${status.phase}`,
     ...table(['', ''], figures(status), paint),
     ...section(
       'Replicas',
       table(
         ['replica', 'role', 'view', 'executed', 'behind', 'stable', 'connection', 'heard', 'offences'],
         replicas.replicas.map((one) => [
-          ...[one.replica, one.primary ? 'primary' : '', one.view, one.executed, one.behind, one.stable],
+          ...[
+            replicaName(one.replica),
+            one.primary ? 'primary' : '',
+            one.view,
+            one.executed,
+            one.behind,
+            one.stable,
+          ],
           one.connection?.state ?? 'this one',
           one.self ? '-' : one.silenceMs === null ? 'never' : formatAgo(one.silenceMs),
           one.offences,
@@ -69,7 +77,7 @@ export function replicaStatusText(answers: ReplicaAnswers, paint: Painter): stri
             requests.requests
               .slice(0, 6)
               .map(({ sequence, client, operation, text }) => [
-                ...[sequence, client, short(operation), short(text)],
+                ...[sequence, replicaName(client), short(operation), short(text)],
               ]),
             paint,
           ),
@@ -93,8 +101,8 @@ export function replicaStatusText(answers: ReplicaAnswers, paint: Painter): stri
       offences.offences.length === 0
         ? []
         : table(
-            ['at', 'member', 'rule'],
-            firstRows(offences.offences, ({ at, member, rule }) => [at, member, short(rule)]),
+            ['at', 'replica', 'rule'],
+            firstRows(offences.offences, ({ at, member, rule }) => [at, replicaName(member), short(rule)]),
             paint,
           ),
       paint,
@@ -108,11 +116,12 @@ function figures(status: StatusJson): [string, string][] {
   const { latency } = status;
   return [
     ['application', short(status.application)],
-    ['view', `${view}, primary ${primary}${primary === self ? ' (this one)' : ''}`],
+    ['view', `${view}, primary ${replicaName(primary)}${primary === self ? ' (this one)' : ''}`],
     [
       'executed',
       `${formatNumber(executed)} of ${formatNumber(proposed)} proposed; window ${formatNumber(low)} to ${formatNumber(high)}${status.full ? ', full' : ''}`,
     ],
+    ['state', status.digest ?? 'changes'],
     ['requests', `${formatNumber(status.requestsPerSecond)} a second`],
     [
       'latency',
@@ -139,8 +148,9 @@ export function replicaLine({ status }: ReplicaAnswers): string {
   const parts = {
     phase: phase.replaceAll(' ', '-'),
     view,
-    primary,
+    primary: replicaName(primary),
     executed,
+    state: shortHash(status.digest),
     stable: low,
     waiting,
     connected,

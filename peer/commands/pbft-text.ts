@@ -1,6 +1,7 @@
 /** The state of a replica as text for people. */
 import { addressKey } from '../../shared/address.ts';
 import { formatNumber, table, type Painter } from '../../shared/text-table.ts';
+import { replicaName } from '../engines/pbft/interface.ts';
 import type { PbftSubject } from '../web/pbft/subject.ts';
 
 /** Digits of a key, from its beginning: enough to tell one from the other. */
@@ -13,13 +14,17 @@ export function replicaText(subject: PbftSubject, paint: Painter): string {
   const connected = subject.peers().filter(({ state }) => state === 'up').length;
   const seconds = formatNumber(status.timeout / 1000);
   const lines: [string, string][] = [
-    ['member', `${self} of ${replicas} in ${subject.cluster}, application ${subject.application.name}`],
+    [
+      'replica',
+      `${replicaName(self)}, one of ${replicas} in ${subject.cluster}, application ${subject.application.name}`,
+    ],
     ['connected', `with ${connected} of ${replicas - 1} others; ${faulty} may fail, ${quorum} are a quorum`],
-    ['view', `${view}, primary ${primary}${primary === self ? ' (this one)' : ''}, ${phase}`],
+    ['view', `${view}, primary ${replicaName(primary)}${primary === self ? ' (this one)' : ''}, ${phase}`],
     [
       'executed',
       `${formatNumber(executed)}; stable up to ${formatNumber(low)}, window to ${formatNumber(high)}`,
     ],
+    ['state', `${status.digest ?? 'changes'}, the same at all that have executed as much`],
     [
       'waiting',
       `${formatNumber(status.waiting)} requests, ${formatNumber(status.outstanding)} of them our own`,
@@ -40,17 +45,23 @@ export function membersText(subject: PbftSubject, paint: Painter): string {
     const key = publicKey.slice(0, DIGITS);
     const role = member === primary ? 'primary' : '';
     if (member === self) {
-      return [member, role, key, addressKey(address), 'this one', view, executed, low, phase];
+      return [replicaName(member), role, key, addressKey(address), 'this one', view, executed, low, phase];
     }
     const connection = connections.get(member);
     const where = connection?.address ?? null;
-    const start = [member, role, key, where === null ? '' : addressKey(where), connection?.state ?? ''];
+    const start = [
+      replicaName(member),
+      role,
+      key,
+      where === null ? '' : addressKey(where),
+      connection?.state ?? '',
+    ];
     const other = replicas.get(member);
     // What it has never said is not known.
     if (other === undefined || other.silence === null) return start;
     const heard = other.offences > 0 ? `${other.offences} offences` : other.changing ? 'changing view' : '';
     return [...start, other.view, other.executed, other.stable, heard];
   });
-  const titles = ['member', '', 'key', 'address', 'state', 'view', 'executed', 'stable', ''];
+  const titles = ['replica', '', 'key', 'address', 'state', 'view', 'executed', 'stable', ''];
   return table(titles, rows, paint).join('\n');
 }

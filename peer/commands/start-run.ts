@@ -6,7 +6,7 @@ import { createLog, type Log, type LogData } from '../../shared/log.ts';
 import type { Supervisor } from '../../shared/supervised.ts';
 import { controlSchema, type Report } from '../network/control.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from '../node/pow-node.ts';
-import { pageOptions } from './http-options.ts';
+import { TOKEN_SEEN, pageOptions } from './http-options.ts';
 import { runNode } from './run-node.ts';
 import type { StartOptions } from './start.ts';
 
@@ -14,10 +14,15 @@ import type { StartOptions } from './start.ts';
  * Runs a peer until a signal stops it or it can't go on.
  *
  * @param anyHttpPort whether the status page may be at another port than the one that is named
+ * @param tokenIsSeen whether its token stands on the command line
  * @throws UserError if it can't be started
  */
-export function startPeer(options: StartOptions, anyHttpPort: boolean): Promise<void> {
+export function startPeer(
+  options: StartOptions,
+  { anyHttpPort, tokenIsSeen }: { readonly anyHttpPort: boolean; readonly tokenIsSeen: boolean },
+): Promise<void> {
   const log = createLog({ level: options.logLevel, format: options.logFormat });
+  if (tokenIsSeen) log.warn(TOKEN_SEEN);
   return runNode(options, {
     log,
     open: (store, onFailure) =>

@@ -22,7 +22,7 @@ import {
   text,
 } from '../../shared/options.ts';
 import { addDataDirOption } from './data-dir.ts';
-import { addHttpOptions, isAnyHttpPort, type HttpOptions } from './http-options.ts';
+import { addHttpOptions, isAnyHttpPort, isTokenSeen, type HttpOptions } from './http-options.ts';
 
 /** The longest interval that can be asked for, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
@@ -91,7 +91,10 @@ Options of a command go after its name: node peer export --data-dir second`,
     .action(async (options: StartOptions) => {
       // Only here, so that other commands need not load all that a peer is made of.
       const { startPeer } = await import('./start-run.ts');
-      await startPeer(options, isAnyHttpPort(command));
+      await startPeer(options, {
+        anyHttpPort: isAnyHttpPort(command),
+        tokenIsSeen: isTokenSeen(command),
+      });
     });
   addNetworkOptions(command);
   addChainOptions(command);

@@ -4,6 +4,19 @@ import { UserError, messageOf } from '../../shared/errors.ts';
 import type { Log, LogData, LogLevel } from '../../shared/log.ts';
 import type { Prompt, PromptParts } from './prompt.ts';
 
+/**
+ * A line that was read byte by byte, each as one character.
+ *
+ * @throws UserError if it is not UTF-8: what would be done of it is not what was meant
+ */
+export function decodeLine(bytes: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(bytes, 'latin1'));
+  } catch {
+    throw new UserError('a line of the input is not UTF-8, so nothing is done of it');
+  }
+}
+
 /** Standard input and output: lines of commands, what they print, and the log, none of which runs into another. */
 export class Terminal {
   readonly log: Log;
@@ -49,6 +62,8 @@ export class Terminal {
     parts: Parts,
     words: readonly string[] = [],
   ): Promise<void> {
+    // What a person types is decoded by the terminal; a character of several bytes would be none there.
+    if (!this.interactive) process.stdin.setEncoding('latin1');
     const reader = createInterface({
       input: process.stdin,
       ...(this.interactive && {
@@ -63,7 +78,7 @@ export class Terminal {
     this.#ask(reader);
     for await (const line of reader) {
       try {
-        await prompt.run(line, parts);
+        await prompt.run(this.interactive ? line : decodeLine(line), parts);
       } catch (error) {
         this.complain(error);
       }

@@ -4,7 +4,10 @@
  * runs over sockets and in the simulator, and a run replays exactly from its events.
  */
 import type { Address } from '../../shared/address.ts';
+import type { Gauge } from '../core/bounded.ts';
 import type { StoreWrite } from '../storage/store.ts';
+
+export type { Gauge };
 
 /**
  * What happens to an engine. `now` is in milliseconds on a clock that never goes back, which is for how long things take;
@@ -56,9 +59,6 @@ export interface Engine<Message, Request, Result, Notice, Peer = Address> {
   /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
   measure(tell: Gauge): void;
 }
-
-/** Is told the size of something that is bounded, and the bound. */
-export type Gauge = (name: string, size: number, limit: number) => void;
 
 /** What a decoder makes of bytes from the network: a message, or the rule that they break. */
 export type Decoded<Message> =

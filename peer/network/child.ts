@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { LOG_LEVELS, type Log, type LogData, type LogLevel } from '../../shared/log.ts';
-import { TokenBucket } from '../engines/bounded.ts';
+import { TokenBucket } from '../core/bounded.ts';
 import { ROOT } from '../web/assets.ts';
 import { reportSchema, type Control, type Report } from './control.ts';
 import { END_PATIENCE, LINES_BURST, LINES_PER_SECOND, MAX_LINE_LENGTH } from './limits.ts';

@@ -14,6 +14,8 @@ export type NodeState = NodesJson['nodes'][number]['state'];
 
 /** What an engine's nodes are: how their programs are started, and how they are cut off from each other. */
 export interface NodeKind {
+  /** What a node is called: a word, a hyphen and a number. */
+  name(index: number): string;
   /** Arguments of the peer of a node. */
   peer(index: number): readonly string[];
   /** Arguments of the miner that works for it, if one does. */
@@ -53,7 +55,7 @@ export class NetworkNode {
 
   constructor(index: number, ports: NodePorts, surroundings: NodeSurroundings) {
     this.index = index;
-    this.name = `node-${index + 1}`;
+    this.name = surroundings.kind.name(index);
     this.address = { host: LOOPBACK, port: ports.port };
     this.httpPort = ports.httpPort;
     this.#surroundings = surroundings;

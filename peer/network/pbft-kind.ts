@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { addressKey } from '../../shared/address.ts';
 import { generateKeyPair, type KeyPair } from '../../shared/ed25519.ts';
+import { replicaName } from '../engines/pbft/interface.ts';
 import { readKeyFile, writeKeyFile } from '../storage/key-file.ts';
 import { writeOutput } from '../storage/output-file.ts';
 import { VIEW_CHANGE_SECONDS } from './limits.ts';
@@ -23,19 +24,20 @@ export interface PbftKindOptions {
  */
 export function pbftKind({ application }: PbftKindOptions, { ports, folder }: NetworkPlace): NodeKind {
   const membersFile = join(folder, 'members.json');
-  const keyFile = (index: number): string => join(folder, `node-${index + 1}.key`);
+  const keyFile = (index: number): string => join(folder, `${replicaName(index)}.key`);
   const members = ports.map(({ port }, index) => ({
     publicKey: keyOf(keyFile(index)).publicKey,
     address: addressKey({ host: LOOPBACK, port }),
   }));
   writeOutput(membersFile, `${JSON.stringify({ cluster: 'network', members }, null, 2)}\n`);
   return {
+    name: replicaName,
     peer: (index) => [
       ...['pbft', 'start', '--port', String(ports[index]?.port), '--bind', LOOPBACK],
       ...['--http-port', String(ports[index]?.httpPort), '--http-bind', LOOPBACK],
       ...['--members', membersFile, '--key-file', keyFile(index), '--application', application],
       ...['--view-change-timeout', String(VIEW_CHANGE_SECONDS)],
-      ...['--data-dir', join(folder, `node-${index + 1}`)],
+      ...['--data-dir', join(folder, replicaName(index))],
     ],
     miner: () => undefined,
     block: (others) => ({ type: 'block-members', members: [...others] }),

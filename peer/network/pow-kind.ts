@@ -22,6 +22,10 @@ export function minedNodes(nodes: number, miners: number): Set<number> {
   return new Set(Array.from({ length: miners }, (_, index) => Math.ceil((index * nodes) / miners)));
 }
 
+function nodeName(index: number): string {
+  return `node-${index + 1}`;
+}
+
 /** The first node founds the network, if nobody has. */
 export function powKind(options: PowKindOptions, { ports, folder }: NetworkPlace): NodeKind {
   const { miners, processes, kernel, difficulty } = options;
@@ -29,8 +33,9 @@ export function powKind(options: PowKindOptions, { ports, folder }: NetworkPlace
   const portOf = (index: number): string => String(ports[index]?.port);
   const mined = minedNodes(ports.length, miners);
   return {
+    name: nodeName,
     peer: (index) => {
-      const name = `node-${index + 1}`;
+      const name = nodeName(index);
       const port = portOf(index);
       return [
         ...['--port', port, '--bind', LOOPBACK, '--host', LOOPBACK, '--name', name, '--mined-by', name],

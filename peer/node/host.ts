@@ -94,6 +94,11 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     return this.#state === 'running';
   }
 
+  /** Whether a slice of long work is still to be done. */
+  get continuing(): boolean {
+    return this.#continuing !== undefined;
+  }
+
   /** Gives the engine its first event. */
   start(): void {
     if (this.#state !== 'new') throw new Error('a host starts once');

@@ -165,7 +165,7 @@ export function demonstrationCluster(nodes: number): Cluster {
 }
 
 /** Grows with each change of messages or of the store that replicas of before it would not understand. */
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 
 /** What {@link clusterIdOf} is a digest of, for people. */
 export const CLUSTER_REMEDY =

@@ -34,7 +34,7 @@ export function configOf(given: Partial<PbftConfig>, members: number): PbftConfi
   const largest = largestInterval(members);
   if (config.checkpointInterval > largest) {
     throw new UserError(
-      `a checkpoint interval of ${config.checkpointInterval} is too large for ${members} members: it may be ${largest} at most, so that a view change fits into one message`,
+      `--checkpoint-interval: ${config.checkpointInterval} is too large for ${members} members: it may be ${largest} at most, so that a view change fits into one message`,
     );
   }
   return config;

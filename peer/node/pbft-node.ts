@@ -1,26 +1,29 @@
-import { isIPv4 } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import type { Address } from '../../shared/address.ts';
 import { verifierOf, type KeyPair } from '../../shared/ed25519.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Application } from '../applications/application.ts';
+import { OnceOnly, onceOf } from '../applications/once.ts';
 import { APPLICATIONS } from '../applications/registry.ts';
 import { pbftCodec } from '../engines/pbft/codec.ts';
-import type {
-  PbftConfig,
-  PbftMembership,
-  PbftNotice,
-  PbftRequest,
-  PbftResult,
+import {
+  replicaName,
+  type PbftConfig,
+  type PbftMembership,
+  type PbftNotice,
+  type PbftRequest,
+  type PbftResult,
 } from '../engines/pbft/interface.ts';
-import { clientWindowOf } from '../engines/pbft/limits.ts';
+import { EXECUTED_PER_STEP, MAX_SLOTS, clientWindowOf } from '../engines/pbft/limits.ts';
 import type { PbftMessage } from '../engines/pbft/messages.ts';
 import { PbftEngine, type PbftModules } from '../engines/pbft/pbft.ts';
 import type { StoreWords } from '../storage/lmdb.ts';
 import type { Store } from '../storage/store.ts';
 import { timed } from '../storage/timed.ts';
 import type { Resolve } from '../transports/names.ts';
+import { checkBind } from '../transports/listening.ts';
 import { openTcpMesh } from '../transports/tcp.ts';
 import { openPbftWeb } from '../web/pbft/server.ts';
 import { SubmitError, type PbftObserver, type PbftSubject } from '../web/pbft/subject.ts';
@@ -108,7 +111,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     const { members } = cluster;
     const self = memberOf(cluster, key);
     const clusterId = clusterIdOf(cluster, config, options.application);
-    const application = applicationNamed(options.application)();
+    const application = new OnceOnly(applicationNamed(options.application)(), members.length);
     const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
     const engine = createEngine(
       config,
@@ -130,6 +133,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
           ...{ bind: options.bind, port: options.port, cluster: clusterId, self, key, members, log },
           ...{ bootstrap: options.bootstrap, bufferFrames: config.messageBuffer },
           clusterRemedy: CLUSTER_REMEDY,
+          nameOf: replicaName,
           ...(options.advertise && { advertise: options.advertise }),
           ...(parts.resolve && { resolve: parts.resolve }),
         },
@@ -191,13 +195,14 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         answers.measure(tell);
       },
       observe: (observer) => observers.add(observer),
-      submit: async (operation) => {
+      submit: async (operation, id) => {
         // A notice is told while the engine is at work, which can take no request then.
         await Promise.resolve();
         if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
         const answer = answers.wait(() => {
           try {
-            return host.request({ kind: 'submit', operation });
+            const text = id === undefined ? operation : onceOf({ id, operation });
+            return host.request({ kind: 'submit', operation: text });
           } catch (error) {
             // The host has said by itself what went wrong.
             throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
@@ -205,11 +210,14 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         });
         return quorumWatch.over(answer);
       },
+      recall: (id) => application.answers(id),
     };
     const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));
     if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     host.start();
+    // What was decided in an earlier life is executed again, in slices: nobody is to be told of less than it was.
+    for (let slice = 0; host.continuing && slice < MAX_SLOTS / EXECUTED_PER_STEP; slice++) await turn();
     return {
       ...subject,
       httpAddress: web?.address,
@@ -233,9 +241,9 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
 export function checkPbftNode({ cluster, key, application, bind, port }: PbftNodeOptions): void {
   memberOf(checkCluster(cluster), key);
   applicationNamed(application);
-  if (!isIPv4(bind)) throw new UserError(`"${bind}" is not an IPv4 address to listen on`);
+  checkBind(bind);
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw new UserError(`${port} is no TCP port: it must be a whole number from 0 to 65535`);
+    throw new UserError(`--port: ${port} is no TCP port: it must be a whole number from 0 to 65535`);
   }
 }
 
@@ -243,7 +251,9 @@ export function checkPbftNode({ cluster, key, application, bind, port }: PbftNod
 function applicationNamed(name: string): () => Application {
   const create = APPLICATIONS.get(name);
   if (create === undefined) {
-    throw new UserError(`there is no application "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`);
+    throw new UserError(
+      `--application: there is none named "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`,
+    );
   }
   return create;
 }

@@ -1,6 +1,6 @@
 import type { Log } from '../../shared/log.ts';
-import { TokenBucket } from '../engines/bounded.ts';
-import type { PbftNotice } from '../engines/pbft/interface.ts';
+import { TokenBucket } from '../core/bounded.ts';
+import { replicaName, type PbftNotice } from '../engines/pbft/interface.ts';
 import type { Progress } from './progress.ts';
 
 /** Batches told of at info, so that who tries it out sees them agree: so many at once, then so many a second. */
@@ -62,7 +62,7 @@ export class PbftReporter {
       case 'view-entered': {
         const { view, primary, carried } = notice;
         // As loud as the beginning of it, so that whoever has heard that hears that it is over.
-        log.warn('new view', { view, primary, carried });
+        log.warn('new view', { view, primary: replicaName(primary), carried });
         break;
       }
       case 'checkpoint':
@@ -91,7 +91,7 @@ export class PbftReporter {
       case 'time-refused':
         log[this.#clocks ? 'debug' : 'warn'](
           'a batch is refused: its primary and we have clocks that are too far apart; set them',
-          { primary: notice.primary, difference: `${Math.round(notice.difference / 1000)}s` },
+          { primary: replicaName(notice.primary), difference: `${Math.round(notice.difference / 1000)}s` },
         );
         this.#clocks = true;
         break;
@@ -99,7 +99,7 @@ export class PbftReporter {
         const { member, rule } = notice;
         const offence = `${member} ${rule}`;
         log[this.#offences.has(offence) ? 'debug' : 'warn']('a member did what no correct one does', {
-          ...{ member, rule },
+          ...{ replica: replicaName(member), rule },
         });
         this.#offences.add(offence);
         break;

@@ -9,7 +9,8 @@
  *
  * Each is one frame of JSON. A proof is a signature of the member's Ed25519 key over both hellos and the signer's role,
  * so none fits another connection, the other side or another purpose. The responder signs only after it has verified, so
- * strangers get no signatures. Whoever gives up may say why: {"type":"refuse","reason"}.
+ * strangers get no signatures. Whoever gives up may say why: {"type":"refuse","reason"}. A process with our own key is
+ * refused only when it has proven that: anybody can say so.
  *
  * The hellos carry fresh X25519 keys (RFC 7748). What both sides get out of them, by way of HKDF (RFC 5869), are two keys
  * for the frames that follow, one for each direction: see frame-mac.ts. Since the proofs cover the fresh keys, whoever
@@ -60,6 +61,8 @@ export const HANDSHAKE_RULES = {
   paused: 'The member has not misbehaved shortly before.',
   duplicate: 'There is no other connection with the member that is to stay.',
   crowded: 'There are not too many connections whose handshake is not finished.',
+  'too-often':
+    'Handshakes from one host, and those from all strangers, do not come more often than their limits.',
 } as const;
 
 /** The code of a reason. */
@@ -125,6 +128,18 @@ export function proofText(signer: Role, initiator: Hello, responder: Hello): str
   ]);
 }
 
+/**
+ * The keys for the frames that each side sends.
+ *
+ * @param secret what X25519 gives both of them
+ * @param transcript what the initiator has signed
+ */
+export function frameKeys(secret: Uint8Array, transcript: string): Readonly<Record<Role, Buffer>> {
+  const salt = createHash('sha256').update(transcript).digest();
+  const keys = Buffer.from(hkdfSync('sha256', secret, salt, `${PURPOSE} frames`, 2 * MAC_KEY_BYTES));
+  return { initiator: keys.subarray(0, MAC_KEY_BYTES), responder: keys.subarray(MAC_KEY_BYTES) };
+}
+
 /** A member, as a handshake knows it. */
 export interface KnownMember {
   readonly member: number;
@@ -141,7 +156,7 @@ export type Admit = (member: number) => HandshakeFault | undefined;
 export interface HandshakeHost {
   readonly cluster: string;
   readonly key: KeyPair;
-  /** Whose public key this is, if it is a member's. */
+  /** Whose public key this is, if it is a member's; ours too. */
   find(publicKey: string): KnownMember | undefined;
   /** Whether a nonce is of a handshake of our own that is not finished. */
   isOwnNonce(nonce: string): boolean;
@@ -206,9 +221,7 @@ export class Handshake {
 
   #greet(hello: Hello): HandshakeStep {
     if (hello.cluster !== this.#host.cluster) return refuse('wrong-cluster');
-    if (hello.key === this.#host.key.publicKey) {
-      return refuse(this.#host.isOwnNonce(hello.nonce) ? 'own-connection' : 'own-key');
-    }
+    if (this.#isOwn(hello) && this.#host.isOwnNonce(hello.nonce)) return refuse('own-connection');
     const known = this.#host.find(hello.key);
     if (known === undefined) return refuse('unknown-member');
     this.#other = { hello, known };
@@ -225,9 +238,17 @@ export class Handshake {
     if (!known.verifier.verify(proofText(signer, ...this.#inOrder(hello)), signature)) {
       return refuse('bad-signature');
     }
+    if (this.#isOwn(hello)) {
+      // Both are to have the proof.
+      return this.#role === 'responder' ? { fault: 'own-key', send: this.#proof(hello) } : refuse('own-key');
+    }
     const session = this.#session(hello, known.member);
     if (session === undefined) return refuse('malformed');
     return { session, ...(this.#role === 'responder' && { send: this.#proof(hello) }) };
+  }
+
+  #isOwn({ key }: Hello): boolean {
+    return key === this.#host.key.publicKey;
   }
 
   #mine(): { readonly hello: Hello; readonly secret: KeyObject } {
@@ -269,12 +290,9 @@ export class Handshake {
     } catch {
       return undefined;
     }
-    const salt = createHash('sha256')
-      .update(proofText('initiator', ...this.#inOrder(other)))
-      .digest();
-    const keys = Buffer.from(hkdfSync('sha256', secret, salt, `${PURPOSE} frames`, 2 * MAC_KEY_BYTES));
-    const ofInitiator = new FrameMac(keys.subarray(0, MAC_KEY_BYTES));
-    const ofResponder = new FrameMac(keys.subarray(MAC_KEY_BYTES));
+    const keys = frameKeys(secret, proofText('initiator', ...this.#inOrder(other)));
+    const ofInitiator = new FrameMac(keys.initiator);
+    const ofResponder = new FrameMac(keys.responder);
     return this.#role === 'initiator'
       ? { member, sending: ofInitiator, receiving: ofResponder }
       : { member, sending: ofResponder, receiving: ofInitiator };

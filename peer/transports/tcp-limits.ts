@@ -1,5 +1,7 @@
 /** Every bound of the framed TCP transport, with its reason. */
 
+import type { Rate } from '../core/bounded.ts';
+
 /** Bounds of one transport. Times in ticks are counted by one timer, so a process that was held up blames nobody. */
 export interface TcpLimits {
   /** Longest frame that is sent or taken, in bytes. */
@@ -25,6 +27,14 @@ export interface TcpLimits {
   /** Connections from outside whose handshake is not finished, in all and from one address. */
   readonly pending: number;
   readonly pendingPerHost: number;
+  /**
+   * Handshakes from outside that are begun, before they cost a fresh key and a signature: from one host, and from all that
+   * no member is known to be at.
+   */
+  readonly handshakesPerHost: Rate;
+  readonly strangers: Rate;
+  /** Hosts whose rates are remembered. */
+  readonly ratedHosts: number;
   /** Shortest and longest time between two attempts to reach somebody, in milliseconds: doubled from one to the other. */
   readonly firstRetry: number;
   readonly longestRetry: number;
@@ -37,6 +47,8 @@ export interface TcpLimits {
   readonly changes: number;
   /** Length of an allowance period, in ticks. */
   readonly allowanceTicks: number;
+  /** Ticks after which what a person has to mend is said again. */
+  readonly warningTicks: number;
 }
 
 export const DEFAULT_TCP_LIMITS: TcpLimits = {
@@ -61,6 +73,11 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   // open thousands a second to be in its way. All members may start at once on one machine.
   pending: 128,
   pendingPerHost: 64,
+  // All members may start at once on one machine, and some dial twice. A handshake that comes to nothing costs a third of a
+  // millisecond: strangers have 2 % of a core.
+  handshakesPerHost: { perSecond: 10, burst: 128 },
+  strangers: { perSecond: 50, burst: 256 },
+  ratedHosts: 1_024,
   // A peer that restarts is back at once; one that is away for long is asked for every 5 s at least.
   firstRetry: 50,
   longestRetry: 5_000,
@@ -69,4 +86,6 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   forgiveTicks: 600,
   changes: 8,
   allowanceTicks: 10,
+  // Ten minutes: few lines, and whoever looks later finds one.
+  warningTicks: 600,
 };

@@ -10,7 +10,7 @@
  * - Frames for a member that is not connected are dropped and counted, as are the newest when too many wait: engines
  *   send again what matters. Frames of one connection arrive in order, each once, or the connection ends.
  */
-import { connect, createServer, isIPv4, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import { addressKey, type Address } from '../../shared/address.ts';
 import { verifierOf, type KeyPair, type Verifier } from '../../shared/ed25519.ts';
@@ -24,8 +24,10 @@ import {
   signAddress,
   type AddressRecord,
 } from './address-record.ts';
+import { RateLimit, TokenBucket } from '../core/bounded.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { CLUSTER_PATTERN, HANDSHAKE_RULES, type HandshakeFault, type KnownMember } from './handshake.ts';
+import { checkBind, listenError } from './listening.ts';
 import { HostResolver, type HostAnswer, type Resolve } from './names.ts';
 import { TcpConnection, type ConnectionHost, type EndReason } from './tcp-connection.ts';
 import { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-limits.ts';
@@ -83,6 +85,8 @@ export interface TcpOptions {
   readonly clusterRemedy?: string;
   /** Our own place among the members, from 0. */
   readonly self: number;
+  /** What people call a member; its number by default. */
+  readonly nameOf?: (member: number) => string;
   readonly key: KeyPair;
   readonly members: readonly TcpMember[];
   /** Addresses of members, it is not known of which. */
@@ -174,15 +178,13 @@ export interface TcpMesh extends Transport<number> {
  */
 export async function openTcpMesh(options: TcpOptions, handlers: TcpHandlers): Promise<TcpMesh> {
   const { bind, port, advertise, cluster, self, key, members } = options;
-  if (!isIPv4(bind)) {
-    throw new UserError(`--bind: "${bind}" is not an IPv4 address, and the network speaks nothing else`);
-  }
+  checkBind(bind);
   if (!CLUSTER_PATTERN.test(cluster)) {
     throw new UserError('the name of a cluster has 1 to 128 printable ASCII characters');
   }
   if (advertise !== undefined && !isTellable(advertise)) {
     throw new UserError(
-      `"${advertise.host}" is neither an IPv4 address nor a host name that others can be told`,
+      `--advertise: "${advertise.host}" is neither an IPv4 address nor a host name that others can be told`,
     );
   }
   if (members[self]?.publicKey !== key.publicKey) {
@@ -191,7 +193,7 @@ export async function openTcpMesh(options: TcpOptions, handlers: TcpHandlers): P
   const server = createServer({ noDelay: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      reject(listenError(error, bind, port));
+      reject(listenError('TCP', error, bind, port));
     });
     server.listen({ host: bind, port, exclusive: true }, () => {
       server.removeAllListeners('error');
@@ -201,21 +203,7 @@ export async function openTcpMesh(options: TcpOptions, handlers: TcpHandlers): P
   return new Mesh(server, options, handlers);
 }
 
-/** Says in one line why nothing can be listened to, and which option to change. */
-function listenError(error: Error, bind: string, port: number): Error {
-  switch (systemCodeOf(error)) {
-    case 'EADDRINUSE':
-      return new UserError(`TCP port ${port} is already in use on ${bind}; choose another one with --port`);
-    case 'EACCES':
-      return new UserError(`no permission to listen on TCP port ${port}; choose one above 1023 with --port`);
-    case 'EADDRNOTAVAIL':
-      return new UserError(`--bind: this machine does not have the address ${bind}`);
-    default:
-      return new UserError(`cannot listen on TCP ${bind}:${port} (--bind, --port): ${messageOf(error)}`);
-  }
-}
-
-/** Faults that a person has to do something about: told once each. */
+/** Faults that a person has to do something about. */
 const TOLD_FAULTS: ReadonlySet<string> = new Set<HandshakeFault>([
   'wrong-version',
   'wrong-cluster',
@@ -245,6 +233,8 @@ class Target {
   cancel: (() => void) | undefined;
   /** An attempt is under way: the name is looked up or the connection made. */
   busy = false;
+  /** What people have been told about it lately. */
+  readonly told = new Set<string>();
 
   constructor(addresses: () => readonly Address[], member?: Member) {
     this.addresses = addresses;
@@ -267,6 +257,8 @@ class Member implements KnownMember {
   upAt = 0;
   /** A connection that was replaced and has something on its way. */
   retiring: TcpConnection | undefined;
+  /** From where it was last connected. */
+  host: string | undefined;
   /** Whose addresses are to be sent to it. */
   readonly owed = new Set<Member>();
   blocked = false;
@@ -293,6 +285,11 @@ class Member implements KnownMember {
   /** Where it most probably is. */
   get address(): Address | undefined {
     return this.#addresses()[0];
+  }
+
+  /** Whether it was met at a host, or says that it is there. */
+  isAt(host: string): boolean {
+    return this.host === host || this.#addresses().some((address) => address.host === host);
   }
 
   addAlias(address: Address): void {
@@ -342,7 +339,12 @@ class Mesh implements TcpMesh, ConnectionHost {
     ended: {} as Record<string, number>,
     addresses: { new: 0, old: 0, unknown: 0, 'too-many': 0 },
   };
-  readonly #toldFaults = new Set<string>();
+  /** An address of ours that another process has told; it is dialled once, to find out. */
+  #twin: Target | undefined;
+  /** What people have been told lately about hosts at which nobody is known. */
+  readonly #toldOfStrangers = new Set<string>();
+  readonly #handshakes: RateLimit;
+  readonly #strangers: TokenBucket;
   /** Numbers events, so that it is known which was first. */
   #order = 0;
   #ticks = 0;
@@ -359,6 +361,9 @@ class Mesh implements TcpMesh, ConnectionHost {
     this.key = options.key;
     this.#log = options.log;
     this.#limits = { ...DEFAULT_TCP_LIMITS, ...options.limits };
+    const { handshakesPerHost, ratedHosts, strangers } = this.#limits;
+    this.#handshakes = new RateLimit({ ...handshakesPerHost, maxKeys: ratedHosts });
+    this.#strangers = new TokenBucket(strangers);
     this.#timers = options.timers ?? SYSTEM_TIMERS;
     this.#now = options.now ?? Date.now;
     this.#hosts = new HostResolver(options.resolve ? { resolve: options.resolve } : {});
@@ -433,7 +438,7 @@ class Mesh implements TcpMesh, ConnectionHost {
   disconnect(index: number, reason: string): void {
     const member = this.#members[index];
     if (member === undefined || member === this.#self || this.#closing) return;
-    this.#log.debug('tcp: a member is disconnected', { member: index, reason });
+    this.#log.debug('tcp: a member is disconnected', { member: this.#nameOf(index), reason });
     this.#pause(member);
     this.#cut(member, 'disconnected', 'paused');
   }
@@ -484,6 +489,7 @@ class Mesh implements TcpMesh, ConnectionHost {
   #tick(): void {
     this.#ticks++;
     if (this.#ticks % this.#limits.allowanceTicks === 0) this.#refill();
+    if (this.#ticks % this.#limits.warningTicks === 0) this.#forgetTold();
     for (const connection of this.#connections()) connection.tick();
     for (const member of this.#others()) {
       if (member.paused > 0 && --member.paused === 0) this.#plan(member.target, 0);
@@ -501,6 +507,11 @@ class Mesh implements TcpMesh, ConnectionHost {
     }
   }
 
+  #forgetTold(): void {
+    this.#toldOfStrangers.clear();
+    for (const { told } of [...this.#bootstraps, ...this.#members.map(({ target }) => target)]) told.clear();
+  }
+
   // Dialling
 
   /** Lets somebody be dialled after so many milliseconds, unless that is planned or of no use. */
@@ -514,6 +525,7 @@ class Mesh implements TcpMesh, ConnectionHost {
 
   /** Dials again, later each time. */
   #planAgain(target: Target): void {
+    if (this.#twin === target) this.#twin = undefined;
     if (!this.#isWanted(target)) return;
     const { firstRetry, longestRetry } = this.#limits;
     const { random = Math.random } = this.#options;
@@ -524,7 +536,7 @@ class Mesh implements TcpMesh, ConnectionHost {
   #isWanted(target: Target): boolean {
     if (this.#closing) return false;
     const { member } = target;
-    if (member === undefined) return this.#bootstraps.has(target);
+    if (member === undefined) return this.#bootstraps.has(target) || this.#twin === target;
     const reachable = member.connection === undefined && target.addresses().length > 0;
     return reachable && !member.blocked && member.paused === 0;
   }
@@ -603,8 +615,23 @@ class Mesh implements TcpMesh, ConnectionHost {
     if (member === undefined) return 'unknown-member';
     if (member.blocked) return 'blocked';
     if (member.paused > 0) return 'paused';
+    if (!connection.dialled && !this.#mayShake(connection.remote.host)) return 'too-often';
     // Whoever accepts a connection takes ours for a sign that we have no other: so we have none.
     return connection.dialled && member.connection !== undefined ? 'duplicate' : undefined;
+  }
+
+  /** Whether a host may have another handshake. */
+  #mayShake(host: string): boolean {
+    // Not by the clock, which may be set back.
+    const now = this.#ticks * this.#limits.tick;
+    return (
+      this.#handshakes.take(host, now) && (this.#knownAt(host) !== undefined || this.#strangers.take(now))
+    );
+  }
+
+  /** The first other member that is known to be at a host. */
+  #knownAt(host: string): Member | undefined {
+    return this.#others().find((member) => member.isAt(host));
   }
 
   failed(connection: TcpConnection, fault: string, told: boolean): void {
@@ -614,7 +641,7 @@ class Mesh implements TcpMesh, ConnectionHost {
     if (!this.#closing) {
       count(this.#counters.failed, told ? `told-${fault}` : fault);
       this.#log.debug('tcp: no connection', { host, port, fault, told });
-      this.#tellOnce(fault, told, connection.remote);
+      this.#tellFault(fault, told, connection.remote, target);
     }
     if (target === undefined) return;
     target.busy = false;
@@ -622,21 +649,32 @@ class Mesh implements TcpMesh, ConnectionHost {
     this.#planAgain(target);
   }
 
-  /** Tells a person what only a person can mend. */
-  #tellOnce(fault: string, told: boolean, { host, port }: Address): void {
-    const name = told ? `told-${fault}` : fault;
-    if (this.#toldFaults.has(name)) return;
-    if (fault === 'own-key') {
-      this.#log.warn('tcp: two replicas use the same key: one of them must get another one');
-    } else if (TOLD_FAULTS.has(fault)) {
+  /**
+   * Tells a person what only a person can mend: once in a while about everybody that we dial or know, and as often about all
+   * others together, so that strangers neither fill the log nor keep anything out of it.
+   */
+  #tellFault(fault: string, told: boolean, { host, port }: Address, dialled: Target | undefined): void {
+    if (fault === 'own-key' && !told) {
+      this.#tellOnce(this.#self.target.told, fault, () => {
+        this.#log.error('tcp: another process runs with the key of this replica', {
+          ...{ host, port, remedy: 'stop one of the two: both together are one faulty member' },
+        });
+      });
+    }
+    if (!TOLD_FAULTS.has(fault)) return;
+    const about = dialled ?? this.#knownAt(host)?.target;
+    this.#tellOnce(about?.told ?? this.#toldOfStrangers, told ? `told-${fault}` : fault, () => {
       const rule = HANDSHAKE_RULES[fault as HandshakeFault];
       this.#log.warn(told ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', {
         ...{ fault, host, port, rule: `broken: ${rule}`, remedy: this.#remedy(fault) },
       });
-    } else {
-      return;
-    }
-    this.#toldFaults.add(name);
+    });
+  }
+
+  #tellOnce(before: Set<string>, name: string, tell: () => void): void {
+    if (before.has(name)) return;
+    before.add(name);
+    tell();
   }
 
   /** Only whoever gave the cluster its name knows what that stands for. */
@@ -648,6 +686,7 @@ class Mesh implements TcpMesh, ConnectionHost {
   #identify(target: Target, index: number | undefined): void {
     const [address] = target.addresses();
     if (target.member !== undefined || index === undefined || address === undefined) return;
+    if (index === this.#self.member) return;
     this.#bootstraps.delete(target);
     this.#members[index]?.addAlias(address);
     const found = this.#members[index]?.target;
@@ -662,6 +701,7 @@ class Mesh implements TcpMesh, ConnectionHost {
     this.#counters.established++;
     if (target !== undefined) {
       target.busy = false;
+      if (this.#twin === target) this.#twin = undefined;
       this.#identify(target, index);
     }
     const other = member.connection;
@@ -673,6 +713,7 @@ class Mesh implements TcpMesh, ConnectionHost {
       if (other !== undefined) this.#retire(member, other);
       member.connection = connection;
       member.connectedSince = this.#now();
+      member.host = connection.remote.host;
       member.upAt = ++this.#order;
       for (const one of this.#members) if (one.record !== undefined) member.owed.add(one);
       this.#showSelf(connection);
@@ -684,7 +725,10 @@ class Mesh implements TcpMesh, ConnectionHost {
           this.#noteReplacement(member);
           this.#handlers.onPeer?.(index, 'down');
         }
-        this.#tellLine(member, 'member connected', { member: index, host: connection.remote.host });
+        this.#tellLine(member, 'member connected', {
+          member: this.#nameOf(index),
+          host: connection.remote.host,
+        });
         this.#handlers.onPeer?.(index, 'up');
       }
     }
@@ -692,15 +736,13 @@ class Mesh implements TcpMesh, ConnectionHost {
 
   /** A member that is started again has a new connection once; two processes with its key take it from each other. */
   #noteReplacement(member: Member): void {
-    const name = `replaced-${member.member}`;
-    if (++member.replacements < MANY_REPLACEMENTS || this.#toldFaults.has(name)) return;
-    this.#toldFaults.add(name);
-    this.#log.warn(
-      'tcp: connections of a member take the place of each other: do two processes use its key?',
-      {
-        member: member.member,
-      },
-    );
+    if (++member.replacements < MANY_REPLACEMENTS) return;
+    this.#tellOnce(member.target.told, 'replaced', () => {
+      this.#log.warn(
+        'tcp: connections of a member take the place of each other: do two processes use its key?',
+        { member: this.#nameOf(member.member) },
+      );
+    });
   }
 
   /**
@@ -735,7 +777,7 @@ class Mesh implements TcpMesh, ConnectionHost {
     member.queue.clear();
     member.owed.clear();
     if (this.#closing) return;
-    this.#tellLine(member, 'member lost', { member: member.member, reason });
+    this.#tellLine(member, 'member lost', { member: this.#nameOf(member.member), reason });
     this.#planAgain(member.target);
     this.#handlers.onPeer?.(member.member, 'down');
   }
@@ -753,6 +795,10 @@ class Mesh implements TcpMesh, ConnectionHost {
     for (const connection of this.#pending.keys()) {
       if (connection.claimed === member.member) connection.end(fault);
     }
+  }
+
+  #nameOf(member: number): string {
+    return this.#options.nameOf?.(member) ?? String(member);
   }
 
   /** A line for people, unless a member has caused too many. */
@@ -822,10 +868,7 @@ class Mesh implements TcpMesh, ConnectionHost {
     member.changes--;
     addresses.new++;
     if (member === this.#self) {
-      // From an earlier life, when our clock was ahead: only a higher sequence counts now.
-      if (member.record !== undefined && record.sequence < MAX_SEQUENCE) {
-        this.#advertise(member.record, record.sequence + 1);
-      }
+      this.#onOwnAddress(record);
       return true;
     }
     this.#publish(member, record, connection);
@@ -834,6 +877,18 @@ class Mesh implements TcpMesh, ConnectionHost {
     member.target.cancel = undefined;
     this.#plan(member.target, 0);
     return true;
+  }
+
+  /**
+   * We have signed this: in an earlier life, when our clock was ahead, or another process has our key. Only a higher
+   * sequence counts now; whoever is at the other address says which it is.
+   */
+  #onOwnAddress(told: AddressRecord): void {
+    const { record } = this.#self;
+    if (record !== undefined && told.sequence < MAX_SEQUENCE) this.#advertise(record, told.sequence + 1);
+    if (this.#twin !== undefined || (record !== undefined && addressKey(record) === addressKey(told))) return;
+    this.#twin = new Target(() => [told]);
+    this.#plan(this.#twin, 0);
   }
 
   /** Tells everybody where we are. */

@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { isIPv4 } from 'node:net';
 
 import { addressKey, type Address } from '../../shared/address.ts';
-import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { systemCodeOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
+import { checkBind, listenError } from './listening.ts';
 import { HostResolver, type HostAnswer, type Resolve } from './names.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
@@ -88,9 +88,7 @@ export interface UdpOptions {
  */
 export async function openUdp(options: UdpOptions, handlers: TransportHandlers): Promise<UdpTransport> {
   const { bind, port, log } = options;
-  if (!isIPv4(bind)) {
-    throw new UserError(`--bind: "${bind}" is not an IPv4 address, and the network speaks nothing else`);
-  }
+  checkBind(bind);
   const socket = createSocket({
     type: 'udp4',
     // Only numeric addresses get this far. The default would put every datagram off to a later tick.
@@ -100,7 +98,7 @@ export async function openUdp(options: UdpOptions, handlers: TransportHandlers):
   });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', (error) => {
-      reject(bindError(error, bind, port));
+      reject(listenError('UDP', error, bind, port));
     });
     socket.bind({ address: bind, port, exclusive: true }, () => {
       socket.removeAllListeners('error');
@@ -109,20 +107,6 @@ export async function openUdp(options: UdpOptions, handlers: TransportHandlers):
   });
   log.debug('UDP socket open', { port: socket.address().port, receiveBuffer: growReceiveBuffer(socket) });
   return new SocketTransport(socket, handlers, new HostResolver(options.resolve ? options : {}));
-}
-
-/** Says in one line why the socket can't listen, and which option to change. */
-function bindError(error: Error, bind: string, port: number): Error {
-  switch (systemCodeOf(error)) {
-    case 'EADDRINUSE':
-      return new UserError(`UDP port ${port} is already in use on ${bind}; choose another one with --port`);
-    case 'EACCES':
-      return new UserError(`no permission to listen on UDP port ${port}; choose one above 1023 with --port`);
-    case 'EADDRNOTAVAIL':
-      return new UserError(`--bind: this machine does not have the address ${bind}`);
-    default:
-      return new UserError(`cannot listen on UDP ${bind}:${port} (--bind, --port): ${messageOf(error)}`);
-  }
 }
 
 /** Asks for a large receive buffer and says what was granted, in bytes. Some systems refuse instead of giving less. */

@@ -14,7 +14,7 @@ import type { Address } from '../../shared/address.ts';
 import { UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { toJson } from '../../shared/escape.ts';
 import type { Log } from '../../shared/log.ts';
-import { RateLimit, TokenBucket } from '../engines/bounded.ts';
+import { RateLimit, TokenBucket } from '../core/bounded.ts';
 import {
   authorised,
   identified,

@@ -65,6 +65,8 @@ export const MAX_LINE_BODY_BYTES = 131_072;
 export const SUBMIT_PATIENCE = 8_000;
 /** Submissions that wait for their answers at a time: half of all connections. */
 export const MAX_SUBMISSIONS = 128;
+/** Submissions that are remembered, the last ones: their answers are the longest thing that is kept of them. */
+export const MAX_KEPT_SUBMISSIONS = 512;
 /** Requests told of those that were executed last, and how much of each text, in UTF-16 units. */
 export const MAX_TOLD_REQUESTS = 100;
 export const MAX_TOLD_TEXT = 500;

@@ -23,7 +23,8 @@ function content(type: string, schema: Json): Json {
 const PROBLEM = content('application/problem+json', { $ref: '#/components/schemas/Problem' });
 
 function operation(route: Route): Json {
-  const { summary, parameters = {}, query, body, status = 200, gives, also = {}, problems = [] } = route;
+  const { summary, parameters = {}, query, headers = {}, body } = route;
+  const { status = 200, gives, also = {}, problems = [] } = route;
   const inPath = Object.entries(parameters).map(([name, schema]) => ({
     name,
     in: 'path',
@@ -36,13 +37,20 @@ function operation(route: Route): Json {
     required: !schema.safeParse(undefined).success,
     schema: describe(schema, 'output'),
   }));
+  const inHeader = Object.entries(headers).map(([name, schema]) => ({
+    name,
+    in: 'header',
+    required: false,
+    schema: describe(schema, 'output'),
+  }));
+  const all = [...inPath, ...inQuery, ...inHeader];
   const success =
     typeof gives === 'string'
       ? content(gives, { type: 'string' })
       : content('application/json', describe(gives, 'output'));
   return {
     summary,
-    ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),
+    ...(all.length > 0 && { parameters: all }),
     ...(body && {
       requestBody: { required: true, ...content('application/json', describe(body, 'input')) },
       security: [{}, { token: [] }],

@@ -15,6 +15,7 @@ export interface Route {
   readonly summary: string;
   readonly parameters?: Readonly<Record<string, z.ZodType>>;
   readonly query?: z.ZodObject;
+  readonly headers?: Readonly<Record<string, z.ZodType>>;
   readonly body?: z.ZodType;
   /** Of a success; 200 if left out. */
   readonly status?: number;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { OnceOnly } from '../../peer/applications/once.ts';
 import { APPLICATIONS } from '../../peer/applications/registry.ts';
 import { complies, type Subject } from './compliance.ts';
 import { Counter } from './example-counter.ts';
@@ -75,6 +76,19 @@ for (const [name, create] of APPLICATIONS) {
   const subject = SUBJECTS[name];
   if (subject !== undefined) complies(name, { create, ...subject });
 }
+
+const id = fc.constantFrom('a', 'b', 'c', 'x'.repeat(128), '', 'not an id', '__proto__');
+const add = json(verb('add'), fc.integer({ min: -9, max: 9 }));
+complies('counter, under ids', {
+  create: () => Object.assign(new OnceOnly(new Counter(), 5), { name: 'counter, under ids' }),
+  operations: fc.oneof(
+    { weight: 4, arbitrary: json(verb('once'), id, add) },
+    json(verb('once'), id, fc.constantFrom('["value"]', 'x', '["once","a","[]"]')),
+    add,
+  ),
+  lines: ['add 5'],
+  unchanged: new Counter().pageCount,
+});
 
 complies('counter', {
   create: () => new Counter(),

@@ -36,12 +36,12 @@ test('peer status knows a replica by its engine, and prints what its page shows'
   const { url } = await served();
   const { stdout, stderr, code } = await runPeer(['status', '--url', url]);
   expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
-  expect(stdout).toMatch(/^test, replica 0 at 127\.0\.0\.1:8000: normal\n/);
-  expect(stdout).toMatch(/view +1, primary 1\n/);
+  expect(stdout).toMatch(/^test, replica-0 at 127\.0\.0\.1:8000: normal\n/);
+  expect(stdout).toMatch(/view +1, primary replica-1\n/);
   expect(stdout).toMatch(/waiting +5; 0 of ours without an answer\n/);
   for (const heading of ['Replicas', 'Executed last', 'View changes', 'Offences'])
     expect(stdout).toContain(`\n${heading}\n`);
-  expect(stdout).toMatch(/\n +1 +primary +0 +1 +0 +0 +up /);
+  expect(stdout).toMatch(/\n +replica-1 +primary +0 +1 +0 +0 +up /);
   expect(stdout).toMatch(/0 +1 +timeout +0 ms/);
   expect(stdout).toMatch(/3 +equivocation/);
   expect(stdout).toContain('<img src=x');
@@ -65,17 +65,17 @@ test('a cluster is a table with the view and the progress of every replica', asy
   const answers: NetworkAnswers = {
     partitioned: false,
     nodes: [
-      { ...node('node-1'), state: 'running', status: { ...status, phase: 'changing view' } },
-      { ...node('node-2'), state: 'down', status: null },
-      { ...node('node-3'), state: 'running', status: { ...status, self: 1, executed: 9 } },
+      { ...node('replica-0'), state: 'running', status: { ...status, phase: 'changing view' } },
+      { ...node('replica-1'), state: 'down', status: null },
+      { ...node('replica-2'), state: 'running', status: { ...status, self: 1, executed: 9 } },
     ],
   };
   const text = networkText(answers, painter(false));
-  expect(text).toMatch(/node +state +group +port +view +primary +executed/);
-  expect(text).toMatch(/node-1 +changing view +- +10001 +1 +node-2 +1 /);
-  expect(text).toMatch(/node-3 +running +- +10001 +1 +node-2 +9 /);
+  expect(text).toMatch(/node +state +port +view +primary +executed +digest/);
+  expect(text).toMatch(/replica-0 +changing view +10001 +1 +replica-1 +1 +ef/);
+  expect(text).toMatch(/replica-2 +running +10001 +1 +replica-1 +9 +ef/);
   const narrow = networkText(answers, Object.assign(painter(false), { width: 80 }));
   expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
-  for (const word of ['changing view', 'peers', 'node-2', '10001']) expect(narrow).toContain(word);
-  expect(networkLine(answers)).toBe('node-1=1:1(changing-view) node-2=down node-3=1:9');
+  for (const word of ['changing view', 'peers', 'replica-1', '10001']) expect(narrow).toContain(word);
+  expect(networkLine(answers)).toBe('replica-0=1:1(changing-view) replica-1=down replica-2=1:9');
 });

@@ -69,6 +69,7 @@ describe('help', () => {
     for (const word of ['-i, --index', '-n, --nodes', '-s, --seed', '--members', '--key-file', '--data-dir'])
       expect(text).toContain(word);
     expect(text).toMatch(/submit <operation>, s have something executed/);
+    expect(text).toContain('entry <number> an entry of the ordered log, from 1 on');
     expect(text).toContain('node peer pbft start -p 8001 -i 1 -n 4 -b 127.0.0.1:8000');
     expect(text).toContain('the keys of all members are known to everybody');
     expect(text).not.toContain('--supervised');
@@ -129,7 +130,7 @@ describe('what is refused, in one line each', () => {
     [['-i', '0', '--view-change-timeout', '0'], 'It must be a number of seconds above 0'],
     [
       ['-i', '0', '-n', '64', '--checkpoint-interval', '1000'],
-      'a checkpoint interval of 1000 is too large for 64 members: it may be 9',
+      '--checkpoint-interval: 1000 is too large for 64 members: it may be 9',
     ],
     [['-i', '0', '--supervised'], '--supervised is for programs that start this one'],
     [['-i', '0', 'more'], 'too many arguments'],
@@ -225,7 +226,13 @@ describe('a replica', () => {
     const data = join(folder, 'owned');
     const own = ['-i', '1', '--data-dir', data];
     const first = run(...own);
-    expect(await up(first)).toMatchObject({ member: 1, members: 4, cluster: 'demo-4', executed: 0, data });
+    expect(await up(first)).toMatchObject({
+      replica: 'replica-1',
+      replicas: 4,
+      cluster: 'demo-4',
+      executed: 0,
+      data,
+    });
     expect(await refusal('start', '-p', '0', ...own)).toMatch(/^peer: the data folder .* is in use/);
     expect((await first.kill('SIGTERM')).code).toBe(0);
     for (const args of [
@@ -258,14 +265,53 @@ describe('a replica', () => {
     const key = file('two.key', JSON.stringify({ publicKey, seed }));
     const seen = run('--members', members, '-s', seed, '--data-dir', join(folder, 'seen'));
     const hidden = run('--members', members, '--key-file', key, '--data-dir', join(folder, 'hidden'));
-    expect(await up(seen)).toMatchObject({ member: 2, cluster: 'ours' });
-    expect(await up(hidden)).toMatchObject({ member: 2, cluster: 'ours' });
+    expect(await up(seen)).toMatchObject({ replica: 'replica-2', cluster: 'ours' });
+    expect(await up(hidden)).toMatchObject({ replica: 'replica-2', cluster: 'ours' });
     const warnings = (program: Program): string[] =>
       program.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
     expect(warnings(seen)).toEqual([
       '--seed: other users of this machine can see it; --key-file keeps it secret',
     ]);
     expect(warnings(hidden)).toEqual([]);
+  });
+
+  test('a token on the command line is warned of, one in a file is not', async () => {
+    const warning = /--http-token: other users of this machine can see it/;
+    const quit = (...args: string[]): ReturnType<typeof runPeer> =>
+      runPeer(
+        [
+          'pbft',
+          'start',
+          '-i',
+          '0',
+          '-p',
+          '0',
+          '--http-port',
+          '0',
+          '--data-dir',
+          join(folder, 'token'),
+          ...args,
+        ],
+        'quit\n',
+      );
+    expect((await quit('--http-token', 'secret')).stderr).toMatch(warning);
+    const config = file('token.json', JSON.stringify({ http_token: 'secret' }));
+    expect((await quit('--config', config)).stderr).not.toMatch(warning);
+  });
+
+  test('what comes through a pipe and is not UTF-8 is an error, and nothing is done of it', async () => {
+    const lines = Buffer.concat([
+      Buffer.from('submit caf'),
+      Buffer.from([0xe9]),
+      Buffer.from('\nhélp\nquit\n'),
+    ]);
+    const { stderr, code } = await runPeer(
+      ['pbft', 'start', '-i', '0', '-p', '0', '--http-port', '0', '--data-dir', join(folder, 'latin')],
+      lines,
+    );
+    expect(stderr).toContain('peer: a line of the input is not UTF-8, so nothing is done of it\n');
+    expect(stderr).toContain('peer: there is no command "hélp"');
+    expect(code).toBe(1);
   });
 
   test('options come from a file and from the environment too', async () => {
@@ -277,6 +323,11 @@ describe('a replica', () => {
       { env: { GOSSIP_PEER_NODES: '7', GOSSIP_PEER_APPLICATION: 'kv', GOSSIP_PEER_INDEX: '' } },
       ...['peer', 'pbft', 'start', '--config', config, '--port', '0', '--log-format', 'json'],
     );
-    expect(await up(program)).toMatchObject({ member: 3, members: 7, cluster: 'demo-7', application: 'kv' });
+    expect(await up(program)).toMatchObject({
+      replica: 'replica-3',
+      replicas: 7,
+      cluster: 'demo-7',
+      application: 'kv',
+    });
   });
 });

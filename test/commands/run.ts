@@ -13,7 +13,7 @@ export interface Run {
 }
 
 /** Runs `peer` with these arguments, as a process, until it ends by itself. */
-export function runPeer(args: readonly string[], input = ''): Promise<Run> {
+export function runPeer(args: readonly string[], input: string | Uint8Array = ''): Promise<Run> {
   return runScript('peer/index.js', args, input);
 }
 
@@ -22,7 +22,11 @@ export function runPeer(args: readonly string[], input = ''): Promise<Run> {
  *
  * @param script its path from the project's folder; programs of the tests are in `dist/`
  */
-export async function runScript(script: string, args: readonly string[], input = ''): Promise<Run> {
+export async function runScript(
+  script: string,
+  args: readonly string[],
+  input: string | Uint8Array = '',
+): Promise<Run> {
   requireBuild(script);
   // Options from the environment of whoever runs the tests must not reach it.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GOSSIP_')));

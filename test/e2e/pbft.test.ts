@@ -68,7 +68,7 @@ it(
     await primary?.kill9();
     expect(await cluster.at(2).ask('submit during')).toBe('entry 2');
     for (const replica of others) {
-      await replica.says('new view', ({ view, primary: next }) => Number(view) >= 1 && next !== 0);
+      await replica.says('new view', ({ view, primary: next }) => Number(view) >= 1 && next !== 'replica-0');
     }
     expect(await cluster.at(3).ask('submit more')).toBe('entry 3');
     await cluster.at(0).start();
@@ -237,8 +237,8 @@ it(
       'peer: how long? A number of seconds, at most 86400',
     ]);
     const text = program.lines.join('\n');
-    expect(text).toMatch(/ {2}member +3 of 4 in demo-4, application kv/);
-    expect(text).toMatch(/ 3 +[0-9a-f]{16} +127\.0\.0\.1:\d+ +this one/);
+    expect(text).toMatch(/ {2}replica +replica-3, one of 4 in demo-4, application kv/);
+    expect(text).toMatch(/ replica-3 +[0-9a-f]{16} +127\.0\.0\.1:\d+ +this one/);
     expect(text).toMatch(/submit <operation>, s +have something executed/);
     expect(code).toBe(1);
   },
@@ -301,7 +301,7 @@ it(
           const from = program.lines.length;
           program.write('status');
           const at = await says(/^\d of 4 nodes run/, from);
-          await says(/^ {2}node-4 /, at);
+          await says(/^ {2}replica-3 /, at);
           return program.lines.slice(at, at + 6).some((line) => pattern.test(line));
         },
         LIMIT / 2,
@@ -312,23 +312,23 @@ it(
     await says(/^A cluster of 4 replicas runs the application "log"; 1 of them may fail/);
     program.write('submit one');
     await says(/^entry 1$/);
-    program.write('kill 1');
-    program.write('submit @2 two');
+    program.write('kill 0');
+    program.write('submit @1 two');
     await says(/^entry 2$/);
     await says(/view change: the primary is given up/);
-    await says(/new view .*primary=[123]/);
-    await shows(/^ {2}node-1 +down/);
-    program.write('start 1');
-    program.write('partition 4');
-    program.write('submit @1 three');
+    await says(/new view .*primary=replica-[123]/);
+    await shows(/^ {2}replica-0 +down/);
+    program.write('start 0');
+    program.write('partition 3');
+    program.write('submit @0 three');
     await says(/^entry 3$/);
-    await shows(/^ {2}node-4 +running +1 .* 0$/);
+    await shows(/^ {2}replica-3 +running +1 .* 0$/);
     program.write('heal');
-    program.write('submit @4 four');
+    program.write('submit @3 four');
     await says(/^entry 4$/);
-    await shows(/^ {2}node-4 +running .* 3$/);
+    await shows(/^ {2}replica-3 +running .* 3$/);
     program.write('submit @9 x');
-    await says(/^peer: There is no node "node-9"/);
+    await says(/^peer: There is no node "9"/);
     program.write('quit');
     expect((await program.ended).code).toBe(1);
   },

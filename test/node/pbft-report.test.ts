@@ -76,9 +76,9 @@ describe('what a replica tells people', () => {
       ),
       'warn: a member did what no correct one does',
     ]);
-    expect(lines.at(-3)?.data).toEqual({ primary: 1, difference: '700s' });
+    expect(lines.at(-3)?.data).toEqual({ primary: 'replica-1', difference: '700s' });
     expect(lines[3]?.data).toEqual({ view: 1, why: 'a request waits for too long' });
-    expect(lines.at(-1)?.data).toEqual({ member: 3, rule: 'bad-signature' });
+    expect(lines.at(-1)?.data).toEqual({ replica: 'replica-3', rule: 'bad-signature' });
   });
 
   test('no text of others stands above debug', () => {

@@ -1,6 +1,7 @@
 /** Replicas of a PBFT cluster as processes, driven through their standard input. */
 import { writeFileSync } from 'node:fs';
 
+import { replicaName } from '../../peer/engines/pbft/interface.ts';
 import { demonstrationKey } from '../../peer/node/members.ts';
 import { eventually } from './asker.ts';
 import { freePort, type Lab, type LogRecord, type Program } from './processes.ts';
@@ -138,7 +139,9 @@ export class Cluster {
         Promise.all(
           cluster.replicas
             .filter((other) => other !== replica)
-            .map(({ index }) => replica.says('member connected', ({ member }) => member === index)),
+            .map(({ index }) =>
+              replica.says('member connected', ({ member }) => member === replicaName(index)),
+            ),
         ),
       ),
     );

@@ -97,6 +97,14 @@ describe('a handshake', () => {
     expect(initiator.session?.receiving.accepts(body, back)).toBe(true);
   });
 
+  test('has nothing more to say when both have proven who they are, and told whom each claims to be before', () => {
+    expect(finish().steps.initiator.send).toBeUndefined();
+    const responder = side('responder', 1);
+    expect(responder.claimed).toBeUndefined();
+    responder.receive(side('initiator', 0).hello());
+    expect(responder.claimed).toBe(0);
+  });
+
   test('gives other keys each time', () => {
     const codes = [finish(), finish()].map(({ steps }) =>
       steps.initiator.session?.sending.next(Buffer.alloc(1)).toString('hex'),
@@ -123,7 +131,6 @@ describe('a responder refuses', () => {
   test.each<[string, HandshakeStep]>([
     ['wrong-cluster', refusal(keyOf(0), 'another cluster')],
     ['unknown-member', refusal(STRANGER)],
-    ['own-key', refusal(keyOf(1))],
     ['blocked', refusal(keyOf(0), CLUSTER, () => 'blocked')],
   ])('%s, and says so', (fault, step) => {
     expect(step.fault).toBe(fault);
@@ -137,6 +144,28 @@ describe('a responder refuses', () => {
     const hello = initiator.hello();
     const host = { ...hostOf(keyOf(1)), isOwnNonce: (nonce: string) => nonce === initiator.nonce };
     expect(new Handshake('responder', host, anybody).receive(hello).fault).toBe('own-connection');
+    // Whoever repeats the nonce of ours under another key is not us.
+    const other = { ...hostOf(keyOf(1)), isOwnNonce: () => true };
+    const step = new Handshake('responder', other, anybody).receive(side('initiator', 0).hello());
+    expect(helloIn(sentBy(step)).key).toBe(keyOf(1).publicKey);
+  });
+
+  test('a process with its own key when that is proven, and proves the same to it', () => {
+    const [initiator, responder] = [side('initiator', 1), side('responder', 1)];
+    const proof = sentBy(initiator.receive(sentBy(responder.receive(initiator.hello()))));
+    const answer = responder.receive(proof);
+    expect(answer).toMatchObject({ fault: 'own-key' });
+    expect(answer.session).toBeUndefined();
+    const last = initiator.receive(sentBy(answer));
+    expect(last).toMatchObject({ fault: 'own-key' });
+    expect([last.session, last.told]).toEqual([undefined, undefined]);
+  });
+
+  test('whoever only says that it has its key', () => {
+    const responder = side('responder', 1);
+    const liar = new Handshake('initiator', hostOf({ ...STRANGER, publicKey: keyOf(1).publicKey }), anybody);
+    const proof = sentBy(liar.receive(sentBy(responder.receive(liar.hello()))));
+    expect(responder.receive(proof).fault).toBe('bad-signature');
   });
 
   test('another version, whatever else it says', () => {

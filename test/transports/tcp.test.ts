@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 
 import { generateKeyPair } from '../../shared/ed25519.ts';
 import { UserError } from '../../shared/errors.ts';
-import { silentLog } from '../../shared/log.ts';
+import { silentLog, type Log } from '../../shared/log.ts';
 import { encodeAddress, signAddress } from '../../peer/transports/address-record.ts';
 import { framed } from '../../peer/transports/frames.ts';
 import { ITEM_KINDS, MAX_BATCH } from '../../peer/transports/tcp-connection.ts';
@@ -274,14 +274,136 @@ describe('the handshake', () => {
     expect(one.events).toEqual(['1 up']);
   });
 
-  test('two replicas with one key say so, once', async () => {
-    const cluster = clusterOf(2);
-    const one = await cluster.replica(0, []);
-    const { log, lines } = keepingLog('warn');
-    const twin = await cluster.replica(0, [one], { log });
-    await passUntil([twin], () => twin.mesh.counters.failed['told-own-key'] === 3);
-    expect(lines).toEqual(['tcp: two replicas use the same key: one of them must get another one']);
-    expect(one.mesh.counters.failed['own-key']).toBeGreaterThanOrEqual(3);
+  describe('two processes with one key', () => {
+    const LINE = 'tcp: another process runs with the key of this replica';
+
+    test('both say so, once in a while', async () => {
+      const cluster = clusterOf(2);
+      const logs = [keepingLog('error'), keepingLog('error')] as const;
+      const one = await cluster.replica(0, [], { log: logs[0].log });
+      const twin = await cluster.replica(0, [one], { log: logs[1].log });
+      const met = (): number => twin.mesh.counters.failed['own-key'] ?? 0;
+      await passUntil([twin], () => met() === 3);
+      expect(logs.map(({ lines }) => lines)).toEqual([[LINE], [LINE]]);
+      expect(one.mesh.counters.failed['own-key']).toBeGreaterThanOrEqual(3);
+      expect([one.events, twin.events]).toEqual([[], []]);
+      for (const { timers } of [one, twin]) timers.pass(DEFAULT_TCP_LIMITS.warningTicks * TICK);
+      const before = met();
+      await passUntil([twin], () => met() > before);
+      expect(logs.map(({ lines }) => lines)).toEqual([
+        [LINE, LINE],
+        [LINE, LINE],
+      ]);
+    });
+
+    test('that have a member in common, and not the address of each other', async () => {
+      const cluster = clusterOf(2);
+      const logs = [keepingLog('error'), keepingLog('error')] as const;
+      const shared = await cluster.replica(1, []);
+      let clock = 1_000;
+      const now = (): number => clock++;
+      const one = await cluster.replica(0, [shared], { log: logs[0].log, now });
+      await passUntil([one], () => shared.up().length === 1);
+      const twin = await cluster.replica(0, [shared], { log: logs[1].log, now });
+      await passUntil([one, twin, shared], () => logs.every(({ lines }) => lines.length > 0));
+      expect(logs.map(({ lines }) => lines)).toEqual([[LINE], [LINE]]);
+    });
+
+    test('is not what a stranger says who has read the key', async () => {
+      const cluster = clusterOf(2);
+      const { log, lines } = keepingLog('error');
+      const one = await cluster.replica(0, [], { log });
+      const hand = await cluster.dial(one, { ...generateKeyPair(), publicKey: cluster.key(0).publicKey });
+      expect(await hand.shake()).toBe(false);
+      await until(() => hand.closed);
+      expect(one.mesh.counters.failed).toEqual({ 'bad-signature': 1 });
+      expect(lines).toEqual([]);
+    });
+  });
+
+  describe('handshakes', () => {
+    const few = { perSecond: 1, burst: 3 };
+    /** What becomes of one that goes no further than a hello with the key of a member. */
+    const begin = async (cluster: Cluster, one: Replica, member = 1): Promise<string> => {
+      const hand = await cluster.dial(one, cluster.key(member));
+      hand.answers = false;
+      hand.socket.write(framed(hand.handshake.hello()));
+      await until(() => hand.said.length === 1);
+      return hand.refusal ?? 'begun';
+    };
+
+    test('of one host cost a fresh key and a signature only so often, whoever it says it is', async () => {
+      const cluster = clusterOf(3);
+      const limits = { handshakesPerHost: few, pending: 100 };
+      const one = await cluster.replica(0, [], { limits });
+      const seen: string[] = [];
+      for (let round = 0; round < 5; round++) seen.push(await begin(cluster, one, 1 + (round % 2)));
+      expect(seen).toEqual(['begun', 'begun', 'begun', 'too-often', 'too-often']);
+      one.timers.pass(TICK);
+      expect([await begin(cluster, one), await begin(cluster, one)]).toEqual(['begun', 'too-often']);
+      expect(one.mesh.counters.failed['too-often']).toBe(3);
+    });
+
+    test('of all strangers together, but not those of hosts where members are', async () => {
+      const cluster = clusterOf(2);
+      const limits = { strangers: few };
+      const one = await cluster.replica(0, [], { limits });
+      const seen: string[] = [];
+      for (let round = 0; round < 4; round++) seen.push(await begin(cluster, one));
+      expect(seen).toEqual(['begun', 'begun', 'begun', 'too-often']);
+      one.timers.pass(TICK);
+      // A member was here.
+      expect(await (await cluster.dial(one, cluster.key(1))).shake()).toBe(true);
+      for (let round = 0; round < 10; round++) expect(await begin(cluster, one)).toBe('begun');
+      const address = { host: LOOPBACK, port: 1 };
+      const members = cluster.keys.map(({ publicKey }) => ({ publicKey, address }));
+      const other = await cluster.replica(0, [], {
+        members,
+        limits: { strangers: { perSecond: 1, burst: 1 } },
+      });
+      for (let round = 0; round < 4; round++) expect(await begin(cluster, other)).toBe('begun');
+    });
+
+    test("of keys that are no member's cost nothing, so they use nothing up", async () => {
+      const cluster = clusterOf(2);
+      const one = await cluster.replica(0, [], { limits: { handshakesPerHost: few } });
+      for (let round = 0; round < 5; round++) {
+        const hand = await cluster.dial(one, generateKeyPair());
+        expect(await hand.shake()).toBe(false);
+        expect(hand.refusal).toBe('unknown-member');
+      }
+      expect(await begin(cluster, one)).toBe('begun');
+    });
+  });
+
+  test('what strangers do wrong does not keep what others do wrong out of the log', async () => {
+    const cluster = clusterOf(3);
+    const told: unknown[] = [];
+    const log: Log = { ...silentLog, warn: (_, data) => void told.push([data?.['fault'], data?.['host']]) };
+    const one = await cluster.replica(0, [], { log });
+    const stranger = async (): Promise<void> => {
+      const hand = await cluster.dial(one, generateKeyPair());
+      expect(await hand.shake()).toBe(false);
+      await until(() => hand.closed);
+    };
+    await stranger();
+    await stranger();
+    expect(told).toEqual([['unknown-member', LOOPBACK]]);
+    // Whoever we dial is somebody that a person has named.
+    const hand = await cluster.listen(generateKeyPair());
+    const two = await cluster.replica(1, [], { log, bootstrap: [hand.address] });
+    const refused = (): number => two.mesh.counters.failed['unknown-member'] ?? 0;
+    const late = await cluster.dial(two, generateKeyPair());
+    await late.shake();
+    await passUntil([two], () => refused() >= 3);
+    expect(told.slice(1)).toEqual([
+      ['unknown-member', LOOPBACK],
+      ['unknown-member', LOOPBACK],
+    ]);
+    // Later there is a line again.
+    one.timers.pass(DEFAULT_TCP_LIMITS.warningTicks * TICK);
+    await stranger();
+    expect(told.length).toBe(4);
   });
 
   test.each([
@@ -1090,7 +1212,7 @@ describe('what it can not do, it says in one line', () => {
     [/^the key is not that of member 1/, { self: 1 }],
     [/^the name of a cluster /, { cluster: '' }],
     [/^the name of a cluster /, { cluster: 'x'.repeat(129) }],
-    [/^"::1" is neither /, { advertise: { host: '::1', port: 1 } }],
+    [/^--advertise: "::1" is neither /, { advertise: { host: '::1', port: 1 } }],
   ])('%s', async (message, options) => {
     const error = await failure(options);
     expect(error).toBeInstanceOf(UserError);

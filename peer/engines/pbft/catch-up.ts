@@ -2,7 +2,7 @@
  * Replicas tell each other now and then where they stand, and whoever is further on sends what the other one lacks:
  * nothing else repairs what the network has lost. It is also how one that was away learns what was decided meanwhile.
  */
-import { RateLimit } from '../bounded.ts';
+import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { ReplicaView } from './interface.ts';
 import { HELPED_PER_ROUND, HELP_BURST, HELP_PER_SECOND, IDLE_ROUNDS, ROUNDS_PER_TIMEOUT } from './limits.ts';

@@ -1,5 +1,5 @@
 /** How requests come in: from our own user, from clients, and from replicas that pass them on to the primary. */
-import { RateLimit } from '../bounded.ts';
+import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import {
   FETCHES_BURST,

@@ -23,6 +23,11 @@ export const DEFAULT_PBFT_CONFIG: PbftConfig = {
   pipeline: 8,
 };
 
+/** What a member is called wherever people read of it: `replica-0` is the first of the members file. */
+export function replicaName(member: number): string {
+  return `replica-${member}`;
+}
+
 /** How messages are signed and verified. Members are numbered as in the members file. */
 export interface Signatures {
   /** Signs with our own key. */
@@ -144,6 +149,11 @@ export interface PbftStatus {
   /** Last sequence number that was given out (at the primary) or seen, decided in order, and executed. */
   readonly proposed: number;
   readonly executed: number;
+  /**
+   * Stands for the state as of `executed`: replicas that have executed as much have the same. Null while a state is fetched
+   * and while more has changed than is hashed at once.
+   */
+  readonly digest: string | null;
   /** Low and high watermark: the last stable checkpoint, and where the primary stops. */
   readonly low: number;
   readonly high: number;

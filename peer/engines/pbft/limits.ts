@@ -49,6 +49,9 @@ export const EXECUTED_PER_STEP = 16;
 /** Pages of the state hashed after each batch of the second half of a checkpoint interval. */
 export const SETTLED_PER_BATCH = 128;
 
+/** Length of the pages hashed when somebody asks where the replica stands, in UTF-16 code units: some milliseconds. */
+export const SETTLED_PER_STATUS = 1_000_000;
+
 // Requests
 
 /** Timestamps set aside at once in the store, so that not each request costs a write. */

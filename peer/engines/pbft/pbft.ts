@@ -26,7 +26,7 @@ import type {
   Signatures,
 } from './interface.ts';
 import { Journal } from './journal.ts';
-import { clientWindowOf } from './limits.ts';
+import { SETTLED_PER_STATUS, clientWindowOf } from './limits.ts';
 import { SlotLog } from './log.ts';
 import type { PbftMessage } from './messages.ts';
 import { Ordering } from './ordering.ts';
@@ -128,7 +128,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
   }
 
   status(): PbftStatus {
-    const { context, position, log, pool, client, ordering, execution, changes, transfer, catchUp } =
+    const { context, position, log, state, pool, client, ordering, execution, changes, transfer, catchUp } =
       this.replica;
     return {
       self: context.self,
@@ -140,6 +140,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
       phase: transfer.active ? 'fetching state' : position.changing ? 'changing view' : 'normal',
       proposed: ordering.proposed,
       executed: execution.executed,
+      digest: (transfer.active ? undefined : state.digestWithin(SETTLED_PER_STATUS)) ?? null,
       low: log.low,
       high: log.high,
       waiting: pool.size,

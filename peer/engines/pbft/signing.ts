@@ -3,7 +3,7 @@
  * for one purpose, or one cluster, serves another. Arrays of texts and whole numbers have one JSON form only.
  */
 import { sha256Hex } from '../../../shared/ed25519.ts';
-import { RecentSet } from '../bounded.ts';
+import { RecentSet } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { PbftMembership, Signatures } from './interface.ts';
 import { MAX_VERIFIED, MAX_VERIFIED_TEXT } from './limits.ts';

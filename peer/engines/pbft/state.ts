@@ -124,11 +124,18 @@ export class ReplicatedState {
     this.collectChanged();
     for (const index of this.waiting) {
       if (most-- <= 0) break;
-      this.waiting.delete(index);
-      const { first, paged } = this.partOf(index);
-      this.setPage(index, paged.page(index - first));
+      this.settlePage(index);
     }
     return this.waiting.size;
+  }
+
+  /** @returns how long the page is */
+  private settlePage(index: number): number {
+    this.waiting.delete(index);
+    const { first, paged } = this.partOf(index);
+    const text = paged.page(index - first);
+    this.setPage(index, text);
+    return text.length;
   }
 
   /** The digest of the state as it is now. */
@@ -140,6 +147,19 @@ export class ReplicatedState {
     }
     this.staleGroups.clear();
     return rootOfGroups(this.groups);
+  }
+
+  /**
+   * The same, if the pages that have to be hashed for it are about this long at the most, all together, in UTF-16 code units;
+   * undefined if they are longer: then some of them are done.
+   */
+  digestWithin(length: number): string | undefined {
+    this.collectChanged();
+    for (const index of this.waiting) {
+      if (length < 0) return undefined;
+      length -= this.settlePage(index);
+    }
+    return this.digest();
   }
 
   /** Keeps the state as it is now under a sequence number, greater than those before; the oldest kept may give way. */

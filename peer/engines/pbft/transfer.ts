@@ -2,7 +2,7 @@
  * How a replica that fell behind, or has lost its store, gets the state of the others: the page digests of a checkpoint
  * that a quorum has signed, from anybody, then the pages that differ, from everybody; each is checked against its digest.
  */
-import { RateLimit } from '../bounded.ts';
+import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import {
   FETCHES_BURST,

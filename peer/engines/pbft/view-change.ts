@@ -2,7 +2,7 @@
  * How the primary is replaced: when what waits is not executed in time, when f + 1 others want it, and when the next
  * primary does not begin its view either. Source: PBFT, sections 4.4 and 4.5.2.
  */
-import { RateLimit } from '../bounded.ts';
+import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Beginning } from './journal.ts';
 import {

@@ -2,7 +2,7 @@
 import type { Address } from '../../../shared/address.ts';
 import { BLOCK_RULES, blockToJson, meetsDifficulty, type Block } from '../../../shared/block.ts';
 import type { SubmitResult } from '../../../shared/work.ts';
-import { RecentMap, RecentSet } from '../bounded.ts';
+import { RecentMap, RecentSet } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Consensus } from './consensus.ts';
 import type { Context } from './context.ts';

@@ -14,7 +14,7 @@
  */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
-import { RecentMap } from '../bounded.ts';
+import { RecentMap } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import type { ChainClaim, PowNotice, PowStatus } from './interface.ts';

@@ -1,7 +1,7 @@
 /** GET_BLOCK: serving our blocks, and how often we answer whom. */
 import type { Address } from '../../../shared/address.ts';
 import type { Block } from '../../../shared/block.ts';
-import { RateLimit, TokenBucket } from '../bounded.ts';
+import { RateLimit, TokenBucket } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import { parseStored } from './chain.ts';
 import type { Context } from './context.ts';

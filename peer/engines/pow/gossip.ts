@@ -1,6 +1,6 @@
 /** GOSSIP and GOSSIP_REPLY: saying that we are there, and hearing who else is. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { RateLimit, RecentMap, RecentSet, TokenBucket } from '../bounded.ts';
+import { RateLimit, RecentMap, RecentSet, TokenBucket } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import {

@@ -1,6 +1,6 @@
 /** Who is there: the table of peers, which an attacker must not be able to fill at the cost of good ones. */
 import { addressKey, type Address } from '../../../shared/address.ts';
-import { RateLimit, TokenBucket } from '../bounded.ts';
+import { RateLimit, TokenBucket } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { ChainClaim, PeerView } from './interface.ts';
 import {

@@ -1,5 +1,5 @@
 /** What is sent to addresses that have not proved to be those of peers: they may be those of a victim. */
-import { TokenBucket } from '../bounded.ts';
+import { TokenBucket } from '../../core/bounded.ts';
 import type { Context } from './context.ts';
 import {
   HEARSAY_SENDS_BURST,

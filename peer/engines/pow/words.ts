@@ -1,7 +1,7 @@
 /** NEW_WORD: the words that wait to be mined. */
 import type { Address } from '../../../shared/address.ts';
 import { isMineableWord, MAX_MESSAGES, type Block } from '../../../shared/block.ts';
-import { RateLimit } from '../bounded.ts';
+import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
 import { MAX_RATED_HOSTS, MAX_WORDS, WORDS_BURST, WORDS_PER_SECOND } from './limits.ts';

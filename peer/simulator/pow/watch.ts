@@ -1,7 +1,7 @@
 /** What must hold of a proof-of-work node, whatever happens to it: one watch for each honest node. */
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { meetsDifficulty, type Block } from '../../../shared/block.ts';
-import { RecentMap, RecentSet } from '../../engines/bounded.ts';
+import { RecentMap, RecentSet } from '../../core/bounded.ts';
 import type { ChainClaim, PowNotice } from '../../engines/pow/interface.ts';
 import type { PowMessage } from '../../engines/pow/messages.ts';
 import { claimKey } from '../../engines/pow/sync.ts';

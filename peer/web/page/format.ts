@@ -7,6 +7,11 @@ export function whole(number: number): string {
   return wholes.format(number);
 }
 
+/** What a member of a cluster is called, as in the terminal. */
+export function replicaName(member: number): string {
+  return `replica-${member}`;
+}
+
 const SPANS = [
   ['s', 1],
   ['min', 60],

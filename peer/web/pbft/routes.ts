@@ -1,6 +1,7 @@
 /** The routes of the API: each with what it takes, what it gives, and what can be wrong. */
 import type { EventHub } from '../events.ts';
-import { answer, bodyOf } from '../http.ts';
+import { answer, bodyOf, parsed } from '../http.ts';
+import { idOf, idSchema, idempotencyHeader } from '../idempotency.ts';
 import { commonRoutes, shows, type Route } from '../routes.ts';
 import type { PbftMetrics } from './metrics.ts';
 import {
@@ -13,6 +14,7 @@ import {
   replicasSchema,
   requestsSchema,
   statusSchema,
+  submissionSchema,
   viewChangesSchema,
   type PbftEvents,
 } from './schemas.ts';
@@ -39,15 +41,25 @@ export function apiRoutes({ subject, views, submissions, hub, metrics }: RouteMo
       method: 'post',
       path: '/requests',
       summary: 'Has an operation executed, and gives its answer',
+      headers: idempotencyHeader,
       body: newRequestSchema,
       gives: answerSchema,
       also: { 202: pendingSchema },
-      problems: [400, 401, 403, 409, 413, 415, 503],
+      problems: [400, 401, 403, 409, 413, 415, 422, 503],
       handle: async (context) => {
-        const { line } = await bodyOf(context, newRequestSchema);
-        const told = await submissions.submit(line);
-        return answer(told, 'result' in told ? 200 : 202);
+        const { line, id } = await bodyOf(context, newRequestSchema);
+        const submission = await submissions.submit(line, idOf(context, id));
+        return answer(submission, 'result' in submission ? 200 : 202);
       },
+    },
+    {
+      method: 'get',
+      path: '/requests/:id',
+      summary: 'What became of a request that was submitted under an id',
+      parameters: { id: idSchema },
+      gives: submissionSchema,
+      problems: [400, 404],
+      handle: (context) => answer(submissions.look(parsed(idSchema, context.req.param('id'), '"id"'))),
     },
     shows('/view-changes', 'When the primary was given up, and why', viewChangesSchema, () =>
       views.viewChanges(),

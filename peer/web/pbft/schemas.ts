@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { MAX_LINE_LENGTH, MAX_TOLD_REQUESTS, MAX_TOLD_TEXT, STEP_SECONDS } from '../limits.ts';
+import { idSchema } from '../idempotency.ts';
 import { addressSchema, count, programSchema, time, type EventsOf } from '../schemas.ts';
 
 const member = count.describe('number of a member, from 0');
@@ -62,6 +63,11 @@ export const statusSchema = programSchema.extend({
   phase: z.enum(['normal', 'changing view', 'fetching state']),
   proposed: sequence.describe('last one that was given out, at the primary, or seen'),
   executed: sequence.describe('last one that was executed'),
+  digest: digest
+    .nullable()
+    .describe(
+      'of the state after it, the same at all replicas that have executed as much; null while it changes too fast',
+    ),
   low: sequence.describe('low watermark: the last stable checkpoint'),
   high: sequence.describe('high watermark: the primary gives out none beyond it'),
   full: z.boolean().describe('whether the high watermark is reached, so that nothing more is proposed'),
@@ -119,6 +125,7 @@ export const requestSchema = z.strictObject({
   view: count,
   client: member,
   timestamp: count.describe('that its client gave it'),
+  id: z.string().nullable().describe('that it was given to be executed once'),
   operation: textOf('as the application has it'),
   result: textOf('the answer, as the application has it'),
   text: textOf('the answer in words'),
@@ -135,10 +142,13 @@ export const newRequestSchema = z.strictObject({
     .min(1, 'it must not be empty')
     .max(MAX_LINE_LENGTH, `it has at most ${MAX_LINE_LENGTH} characters`)
     .describe('as a person types it: what the application takes; an error says how that is written'),
+  id: idSchema.optional(),
 });
 
+const id = z.string().describe('the one that the client chose, or a new one; GET /requests/{id} tells more');
+
 export const answerSchema = z.strictObject({
-  id: count.describe('of the submission'),
+  id,
   operation: textOf('as the application has it'),
   result: z.string().describe('the answer that f + 1 replicas gave, as the application has it'),
   text: z.string().describe('the answer in words'),
@@ -146,9 +156,16 @@ export const answerSchema = z.strictObject({
 });
 
 export const pendingSchema = z.strictObject({
-  id: count.describe('an event "answer" with it comes later'),
+  id: id.describe('an event "answer" with it comes later, and GET /requests/{id} gives the answer then'),
   operation: textOf('as the application has it'),
   waitedMs: milliseconds.describe('so far'),
+});
+
+export const submissionSchema = z.strictObject({
+  id,
+  state: z.enum(['waiting', 'answered']),
+  result: z.string().nullable().describe('the answer, as the application has it; null while there is none'),
+  text: z.string().nullable().describe('the answer in words'),
 });
 
 // What happened
@@ -227,6 +244,7 @@ export type RequestJson = z.infer<typeof requestSchema>;
 export type RequestsJson = z.infer<typeof requestsSchema>;
 export type AnswerJson = z.infer<typeof answerSchema>;
 export type PendingJson = z.infer<typeof pendingSchema>;
+export type SubmissionJson = z.infer<typeof submissionSchema>;
 export type ViewChangesJson = z.infer<typeof viewChangesSchema>;
 export type CheckpointJson = z.infer<typeof checkpointSchema>;
 export type CheckpointsJson = z.infer<typeof checkpointsSchema>;

@@ -75,8 +75,12 @@ export interface PbftSubject {
   /**
    * Has an operation executed; also from within a notice.
    *
+   * @param id under which it is executed once, however often and by way of whichever replicas it is submitted; see
+   *   `applications/once.ts` for how long it is remembered
    * @returns the answer that f + 1 replicas have given: JSON
    * @throws SubmitError if it is refused, or the node ends before there is an answer
    */
-  submit(operation: string): Promise<string>;
+  submit(operation: string, id?: string): Promise<string>;
+  /** The answers to what was executed under an id, as far as this replica has executed and remembers it. */
+  recall(id: string): readonly string[];
 }

@@ -1,13 +1,17 @@
-/** What was submitted through the API and has no answer yet. */
+/** What was submitted through the API. */
+import { randomUUID } from 'node:crypto';
+
 import { UserError } from '../../../shared/errors.ts';
-import { MAX_SUBMISSIONS, SUBMIT_PATIENCE } from '../limits.ts';
+import { isReused } from '../../applications/once.ts';
+import { RecentMap } from '../../core/bounded.ts';
+import { MAX_KEPT_SUBMISSIONS, MAX_SUBMISSIONS, SUBMIT_PATIENCE } from '../limits.ts';
 import { ProblemError } from '../problem.ts';
-import type { AnswerJson, PendingJson } from './schemas.ts';
+import type { AnswerJson, PendingJson, SubmissionJson } from './schemas.ts';
 import { SubmitError, type PbftSubject } from './subject.ts';
 import { told } from './views.ts';
 
 export interface SubmissionParts {
-  readonly subject: Pick<PbftSubject, 'application' | 'submit'>;
+  readonly subject: Pick<PbftSubject, 'application' | 'submit' | 'recall'>;
   /** Told of answers that came too late for those who asked. */
   readonly onLate: (answer: AnswerJson) => void;
   /** A request was refused because of our bound. */
@@ -16,9 +20,21 @@ export interface SubmissionParts {
   readonly clock: () => number;
 }
 
+interface Submission {
+  readonly id: string;
+  readonly operation: string;
+  readonly submittedAt: number;
+  readonly answer: Promise<AnswerJson>;
+  /** The answer once it is there. */
+  answered: AnswerJson | undefined;
+  /** Whether somebody has gone on without it. */
+  late: boolean;
+}
+
 export class Submissions {
   readonly #parts: SubmissionParts;
-  #count = 0;
+  /** By id, while they wait and then for a while; what failed is not among them. */
+  readonly #kept = new RecentMap<Submission>(MAX_KEPT_SUBMISSIONS);
   #waiting = 0;
 
   constructor(parts: SubmissionParts) {
@@ -28,39 +44,86 @@ export class Submissions {
   /**
    * Has an operation executed.
    *
+   * @param given the id that the client has chosen: an operation that came under it before is not executed again
    * @returns the answer, or that there is none yet
    * @throws ProblemError
    */
-  async submit(line: string): Promise<AnswerJson | PendingJson> {
-    const { subject, clock, onLate, onRefusal } = this.#parts;
+  async submit(line: string, given: string | undefined): Promise<AnswerJson | PendingJson> {
+    const { subject, clock, onLate } = this.#parts;
     const operation = read(subject, line);
+    const known = given === undefined ? undefined : this.#kept.get(given);
+    if (known !== undefined && known.operation !== operation) throw reused();
+    const submission = known ?? this.#begin(operation, given);
+    const soon = submission.answered ?? (await within(submission.answer, SUBMIT_PATIENCE));
+    if (soon !== undefined) return soon;
+    if (!submission.late) {
+      submission.late = true;
+      submission.answer.then(onLate, () => {
+        // Nobody waits any more, and the log of the replica says why it ended.
+      });
+    }
+    const { id, submittedAt } = submission;
+    return { id, operation: told(operation), waitedMs: elapsed(submittedAt, clock()) };
+  }
+
+  /**
+   * What became of a submission, here or, if it was given an id, by way of any replica.
+   *
+   * @throws ProblemError if nothing is known of it
+   */
+  look(id: string): SubmissionJson {
+    const { subject } = this.#parts;
+    const kept = this.#kept.get(id);
+    const result = kept?.answered?.result ?? subject.recall(id)[0];
+    if (result !== undefined) {
+      return { id, state: 'answered', result, text: subject.application.describe(result) };
+    }
+    if (kept !== undefined) return { id, state: 'waiting', result: null, text: null };
+    throw new ProblemError(
+      404,
+      'Nothing was executed here under that id, as far as is remembered; to submit it again under the same id is safe.',
+    );
+  }
+
+  #begin(operation: string, given: string | undefined): Submission {
+    const { subject, clock, onRefusal } = this.#parts;
     if (this.#waiting >= MAX_SUBMISSIONS) {
       onRefusal('http-submissions');
       throw new ProblemError(503, 'Too many requests wait for their answers; try again in a moment.', LATER);
     }
-    const id = ++this.#count;
+    const id = given ?? randomUUID();
     const submittedAt = clock();
-    const waited = (): number => Math.max(0, Math.round((clock() - submittedAt) * 10) / 10);
     this.#waiting++;
     const answer = subject
-      .submit(operation)
+      .submit(operation, given)
       .then((result): AnswerJson => {
+        if (given !== undefined && isReused(result)) throw reused();
         const text = subject.application.describe(result);
-        return { id, operation: told(operation), result, text, waitedMs: waited() };
+        const waitedMs = elapsed(submittedAt, clock());
+        submission.answered = { id, operation: told(operation), result, text, waitedMs };
+        return submission.answered;
       })
       .finally(() => {
         this.#waiting--;
+        if (submission.answered === undefined && this.#kept.get(id) === submission) this.#kept.delete(id);
       });
-    const soon = await within(answer, SUBMIT_PATIENCE);
-    if (soon !== undefined) return soon;
-    answer.then(onLate, () => {
-      // Nobody waits any more, and the log of the replica says why it ended.
-    });
-    return { id, operation: told(operation), waitedMs: waited() };
+    const submission: Submission = {
+      ...{ id, operation, submittedAt, answer, answered: undefined, late: false },
+    };
+    this.#kept.set(id, submission);
+    return submission;
   }
 }
 
 const LATER = { 'retry-after': '1' };
+
+function elapsed(since: number, now: number): number {
+  return Math.max(0, Math.round((now - since) * 10) / 10);
+}
+
+function reused(): ProblemError {
+  return new ProblemError(422, 'The id stands for another operation; give each operation an id of its own.');
+}
 
 /** @throws ProblemError if the line says nothing that can be done */
 function read({ application }: SubmissionParts['subject'], line: string): string {

@@ -1,4 +1,5 @@
 /** What the API tells of a replica, made of what the replica says of itself. */
+import { readOnce } from '../../applications/once.ts';
 import type { ReplicaView } from '../../engines/pbft/interface.ts';
 import type { TcpPeer } from '../../transports/tcp.ts';
 import { VERSION } from '../assets.ts';
@@ -45,7 +46,7 @@ export class PbftViews {
     const subject = this.#subject;
     const history = this.#history;
     const { self, replicas, faulty, quorum, view, primary, phase, ...rest } = subject.status();
-    const { proposed, executed, low, high, waiting, outstanding, timeout, viewChanges } = rest;
+    const { proposed, executed, digest, low, high, waiting, outstanding, timeout, viewChanges } = rest;
     return {
       engine: 'pbft',
       version: VERSION,
@@ -54,7 +55,7 @@ export class PbftViews {
       clusterId: subject.clusterId,
       application: subject.application.name,
       address: subject.address,
-      ...{ self, replicas, faulty, quorum, view, primary, phase, proposed, executed, low, high },
+      ...{ self, replicas, faulty, quorum, view, primary, phase, proposed, executed, digest, low, high },
       full: proposed >= high,
       ...{ waiting, outstanding, timeoutMs: timeout, viewChanges },
       viewChange: history.viewChange,
@@ -94,12 +95,16 @@ export class PbftViews {
     const { executed, requests } = this.#history;
     return {
       executed,
-      requests: requests.items.map(({ at, sequence, view, request }) => ({
-        ...{ at: isoTime(at), sequence, view, client: request.client, timestamp: request.timestamp },
-        operation: told(request.operation),
-        result: told(request.result),
-        text: told(application.describe(request.result)),
-      })),
+      requests: requests.items.map(({ at, sequence, view, request }) => {
+        const { client, timestamp, operation, result } = request;
+        const once = readOnce(operation);
+        return {
+          ...{ at: isoTime(at), sequence, view, client, timestamp, id: once?.id ?? null },
+          operation: told(once?.operation ?? operation),
+          result: told(result),
+          text: told(application.describe(result)),
+        };
+      }),
     };
   }
 

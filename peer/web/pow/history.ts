@@ -1,6 +1,6 @@
 /** What the page shows of the past, kept while the node runs: nothing of it matters to the network. */
 import { addressKey } from '../../../shared/address.ts';
-import { RecentMap } from '../../engines/bounded.ts';
+import { RecentMap } from '../../core/bounded.ts';
 import type { PowNotice } from '../../engines/pow/interface.ts';
 import type { MinerView } from '../../mining/server.ts';
 import { MAX_ARRIVALS, MAX_CLAIMANTS, MAX_REMEMBERED, RATE_STEP, RATE_VALUES } from '../limits.ts';

@@ -184,6 +184,23 @@ describe('the state of a replica', () => {
     expect([state.settle(0), state.settle(1), state.settle(2), state.settle(1)]).toEqual([3, 2, 0, 0]);
   });
 
+  it('has its digest told where little is to be hashed for it, and else when that has been done bit by bit', () => {
+    const steps = Array.from({ length: 40 }, (_, index) => ({
+      ...PUT,
+      timestamp: PUT.timestamp + index,
+      operation: JSON.stringify(['put', `key ${index}`, 'x'.repeat(1_000)]),
+    }));
+    const state = stateOf(steps);
+    const digest = stateOf(steps).digest();
+    expect(stateOf(steps).digestWithin(1_000_000)).toBe(digest);
+    const told = Array.from({ length: 50 }, () => state.digestWithin(1_500));
+    expect(told.slice(0, 10)).toEqual(Array<undefined>(10).fill(undefined));
+    expect(told.at(-1)).toBe(digest);
+    // The one that changed, and the client's.
+    run(state, [{ ...PUT, timestamp: 100 }]);
+    expect(state.digestWithin(100_000)).toBe(stateOf([...steps, { ...PUT, timestamp: 100 }]).digest());
+  });
+
   it('does not hash again what was restored', () => {
     const state = stateOf();
     const all = state.settle(0);

@@ -1,3 +1,4 @@
+import { onceOf } from '../../../peer/applications/once.ts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { z } from 'zod';
 
@@ -22,6 +23,7 @@ import {
   performanceSchema,
   replicasSchema,
   requestsSchema,
+  submissionSchema,
   statusSchema,
   viewChangesSchema,
   type PbftEvents,
@@ -230,17 +232,8 @@ describe('what is told', () => {
     };
     expect(Object.keys(document.paths).sort()).toEqual(
       [
-        ...[
-          '/access',
-          '/checkpoints',
-          '/events',
-          '/healthz',
-          '/metrics',
-          '/offences',
-          '/performance',
-          '/readyz',
-        ],
-        ...['/replicas', '/requests', '/status', '/view-changes'],
+        ...['/access', '/checkpoints', '/events', '/healthz', '/metrics', '/offences', '/performance'],
+        ...['/readyz', '/replicas', '/requests', '/requests/{id}', '/status', '/view-changes'],
       ].sort(),
     );
     expect(Object.keys(document.paths['/requests']?.['post']?.responses ?? {})).toEqual(
@@ -264,7 +257,12 @@ describe('a submission', () => {
     const response = await rig.post('/requests', { line: 'get key' });
     expect(response.status).toBe(200);
     expect(answerSchema.parse(await response.json())).toEqual({
-      ...{ id: 1, operation: '["get","key"]', result: '{"of":["get","key"]}', waitedMs: 40 },
+      ...{
+        id: expect.any(String) as string,
+        operation: '["get","key"]',
+        result: '{"of":["get","key"]}',
+        waitedMs: 40,
+      },
       text: 'answer {"of":["get","key"]}',
     });
   });
@@ -281,13 +279,97 @@ describe('a submission', () => {
     await pass(rig, SUBMIT_PATIENCE);
     const response = await posted;
     expect(response.status).toBe(202);
-    expect(pendingSchema.parse(await response.json())).toEqual({
-      ...{ id: 1, operation: '["put","a","b"]', waitedMs: SUBMIT_PATIENCE },
-    });
+    const { id, ...pending } = pendingSchema.parse(await response.json());
+    expect(pending).toEqual({ operation: '["put","a","b"]', waitedMs: SUBMIT_PATIENCE });
+    const become = { id, result: null, text: null };
+    expect(await read(rig, `/requests/${id}`, submissionSchema)).toEqual({ ...become, state: 'waiting' });
     answer('{"stored":true}');
     while (!heard.includes('event: answer')) heard += (await stream?.read())?.value ?? '';
     const [, json = ''] = /event: answer\ndata: ([^\n]+)\n/.exec(heard) ?? [];
-    expect(eventSchemas.answer.parse(JSON.parse(json))).toMatchObject({ id: 1, result: '{"stored":true}' });
+    expect(eventSchemas.answer.parse(JSON.parse(json))).toMatchObject({ id, result: '{"stored":true}' });
+    expect(await read(rig, `/requests/${id}`, submissionSchema)).toEqual({
+      ...{ id, state: 'answered', result: '{"stored":true}', text: 'answer {"stored":true}' },
+    });
+  });
+
+  describe('under an id', () => {
+    const put = { line: 'put a b', id: 'order-7' };
+
+    test('is made once, however often it comes while its answer is awaited or known', async () => {
+      const rig = newRig();
+      const submitted: unknown[] = [];
+      let answer: (result: string) => void = () => undefined;
+      rig.replica.onSubmit = (operation, id) => {
+        submitted.push([operation, id]);
+        return new Promise((resolve) => (answer = resolve));
+      };
+      const posted = [rig.post('/requests', put), rig.post('/requests', put)];
+      await vi.advanceTimersByTimeAsync(1);
+      await pass(rig, SUBMIT_PATIENCE);
+      for (const one of posted) expect((await one).status).toBe(202);
+      const heard = new Array<unknown>();
+      const stream = (await rig.get('/events')).body?.pipeThrough(new TextDecoderStream()).getReader();
+      answer('{"stored":true}');
+      await pass(rig, 0);
+      const again = await rig.post('/requests', { line: put.line }, { 'idempotency-key': '"order-7"' });
+      expect(again.status).toBe(200);
+      expect(answerSchema.parse(await again.json())).toMatchObject({ id: put.id, result: '{"stored":true}' });
+      expect(submitted).toEqual([['["put","a","b"]', 'order-7']]);
+      await pass(rig, 2_000);
+      rig.replica.tell({ kind: 'offence', member: 1, rule: 'x' });
+      while (!heard.join('').includes('event: offence')) heard.push((await stream?.read())?.value);
+      expect(heard.join('').match(/event: answer/g)).toHaveLength(1);
+    });
+
+    test('is told of by whatever the cluster has executed under it, as long as that is remembered', async () => {
+      const rig = newRig();
+      rig.replica.recalled.set('order-7', ['{"stored":false}']);
+      expect(await read(rig, '/requests/order-7', submissionSchema)).toEqual({
+        ...{ id: 'order-7', state: 'answered', result: '{"stored":false}', text: 'answer {"stored":false}' },
+      });
+      expect(await problem(rig.get('/requests/order-8'))).toMatchObject({ status: 404 });
+      expect(await problem(rig.get('/requests/a%20b'))).toMatchObject({ status: 400 });
+    });
+
+    test('is not that of another operation, here or elsewhere', async () => {
+      const rig = newRig();
+      expect((await rig.post('/requests', put)).status).toBe(200);
+      expect(await problem(rig.post('/requests', { ...put, line: 'put a c' }))).toMatchObject({
+        status: 422,
+      });
+      rig.replica.onSubmit = () => Promise.resolve('{"error":"id-reused"}');
+      expect(await problem(rig.post('/requests', { ...put, id: 'order-8' }))).toMatchObject({ status: 422 });
+    });
+
+    test('may be made again where it had no answer', async () => {
+      const rig = newRig();
+      rig.replica.onSubmit = () => Promise.reject(new SubmitError('closed', 'it is closed'));
+      expect(await problem(rig.post('/requests', put))).toMatchObject({ status: 503 });
+      rig.replica.onSubmit = () => Promise.resolve('{}');
+      expect((await rig.post('/requests', put)).status).toBe(200);
+    });
+
+    test.each([
+      ['spaces', { ...put, id: 'a b' }, {}],
+      ['nothing', { ...put, id: '' }, {}],
+      ['129 characters', { ...put, id: 'a'.repeat(129) }, {}],
+      ['another type', { ...put, id: 7 }, {}],
+      ['an end of line in the header', { line: 'get a' }, { 'idempotency-key': 'é' }],
+      ['one in the header and another in the body', put, { 'idempotency-key': 'order-8' }],
+    ])('refuses %s', async (_, body, headers) => {
+      const rig = newRig();
+      expect(await problem(rig.post('/requests', body, headers))).toMatchObject({ status: 400 });
+    });
+
+    test('is named beside the operation in the list of requests', async () => {
+      const rig = newRig();
+      rig.replica.execute([{ operation: onceOf({ id: 'order-7', operation: '["get","a"]' }) }, {}]);
+      const { requests } = await read(rig, '/requests', requestsSchema);
+      expect(requests.map(({ id, operation }) => [id, operation])).toEqual([
+        [null, '["put","key-1","value"]'],
+        ['order-7', '["get","a"]'],
+      ]);
+    });
   });
 
   test('says why it is not taken', async () => {

@@ -80,7 +80,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       const opened = await open(url);
       const { page } = opened;
       await reads(page, '#connection', /^live$/);
-      await reads(page, '#name', /^test, replica 0$/);
+      await reads(page, '#name', /^test, replica-0$/);
       await reads(page, '#view-note', /this replica is the primary/);
       await reads(page, '#requests', /Nothing was executed yet/);
       replica.execute([{ client: 2 }, { client: 3 }], 7);
@@ -143,14 +143,14 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       replica.tell({ kind: 'view-change-started', view: 1, reason: 'timeout' });
       await reads(page, '#alert', /Changing view\s+View 0 was given up .* because a request waited too long/);
       await reads(page, '#phase', /^changing view$/);
-      await reads(page, '#replica-cards', /Replica 1next primary/);
+      await reads(page, '#replica-cards', /replica-1next primary/);
       await reads(page, '#changes', /0 → 1.*the new view is sought/);
       replica.become({ phase: 'normal', waiting: 0, viewChanges: 1 });
       replica.tell({ kind: 'view-entered', view: 1, primary: 1, carried: 3 });
       await page.locator('#alert').waitFor({ state: 'hidden' });
       await reads(page, '#view', /^1$/);
-      await reads(page, '#changes', /replica 1 is the primary after .*; 3 numbers carried over/);
-      await reads(page, '#news', /View 1 is in force, with replica 1 as the primary/);
+      await reads(page, '#changes', /replica-1 is the primary after .*; 3 numbers carried over/);
+      await reads(page, '#news', /View 1 is in force, with replica-1 as the primary/);
 
       replica.become({
         ...{ executed: 200, proposed: 200, low: 100, high: 300 },
@@ -162,7 +162,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
         one.member === 2 ? { ...one, state: 'down' } : one,
       );
       replica.tell({ kind: 'checkpoint', sequence: 100, digest: 'ab'.repeat(32) });
-      await reads(page, '#replica-cards', /Replica 2.*not connected.*Replica 3.*behind.*50 behind/);
+      await reads(page, '#replica-cards', /replica-2.*not connected.*replica-3.*behind.*50 behind/);
       await reads(page, '#checkpoints', /stable at 100: abababababab…/);
       const shares = await page.evaluate<string[]>(
         "[...document.querySelectorAll('#replica-cards .bar')].map((bar) => bar.style.getPropertyValue('--share'))",
@@ -177,7 +177,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       );
       await reads(page, '#sync-text', /From 200 to the checkpoint at 400: 30 of 120 pages/);
       expect(await page.evaluate("document.querySelector('#sync-bar').position")).toBe(0.25);
-      await reads(page, '#offences', /replica 3 equivocation/);
+      await reads(page, '#offences', /replica-3 equivocation/);
       expect(await barriers(page)).toEqual([]);
       replica.tell({ kind: 'transfer-finished', sequence: 400, pages: 120 });
       await page.locator('#sync').waitFor({ state: 'hidden' });
@@ -283,26 +283,26 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       await shows('#network-state', /^4 of 4 nodes run$/);
       await shows('#connected', /^4 of 4$/);
       await submit('put fruit apple', /\["put","fruit","apple"\] stored/);
-      await shows('#nodes', /(replica \d · view 0 · executed 1 .*){4}/);
+      await shows('#nodes', /(replica-\d · view 0 · executed 1 .*){4}/);
 
       // The node that is shown is the primary: the page goes on with another one.
-      await page.locator('#network').getByRole('button', { name: 'Kill node-1', exact: true }).click();
+      await page.locator('#network').getByRole('button', { name: 'Kill replica-0', exact: true }).click();
       await shows('#network-state', /^3 of 4 nodes run$/);
-      await shows('#name', /^network, replica 1$/);
-      await shows('#replica-cards', /Replica 0.*not connected/);
+      await shows('#name', /^network, replica-1$/);
+      await shows('#replica-cards', /replica-0.*not connected/);
       await submit('put fruit pear', /\["put","fruit","pear"\] stored/);
       await shows('#view', /^1$/);
-      await shows('#changes', /0 → 1 .*replica 1 is the primary/);
-      await shows('#nodes', /node-1 down.*(view 1 · .*){3}/);
+      await shows('#changes', /0 → 1 .*replica-1 is the primary/);
+      await shows('#nodes', /replica-0 down.*(view 1 · .*){3}/);
       await screenshot(page, 'pbft-network');
       expect(await barriers(page)).toEqual([]);
 
-      await page.locator('#network').getByRole('button', { name: 'Start node-1', exact: true }).click();
+      await page.locator('#network').getByRole('button', { name: 'Start replica-0', exact: true }).click();
       await shows('#network-state', /^4 of 4 nodes run$/);
       await page.getByLabel('Look up a key').fill('fruit');
       await page.keyboard.press('Enter');
       await shows('#key-result', /^"pear" \(/);
-      await shows('#replica-cards', /Replica 0.*view 1.*in step/);
+      await shows('#replica-cards', /replica-0.*view 1.*in step/);
       // A node that goes down answers so, and streams of the page that was left are broken off.
       const wrong = problems.filter((problem) => !/status of 503|ERR_ABORTED|ERR_INCOMPLETE/.test(problem));
       expect(wrong).toEqual([]);

@@ -16,7 +16,7 @@ export const HOSTILE = '<img src=x onerror=alert(1)>"\'&\u202e';
 
 export const NORMAL: PbftStatus = {
   ...{ self: 0, replicas: 4, faulty: 1, quorum: 3, view: 0, primary: 0, phase: 'normal' },
-  ...{ proposed: 0, executed: 0, low: 0, high: 200, waiting: 0, outstanding: 0 },
+  ...{ proposed: 0, executed: 0, digest: 'ef'.repeat(32), low: 0, high: 200, waiting: 0, outstanding: 0 },
   ...{ timeout: 10_000, viewChanges: 0, counters: {} },
   others: [1, 2, 3].map((replica) => ({
     ...{ replica, view: 0, changing: false, executed: 0, stable: 0, silence: 100, offences: 0 },
@@ -50,7 +50,9 @@ export class FakeReplica implements PbftSubject {
     ...{ received: 10, receivedBytes: 2_000, sent: 12, sentBytes: 2_400 },
   }));
   /** What happens to what is submitted; by default it is answered at once. */
-  onSubmit: (operation: string) => Promise<string> = (operation) => Promise.resolve(`{"of":${operation}}`);
+  onSubmit: (operation: string, id?: string) => Promise<string> = (operation) =>
+    Promise.resolve(`{"of":${operation}}`);
+  readonly recalled = new Map<string, readonly string[]>();
   private readonly observers = new Set<PbftObserver>();
 
   status(): PbftStatus {
@@ -85,8 +87,12 @@ export class FakeReplica implements PbftSubject {
     return () => this.observers.delete(observer);
   }
 
-  submit(operation: string): Promise<string> {
-    return this.onSubmit(operation);
+  submit(operation: string, id?: string): Promise<string> {
+    return this.onSubmit(operation, id);
+  }
+
+  recall(id: string): readonly string[] {
+    return this.recalled.get(id) ?? [];
   }
 
   become(change: Partial<PbftStatus>): void {

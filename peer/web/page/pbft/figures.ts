@@ -1,7 +1,7 @@
 /** The figures at the top of the page, what is under way, and the window between the watermarks. */
 import type { StatusJson, ViewChangeJson } from '../../pbft/schemas.ts';
 import { byId, fill, make, setText } from '../dom.ts';
-import { counted, duration, latency, whole } from '../format.ts';
+import { counted, duration, latency, replicaName, whole } from '../format.ts';
 import { Table } from '../table.ts';
 
 const PHASES = {
@@ -20,22 +20,22 @@ export const REASONS: Readonly<Record<ViewChangeJson['reason'], string>> = {
 
 /** Draws the figures. */
 export function drawFigures(status: StatusJson): void {
-  const { view, primary, self, replicas, faulty, quorum, executed, proposed, low } = status;
+  const { view, primary, self, replicas, faulty, quorum, executed, digest, proposed, low } = status;
   const phase = byId('phase');
   setText(phase, PHASES[status.phase].text);
   phase.dataset['state'] = PHASES[status.phase].state;
   setText(byId('role'), primary === self ? 'primary' : 'backup');
   setText(byId('view'), whole(view));
-  const whose = primary === self ? 'this replica is the primary' : `replica ${primary} is the primary`;
+  const whose = primary === self ? 'this replica is the primary' : `${replicaName(primary)} is the primary`;
   setText(
     byId('view-note'),
-    status.phase === 'changing view' ? `replica ${primary} would be the primary` : whose,
+    status.phase === 'changing view' ? `${replicaName(primary)} would be the primary` : whose,
   );
   setText(byId('executed'), whole(executed));
   const ahead = proposed - executed;
   setText(
     byId('executed-note'),
-    `${ahead > 0 ? `${counted(ahead, 'batch', 'batches')} under way` : 'nothing is under way'}; stable up to ${whole(low)}`,
+    `${ahead > 0 ? `${counted(ahead, 'batch', 'batches')} under way` : 'nothing is under way'}; stable up to ${whole(low)}; state ${digest === null ? 'changing' : digest.slice(0, 12)}`,
   );
   setText(byId('rate'), `${rate(status.requestsPerSecond)}/s`);
   setText(byId('rate-note'), `${whole(status.requests)} since the start`);
@@ -81,7 +81,7 @@ function alertOf(status: StatusJson): readonly [title: string, text: string] {
     const tries = attempts > 1 ? ` after ${attempts} attempts` : '';
     return [
       'Changing view',
-      `View ${whole(from)} was given up ${since} ago, because ${REASONS[reason]}. View ${whole(view)} is sought${tries}; replica ${status.primary} would be its primary.`,
+      `View ${whole(from)} was given up ${since} ago, because ${REASONS[reason]}. View ${whole(view)} is sought${tries}; ${replicaName(status.primary)} would be its primary.`,
     ];
   }
   if (full && waiting > 0) {

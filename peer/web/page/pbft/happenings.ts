@@ -8,7 +8,7 @@ import type {
   ViewChangesJson,
 } from '../../pbft/schemas.ts';
 import { byId, fill, make, setText, type Child } from '../dom.ts';
-import { counted, duration, latency, timeOfDay, whole } from '../format.ts';
+import { counted, duration, latency, replicaName, timeOfDay, whole } from '../format.ts';
 import { REASONS } from './figures.ts';
 
 /** Happenings listed of each kind. */
@@ -51,7 +51,7 @@ function viewChangeItem(change: ViewChangeJson): HTMLLIElement {
     startedAt,
     path,
     'good',
-    `${REASONS[reason]}; replica ${primary ?? 0} is the primary${took}${kept}`,
+    `${REASONS[reason]}; ${replicaName(primary ?? 0)} is the primary${took}${kept}`,
   );
 }
 
@@ -97,7 +97,7 @@ export function drawOffences({ offences }: OffencesJson): void {
   setText(byId('offences-count'), offences.length === 0 ? '' : counted(offences.length, 'offence'));
   list(
     'offences',
-    offences.map(({ at, member, rule }) => happening(at, `replica ${member}`, 'bad', rule)),
+    offences.map(({ at, member, rule }) => happening(at, replicaName(member), 'bad', rule)),
     'Every replica has kept to the rules, as far as it was seen.',
   );
 }

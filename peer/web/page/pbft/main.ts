@@ -11,7 +11,7 @@ import type {
 } from '../../pbft/schemas.ts';
 import { Live } from '../api.ts';
 import { byId, setText } from '../dom.ts';
-import { latency } from '../format.ts';
+import { latency, replicaName } from '../format.ts';
 import { NetworkPanel } from '../network.ts';
 import { Shell } from '../shell.ts';
 import { Latencies, WindowBar, drawAlert, drawFigures, drawTransfer } from './figures.ts';
@@ -90,7 +90,7 @@ class ReplicaPage {
             byId('news'),
             endedAt === null
               ? `The primary was given up; view ${view} is sought.`
-              : `View ${view} is in force, with replica ${primary ?? 0} as the primary, after ${latency(tookMs ?? 0)}.`,
+              : `View ${view} is in force, with ${replicaName(primary ?? 0)} as the primary, after ${latency(tookMs ?? 0)}.`,
           );
           this.#fetchViewChanges.request();
           this.#fetchReplicas.request();
@@ -114,7 +114,7 @@ class ReplicaPage {
 
   #draw(status: StatusJson): void {
     this.#status = status;
-    shell.showNode(`${status.cluster}, replica ${status.self}`, status.address);
+    shell.showNode(`${status.cluster}, ${replicaName(status.self)}`, status.address);
     drawFigures(status);
     drawAlert(status);
     drawTransfer(status);
@@ -126,7 +126,7 @@ class ReplicaPage {
     if (status.executed !== this.#executed) this.#fetchRequests.request();
     this.#executed = status.executed;
     const what = status.phase === 'normal' ? `view ${status.view}` : status.phase;
-    document.title = `${what} · ${status.cluster}, replica ${status.self} · gossip-peer`;
+    document.title = `${what} · ${status.cluster}, ${replicaName(status.self)} · gossip-peer`;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The replicas: side by side, how far each is, and in a table with everything that is known of them. */
 import type { ReplicaJson, ReplicasJson } from '../../pbft/schemas.ts';
 import { byId, foreign, make, setText, type Child } from '../dom.ts';
-import { ago, bytes, counted, whole } from '../format.ts';
+import { ago, bytes, counted, replicaName, whole } from '../format.ts';
 import { Table } from '../table.ts';
 
 /** Silence after which a replica is called silent, in milliseconds: they tell each other where they stand more often. */
@@ -65,8 +65,7 @@ export class Replicas {
     columns: [
       {
         name: 'Replica',
-        numeric: true,
-        cell: ({ replica }) => whole(replica),
+        cell: ({ replica }) => replicaName(replica),
         key: ({ replica }) => replica,
       },
       { name: 'Role', cell: (one) => roleOf(one, this.#changing), key: (one) => roleOf(one, this.#changing) },
@@ -191,7 +190,7 @@ export class Replicas {
     const item = make(
       'li',
       { class: self ? 'replica is-self' : 'replica' },
-      line(make('span', { class: 'replica-name' }, `Replica ${replica}`), role),
+      line(make('span', { class: 'replica-name' }, replicaName(replica)), role),
       line(executed, view),
       bar,
       line(state),

@@ -3,12 +3,17 @@ import type { AnswerJson, PendingJson, RequestJson, RequestsJson, StatusJson } f
 import type { Writing } from '../../schemas.ts';
 import { postJson } from '../api.ts';
 import { byId, foreign, make, setText } from '../dom.ts';
-import { counted, latency, timeOfDay, whole } from '../format.ts';
+import { counted, latency, replicaName, timeOfDay, whole } from '../format.ts';
 import { PostForm } from '../post-form.ts';
 import { Table } from '../table.ts';
 
 /** Answers that stay on the page. */
 const MAX_ANSWERS = 8;
+/** What can be typed, by application. */
+const HINTS: Readonly<Record<string, string>> = {
+  kv: 'put key value',
+  log: 'a text, /entry 1 or /length',
+};
 /** Characters shown of a text. */
 const SHOWN = 200;
 
@@ -27,7 +32,7 @@ export class Requests {
         key: ({ sequence, timestamp }) => sequence * 2 ** 20 + (timestamp % 2 ** 20),
       },
       { name: 'Time', cell: ({ at }) => timeOfDay(Date.parse(at)), key: ({ at }) => Date.parse(at) },
-      { name: 'Client', numeric: true, cell: ({ client }) => whole(client), key: ({ client }) => client },
+      { name: 'Client', cell: ({ client }) => replicaName(client), key: ({ client }) => client },
       {
         name: 'Operation',
         cell: ({ operation }) => foreign(cut(operation), 'cut mono'),
@@ -52,7 +57,7 @@ export class Submissions {
   readonly #done: () => void;
   readonly #forms: readonly PostForm[];
   /** What has no answer yet, by its id. */
-  readonly #pending = new Map<number, HTMLElement>();
+  readonly #pending = new Map<string, HTMLElement>();
 
   /** @param done called when something was executed */
   constructor(base: string, done: () => void) {
@@ -72,7 +77,7 @@ export class Submissions {
 
   update({ application }: StatusJson): void {
     byId('key-form').hidden = application !== 'kv';
-    byId('line', HTMLInputElement).placeholder = application === 'kv' ? 'put key value' : '';
+    byId('line', HTMLInputElement).placeholder = HINTS[application] ?? '';
   }
 
   /** The answer to something that was submitted here, or on another page, and took long. */

@@ -1,6 +1,6 @@
 import type { StatusJson } from '../../pbft/schemas.ts';
 import { make, type Child } from '../dom.ts';
-import { whole } from '../format.ts';
+import { replicaName, whole } from '../format.ts';
 
 /** The colour of a view, so that who is in the same is seen at a glance. */
 function viewColor(view: number): string {
@@ -12,7 +12,7 @@ export function standingOf({ self, view, primary, phase, executed }: StatusJson)
   const word = phase !== 'normal' ? phase : self === primary ? 'primary' : '';
   return [
     make('span', { class: 'swatch', 'data-shape': 'block', 'data-color': viewColor(view) }),
-    `replica ${self} · view ${whole(view)} · executed ${whole(executed)} `,
+    `${replicaName(self)} · view ${whole(view)} · executed ${whole(executed)} `,
     word === ''
       ? null
       : make('span', { class: 'badge', 'data-state': phase === 'normal' ? 'good' : 'warn' }, word),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { RateLimit, RecentMap, RecentSet } from '../../peer/engines/bounded.ts';
+import { RateLimit, RecentMap, RecentSet } from '../../peer/core/bounded.ts';
 
 describe('RecentSet', () => {
   it('says whether a key is new', () => {

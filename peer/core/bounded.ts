@@ -1,6 +1,7 @@
 /** Collections that never outgrow their bound: what is oldest gives way. */
 
-import type { Gauge } from './engine.ts';
+/** Is told the size of something that is bounded, and the bound. */
+export type Gauge = (name: string, size: number, limit: number) => void;
 
 /**
  * Remembers the keys that were added last: never more than `limit`, and never fewer than half as many once there were
