@@ -6,8 +6,11 @@ import {
   KEY_VALUE_RULES,
   KeyValueStore,
   MAX_KEY_LENGTH,
+  MAX_KEYS,
+  MAX_TOTAL_LENGTH,
   MAX_VALUE_LENGTH,
   PAGES,
+  type KeyValueLimits,
 } from '../../peer/applications/key-value.ts';
 
 function ask(store: KeyValueStore, ...operation: readonly unknown[]): unknown {
@@ -223,6 +226,77 @@ describe('the key-value store', () => {
       store.restore((index + 1) % PAGES, text);
     }).toThrow('no page of a key-value store');
     expect(onlyPage(store)).toEqual([index, text]);
+  });
+});
+
+describe('a key-value store that ran through and one that was restored once', () => {
+  const keys = keysOfOnePage(36);
+  const few = keys.slice(0, 8);
+
+  /** Executes on both, restores one of them at some point, over something else, and compares all answers. */
+  function expectAlike(limits: KeyValueLimits, operations: readonly string[], at: number): string[] {
+    const through = new KeyValueStore(limits);
+    let once = new KeyValueStore(limits);
+    const pagesOf = (store: KeyValueStore): string[] =>
+      Array.from({ length: PAGES }, (_, index) => store.page(index));
+    const answers = operations.map((operation, step) => {
+      const answer = through.execute(operation);
+      expect(once.execute(operation)).toBe(answer);
+      if (step === at) {
+        const copy = new KeyValueStore(limits);
+        // What was there before gives way, page by page.
+        ask(copy, 'put', few[0], 'before');
+        ask(copy, 'put', 'elsewhere', 'before');
+        for (const [index, text] of pagesOf(once).entries())
+          if (text !== copy.page(index)) copy.restore(index, text);
+        once = copy;
+      }
+      return answer;
+    });
+    expect(pagesOf(once)).toEqual(pagesOf(through));
+    return answers;
+  }
+
+  const operationsOn = (some: readonly string[], lengths: readonly number[]): fc.Arbitrary<string> => {
+    const key = fc.constantFrom(...some);
+    const value = fc.constantFrom(...lengths.map((length) => 'v'.repeat(length)), '"\u0001');
+    return fc
+      .oneof(
+        { weight: 6, arbitrary: fc.tuple(fc.constant('put'), key, value) },
+        { weight: 2, arbitrary: fc.tuple(fc.constant('delete'), key) },
+        fc.tuple(fc.constant('cas'), key, fc.constant(null), value),
+      )
+      .map((parts) => JSON.stringify(parts));
+  };
+
+  it.each([
+    ['the number of keys', { keys: 3, totalLength: MAX_TOTAL_LENGTH }],
+    ['the length of all pages', { keys: MAX_KEYS, totalLength: 60 }],
+  ])('answer alike at the limit of %s', (_, limits) => {
+    let full = 0;
+    const operation = operationsOn([...few.slice(0, 3), 'a', 'b', 'c'], [0, 1, 9]);
+    fc.assert(
+      fc.property(fc.array(operation, { minLength: 20, maxLength: 40 }), fc.nat(30), (operations, at) => {
+        full += expectAlike(limits, operations, at).filter((answer) => answer.includes('full')).length;
+      }),
+      { numRuns: 30 },
+    );
+    expect(full).toBeGreaterThan(30);
+  });
+
+  it('answer alike at the limit of the length of a page', () => {
+    const limits = { keys: MAX_KEYS, totalLength: MAX_TOTAL_LENGTH };
+    const fill = keys.slice(8).map((key) => JSON.stringify(['put', key, 'v'.repeat(8000)]));
+    let full = 0;
+    const operation = operationsOn(few, [7_000, 7_990, 8_000]);
+    fc.assert(
+      fc.property(fc.array(operation, { minLength: 10, maxLength: 20 }), fc.nat(20), (operations, at) => {
+        const answers = expectAlike(limits, [...fill, ...operations], fill.length + at);
+        full += answers.filter((answer) => answer.includes('full')).length;
+      }),
+      { numRuns: 20 },
+    );
+    expect(full).toBeGreaterThan(10);
   });
 });
 

@@ -119,7 +119,7 @@ export const pbftCodec: Codec<PbftMessage> = {
   encode: (message) => encoder.encode(JSON.stringify(message)),
 };
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** What is wrong, as far as it helps to tell the counters apart. */
