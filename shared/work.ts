@@ -9,6 +9,16 @@ export interface WorkTemplate {
   readonly difficulty: number;
 }
 
+/** What sets the work of one miner apart from that of others that would search the same nonces: a message of its own. */
+export function minerMark(number: number): string {
+  return `miner #${number}`;
+}
+
+/** Whether a message is such a mark rather than somebody's word. */
+export function isMinerMark(message: string): boolean {
+  return /^miner #\d+$/.test(message);
+}
+
 /** What became of a block that a miner handed in. */
 export type SubmitResult =
   /** It is in the chain, stored and announced. */

@@ -13,8 +13,10 @@ import {
   type MinerHello,
   type MiningAnswer,
 } from '../../shared/mining-wire.ts';
-import type { SubmitResult, WorkTemplate } from '../../shared/work.ts';
+import { MAX_MESSAGES } from '../../shared/block.ts';
+import { minerMark, type SubmitResult, type WorkTemplate } from '../../shared/work.ts';
 import { Allowance, type MiningLimits } from './limits.ts';
+import { sameTemplate } from './verify.ts';
 
 /** Why a miner is cut off: one sentence each. */
 export const CUT_RULES = {
@@ -23,6 +25,7 @@ export const CUT_RULES = {
   flood: 'It sent more than a miner has to say.',
   'half-object': 'It began an object and did not finish it.',
   stalled: 'It does not read what is sent to it.',
+  crowded: 'It has found no block so far, and others wait for its place.',
 } as const;
 
 /** The code of a reason to cut a miner off. */
@@ -55,6 +58,8 @@ export class MinerConnection {
   readonly results = { accepted: 0, stale: 0, rejected: 0 };
   /** Set once the miner has said HELLO: it speaks our additions and is told of everything at once. */
   hello: MinerHello | undefined;
+  /** Monotonic time when anything last came from it, at first when it connected. */
+  heardAt = performance.now();
   /** Hashes a second, as the miner last told. */
   rate: number | undefined;
 
@@ -66,6 +71,8 @@ export class MinerConnection {
   readonly #bytes: Allowance;
   /** The templates that it was given, oldest first, each once. */
   readonly #templates: WorkTemplate[] = [];
+  /** Its number among those that have not said HELLO, from 1; undefined for those that have. */
+  #number: number | undefined;
   /** Whether a seed miner is at work: it must get nothing before it has answered. */
   #busy = false;
   /** The template whose block this miner found: the next job must be another one. */
@@ -82,7 +89,12 @@ export class MinerConnection {
     socket: Socket,
     host: ConnectionHost,
     limits: MiningLimits,
-    identity: { readonly address: Address; readonly noncePrefix: string; readonly connectedAt: number },
+    identity: {
+      readonly address: Address;
+      readonly noncePrefix: string;
+      readonly connectedAt: number;
+      readonly number: number;
+    },
   ) {
     this.#socket = socket;
     this.#host = host;
@@ -90,6 +102,7 @@ export class MinerConnection {
     this.address = identity.address;
     this.noncePrefix = identity.noncePrefix;
     this.connectedAt = identity.connectedAt;
+    this.#number = identity.number;
     const now = performance.now();
     this.#messages = new Allowance(limits.messagesPerSecond, limits.messageBurst, now);
     this.#bytes = new Allowance(limits.bytesPerSecond, limits.byteBurst, now);
@@ -100,6 +113,15 @@ export class MinerConnection {
       clearTimeout(this.#stallTimer);
       this.#stallTimer = undefined;
     });
+  }
+
+  get number(): number | undefined {
+    return this.#number;
+  }
+
+  /** Gives its place to another one. */
+  giveWay(): void {
+    this.#cut('crowded');
   }
 
   /** The work has changed: passes it on if this miner may hear of it now. */
@@ -144,6 +166,7 @@ export class MinerConnection {
 
   #receive(chunk: Buffer): void {
     const now = performance.now();
+    this.heardAt = now;
     if (!this.#bytes.take(chunk.length, now)) {
       this.#cut('flood');
       return;
@@ -189,6 +212,7 @@ export class MinerConnection {
       case 'hello': {
         const first = this.hello === undefined;
         this.hello = message.hello;
+        this.#number = undefined;
         if (!first) return;
         this.#host.greeted(this);
         if (this.#host.template === null || this.#host.template !== this.#templates.at(-1)) this.update();
@@ -231,10 +255,23 @@ export class MinerConnection {
     if (++this.#offences >= this.#limits.offences) this.#cut('lies');
   }
 
-  #sendJob(template: WorkTemplate): void {
+  /**
+   * Those of the seed pass over their part of the nonce space, and all begin at the same nonce: so that they do not all
+   * search the same, each but the first gets a message of its own.
+   */
+  #own(template: WorkTemplate): WorkTemplate {
+    const number = this.#number ?? 1;
+    if (number === 1) return template;
+    return { ...template, messages: [...template.messages.slice(0, MAX_MESSAGES - 1), minerMark(number)] };
+  }
+
+  #sendJob(work: WorkTemplate): void {
+    const last = this.#templates.at(-1);
+    const own = this.#own(work);
+    const template = last !== undefined && sameTemplate(last, own) ? last : own;
     this.#busy = true;
     this.#jobAt = performance.now();
-    if (this.#templates.at(-1) !== template) {
+    if (last !== template) {
       this.#templates.push(template);
       if (this.#templates.length > this.#limits.recentTemplates) this.#templates.shift();
     }

@@ -2,7 +2,7 @@ import { SUBMIT_INTERVAL_MS } from '../../shared/mining-wire.ts';
 
 /** Bounds of the mining server. Times are in milliseconds unless the name says otherwise. */
 export interface MiningLimits {
-  /** Most miners at a time; more are closed at once. */
+  /** Most miners at a time, half of them such as have found no block so far: of these one gives way to a newcomer. */
   readonly miners: number;
   /** Most miners from one host, so that one host cannot take all places. */
   readonly minersPerHost: number;
@@ -33,8 +33,8 @@ export interface MiningLimits {
 }
 
 export const DEFAULT_MINING_LIMITS: MiningLimits = {
-  // A room full of machines; each costs a socket and a few kilobytes.
-  miners: 256,
+  // A room full of machines that have found nothing so far; each costs a socket and a few kilobytes.
+  miners: 512,
   minersPerHost: 64,
   // Two and a half times what our own miner keeps to, so that its clock may be uneven.
   messagesPerSecond: 2500 / SUBMIT_INTERVAL_MS,

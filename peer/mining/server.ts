@@ -184,10 +184,7 @@ export class MiningServer {
       host: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       port: socket.remotePort ?? 0,
     };
-    const { miners, minersPerHost } = this.#limits;
-    let fromHost = 0;
-    for (const other of this.#connections) if (other.address.host === address.host) fromHost++;
-    if (this.#connections.size >= miners || fromHost >= minersPerHost) {
+    if (!this.#makeRoom(address.host)) {
       this.#count('connection.refused');
       socket.destroy();
       return;
@@ -197,6 +194,7 @@ export class MiningServer {
       address,
       noncePrefix: this.#takePrefix(),
       connectedAt: this.#modules.now(),
+      number: this.#takeNumber(),
     });
     this.#connections.add(connection);
     const silent = setTimeout(() => {
@@ -210,6 +208,37 @@ export class MiningServer {
       if (this.#greeted.delete(connection) && left) this.#log('mining: miner left', connection);
     });
     connection.update();
+  }
+
+  /**
+   * Whether there is a place for one more from this host. In half of the places are only those that have found a block;
+   * where the others are full, the one gives way that was silent longest on the host that has most of them.
+   */
+  #makeRoom(host: string): boolean {
+    const { miners, minersPerHost } = this.#limits;
+    const idle = [...this.#connections].filter(({ results }) => results.accepted === 0);
+    const perHost = new Map<string, MinerConnection[]>([[host, []]]);
+    for (const connection of idle) {
+      const { host: other } = connection.address;
+      perHost.set(other, [...(perHost.get(other) ?? []), connection]);
+    }
+    let crowd = perHost.get(host) ?? [];
+    const fromHost = [...this.#connections].filter(({ address }) => address.host === host).length;
+    if (fromHost < minersPerHost) {
+      if (idle.length < Math.ceil(miners / 2) && this.#connections.size < miners) return true;
+      for (const other of perHost.values()) if (other.length > crowd.length) crowd = other;
+    }
+    if (crowd.length === 0) return false;
+    crowd.reduce((a, b) => (b.heardAt < a.heardAt ? b : a)).giveWay();
+    return true;
+  }
+
+  /** The lowest number that none has of those that may be miners of the seed. */
+  #takeNumber(): number {
+    const taken = new Set([...this.#connections].map(({ number }) => number));
+    let number = 1;
+    while (taken.has(number)) number++;
+    return number;
   }
 
   /** A part of the nonce space that no connected miner has. */

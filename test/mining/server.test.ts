@@ -3,10 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { MiningLimits } from '../../peer/mining/limits.ts';
 import { MiningServer, type MiningServerOptions } from '../../peer/mining/server.ts';
+import { findTemplate } from '../../peer/mining/verify.ts';
 import { hashBlock, type Block } from '../../shared/block.ts';
 import { UserError } from '../../shared/errors.ts';
 import { silentLog, type Log } from '../../shared/log.ts';
 import type { SubmitResult, WorkTemplate } from '../../shared/work.ts';
+import { FakeSocket } from '../support/fake-socket.ts';
 import { TestClient, mine, until, workAt } from './helpers.ts';
 
 const NOW = 1_700_000_000_500;
@@ -137,22 +139,112 @@ describe('a miner that connects', () => {
     expect(server.counters()).toMatchObject({ 'connection.accepted': 2 });
   });
 
-  it('is turned away when all places are taken', async () => {
-    const { server, join } = await start({ miners: 2 });
+  it('takes the place of one that found no block, the one silent longest, where half of the places are full', async () => {
+    const { server, join } = await start({ miners: 4 });
     server.setTemplate(workAt(1));
-    await (await join()).next();
-    await (await join()).next();
-    await (await join()).end();
+    const [first, second] = [await join(), await join()];
+    await first.next();
+    await second.next();
+    first.send({ type: 'RATE', hashes_per_second: 1 });
+    await until('the first is heard', () => server.miners()[0]?.hashesPerSecond === 1);
+    const third = await join();
+    await second.end();
+    await third.next();
+    expect(first.closed).toBe(false);
     expect(server.miners()).toHaveLength(2);
-    expect(server.counters()).toMatchObject({ 'connection.refused': 1 });
+    expect(server.counters()).toMatchObject({ 'cut.crowded': 1 });
   });
 
-  it('is turned away when its host has taken its share of the places', async () => {
+  it('never takes the place of one that found a block, and keeps nobody that did out', async () => {
+    const { server, join } = await start({ miners: 2 });
+    server.setTemplate(workAt(1));
+    const useful = await join();
+    useful.send(mine(await useful.next(), SECONDS));
+    await until('its block is taken', () => server.miners()[0]?.accepted === 1);
+    const idle = await join();
+    await idle.next();
+    const newcomer = await join();
+    await idle.end();
+    newcomer.send(mine(await newcomer.next(), SECONDS));
+    await until('the second block is taken', () => server.miners()[1]?.accepted === 1);
+    await (await join()).end();
+    expect(server.counters()).toMatchObject({ 'connection.refused': 1, 'cut.crowded': 1 });
+    expect(server.miners()).toMatchObject([{ accepted: 1 }, { accepted: 1 }]);
+  });
+
+  it('takes the place of one on its own host when that has taken its share of the places', async () => {
     const { server, join } = await start({ minersPerHost: 1 });
     server.setTemplate(workAt(1));
+    const first = await join();
+    await first.next();
     await (await join()).next();
-    await (await join()).end();
+    await first.end();
     expect(server.miners()).toHaveLength(1);
+  });
+
+  it('takes the place of one on the host that has most of them', async () => {
+    const { server } = await start({ miners: 8 });
+    const from = (last: number): FakeSocket => {
+      const fake = new FakeSocket(`10.0.0.${last}`);
+      server.accept(fake.socket);
+      return fake;
+    };
+    const lonely = from(1);
+    const crowd = [2, 2, 2].map(from);
+    from(3);
+    expect(crowd.map(({ destroyed }) => destroyed)).toEqual([true, false, false]);
+    expect(lonely.destroyed).toBe(false);
+  });
+});
+
+describe('miners of the seed', () => {
+  it('each have work of their own, as they all begin at the same nonce, and one alone has just the words', async () => {
+    const { server, join } = await start();
+    server.setTemplate(workAt(1, ['hello', 'world']));
+    const jobs = [await (await join()).next(), await (await join()).next(), await (await join()).next()];
+    expect(jobs.map(({ messages }) => messages)).toEqual([
+      ['hello', 'world'],
+      ['hello', 'world', 'miner #2'],
+      ['hello', 'world', 'miner #3'],
+    ]);
+  });
+
+  it('have a message in the place of the last where a block is full, and answers to it are taken', async () => {
+    const { server, join } = await start();
+    const words = Array.from({ length: 10 }, (_, index) => `word ${index}`);
+    server.setTemplate(workAt(1, words));
+    await (await join()).next();
+    const second = await join();
+    const job = await second.next();
+    expect(job['messages']).toEqual([...words.slice(0, 9), 'miner #2']);
+    second.send(mine(job, SECONDS));
+    await until('it is taken', () => submitted.length === 1);
+    expect(submitted[0]?.messages).toEqual(job['messages']);
+  });
+
+  it('leave their number to the next one, and to those that say HELLO it means nothing', async () => {
+    const { server, join } = await start();
+    server.setTemplate(workAt(1));
+    const seed = await join();
+    await seed.next();
+    const modern = await join();
+    expect((await greet(server, modern))['messages']).toEqual(['hello', 'miner #2']);
+    expect((await modern.next())['messages']).toEqual(['hello']);
+    expect((await (await join()).next())['messages']).toEqual(['hello', 'miner #2']);
+    seed.socket.destroy();
+    await until('it is gone', () => server.miners().length === 2);
+    expect((await (await join()).next())['messages']).toEqual(['hello']);
+  });
+});
+
+describe('an answer that fits several templates', () => {
+  it('goes to the newest', () => {
+    const unsaid = { job: undefined, height: undefined, previousHash: undefined, messages: undefined };
+    const answer = { ...unsaid, minedBy: undefined, hash: undefined, nonce: 'x', timestamp: SECONDS };
+    const [older, newer] = [workAt(1, ['older']), workAt(1, ['newer'])];
+    expect(findTemplate(answer, [older, newer])).toBe(newer);
+    expect(findTemplate({ ...answer, height: 1 }, [older, newer, workAt(2)])).toBe(newer);
+    expect(findTemplate({ ...answer, messages: ['older'] }, [older, newer])).toBe(older);
   });
 });
 

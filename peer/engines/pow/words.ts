@@ -1,6 +1,7 @@
 /** NEW_WORD: the words that wait to be mined. */
 import type { Address } from '../../../shared/address.ts';
 import { isMineableWord, MAX_MESSAGES, type Block } from '../../../shared/block.ts';
+import { isMinerMark } from '../../../shared/work.ts';
 import { RateLimit } from '../../core/bounded.ts';
 import type { Gauge } from '../engine.ts';
 import type { Context } from './context.ts';
@@ -86,5 +87,5 @@ export function ownWords(blocks: readonly Block[], config: { minedBy: string; id
   return blocks
     .filter((block) => block.minedBy === config.minedBy)
     .flatMap((block) => block.messages)
-    .filter((word) => word !== config.idleWord && isMineableWord(word));
+    .filter((word) => word !== config.idleWord && !isMinerMark(word) && isMineableWord(word));
 }
