@@ -15,7 +15,7 @@ const UNTIMED = 2000;
 const LIMIT_FACTOR = 4;
 const LIMIT_EXTRA = 10_000;
 /** The same for a test file that has not been timed yet. */
-const UNTIMED_LIMIT = 10_000;
+const UNTIMED_LIMIT = 60_000;
 
 /** How near the test is that bears the name of the source. */
 const NAMESAKE = 0.2;
