@@ -352,6 +352,19 @@ describe('a pre-prepare', () => {
     expect(backup.prepares).toMatchObject([{ digest: backup.header.digest }]);
   });
 
+  it.each<[string, (backup: Backup) => PbftMessage]>([
+    ['outside', ({ network, batch }) => network.prePrepare(0, 9, batch)],
+    ['ignored', ({ network, batch }) => network.prePrepare(4, 1, batch)],
+    [
+      'time',
+      ({ network, batch }) => network.prePrepare(0, 1, { ...batch, time: network.now + 2 * TIME_TOLERANCE }),
+    ],
+  ])('that is no offence is counted: pre-prepare.%s', (outcome, make) => {
+    const backup = new Backup();
+    backup.hear(0, make(backup));
+    expect(backup.member.count(`pre-prepare.${outcome}`)).toBe(1);
+  });
+
   it('from somebody who is not the primary is not accepted, though the primary signed it', () => {
     const backup = new Backup();
     backup.hear(2, { type: 'PRE_PREPARE', header: backup.header, batch: backup.batch });

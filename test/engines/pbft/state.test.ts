@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -276,6 +278,20 @@ describe('the state of a replica', () => {
 });
 
 describe('the digests of pages', () => {
+  it('are those that every version has: members that hash otherwise would never agree', () => {
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const texts = Array.from({ length: 130 }, (_, index) => (index % 3 === 0 ? '' : `page ${index}`));
+    const pages = texts.map((text, index) =>
+      hash(text === '' ? 'gossip-peer/pbft/empty page' : `gossip-peer/pbft/page ${index}\n${text}`),
+    );
+    const groups = [pages.slice(0, 64), pages.slice(64, 128), pages.slice(128)];
+    const digests = groups.map((group, index) =>
+      hash(`gossip-peer/pbft/group ${index}\n${JSON.stringify(group)}`),
+    );
+    expect(texts.map((text, index) => pageDigest(index, text))).toEqual(pages);
+    expect(rootOf(pages)).toBe(hash(`gossip-peer/pbft/state\n${JSON.stringify(digests)}`));
+  });
+
   it('differ between pages with the same text, but not between pages with nothing in them', () => {
     expect(pageDigest(1, 'a')).not.toBe(pageDigest(2, 'a'));
     expect(pageDigest(1, '1')).not.toBe(pageDigest(11, ''));

@@ -268,34 +268,38 @@ describe('what can not be opened', () => {
 });
 
 describe('for any run of changes', () => {
+  /** So low that short chains are linked in, and others written in place on top of them. */
+  const tuning = { stageBatch: 6, inPlaceLimit: 12 };
   type Command =
     | { readonly kind: 'append'; readonly count: number }
-    | { readonly kind: 'reorganise'; readonly at: number; readonly told: number; readonly longer: number }
-    | { readonly kind: 'give up'; readonly at: number; readonly count: number }
+    | { readonly kind: 'reorganise'; readonly back: number; readonly told: number; readonly longer: number }
+    | { readonly kind: 'give up'; readonly back: number; readonly count: number }
     | { readonly kind: 'sweep' }
     | { readonly kind: 'reopen' };
+  /** How many blocks of ours are left: mostly few, as it goes. */
+  const back = fc.oneof(
+    { weight: 3, arbitrary: fc.nat({ max: 4 }) },
+    { weight: 1, arbitrary: fc.nat({ max: 60 }) },
+  );
   const commands = fc.array(
     fc.oneof(
       fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 5 }) }),
       fc.record({
         kind: fc.constant('reorganise' as const),
-        at: fc.nat({ max: 60 }),
+        back,
         told: fc.nat({ max: 10 }),
-        // Some are longer than what is written in place, some than what is kept in memory.
-        longer: fc.oneof(
-          { weight: 5, arbitrary: fc.nat({ max: 20 }) },
-          { weight: 2, arbitrary: fc.constant(1_100) },
-        ),
+        // Some are longer than what is kept in memory, some than what is written in place.
+        longer: fc.nat({ max: 10 }),
       }),
       fc.record({
         kind: fc.constant('give up' as const),
-        at: fc.nat({ max: 60 }),
+        back,
         count: fc.nat({ max: 20 }),
       }),
       fc.constant({ kind: 'sweep' as const }),
       fc.constant({ kind: 'reopen' as const }),
     ),
-    { maxLength: 25 },
+    { minLength: 10, maxLength: 25 },
   );
 
   it('is what a plain list of blocks would be, valid, and leaves no garbage in the end', () => {
@@ -303,7 +307,7 @@ describe('for any run of changes', () => {
     fc.assert(
       fc.property(commands, (list: Command[]) => {
         const store = new MemoryStore();
-        let chain = new Chain(store, difficulty);
+        let chain = new Chain(store, difficulty, tuning);
         let model: PlainBlock[] = [];
         for (const command of list) {
           switch (command.kind) {
@@ -312,7 +316,7 @@ describe('for any run of changes', () => {
               for (const block of model.slice(chain.height)) store.write(chain.append(block));
               break;
             case 'reorganise': {
-              const fork = Math.min(command.at, model.length);
+              const fork = Math.max(0, model.length - command.back);
               const length = model.length + command.longer;
               if (length === 0 || length === fork) break;
               model = forkChain(model, fork, length, { difficulty, minedBy: `m${miners++}` });
@@ -320,7 +324,7 @@ describe('for any run of changes', () => {
               break;
             }
             case 'give up': {
-              const fork = Math.min(command.at, model.length);
+              const fork = Math.max(0, model.length - command.back);
               const other = forkChain(model, fork, fork + command.count, {
                 difficulty,
                 minedBy: `m${miners++}`,
@@ -334,7 +338,7 @@ describe('for any run of changes', () => {
               store.write(chain.sweep(3));
               break;
             case 'reopen':
-              chain = new Chain(store, difficulty);
+              chain = new Chain(store, difficulty, tuning);
               break;
           }
           expect(chain.height).toBe(model.length);

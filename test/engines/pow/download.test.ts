@@ -156,6 +156,15 @@ describe('Download', () => {
     expect(source?.window).toBeLessThan(MAX_WINDOW / 2);
   });
 
+  it('leaves the window open when one request of many is lost', () => {
+    let lost = 0;
+    const loses: Source = (height) => (height === 3_000 && lost++ === 0 ? undefined : { after: 20 });
+    const bench = new Bench([[at(1), loses]], 0, 6_000);
+    bench.run();
+    expect(lost).toBe(2);
+    expect(bench.download.sources[0]?.window).toBe(MAX_WINDOW);
+  });
+
   it('measures each source and asks again after a time of its own', () => {
     const bench = new Bench(
       [
