@@ -63,6 +63,7 @@ describe('a mutant', () => {
   it('leaves alone what is said to people, not whether it is said', () => {
     expect(mutations('throw new UserError(`${a} is above ${5 + 1}`);')).toEqual(['statement: ;']);
     expect(mutations('log.info(`${a} of ${2}`);')).toEqual(['statement: ;']);
+    expect(mutations('const RULE = `At most ${a}.`;')).toEqual([]);
   });
 
   it('leaves the limits alone, and what is reckoned with them', () => {

@@ -183,6 +183,8 @@ function* editsAt(node: ts.Node, inLimits: boolean): Generator<Edit> {
       yield replace('list', node, `[${texts.slice(1).join(', ')}]`);
     }
   } else if (ts.isTemplateExpression(node)) {
+    // A sentence is for people.
+    if (node.templateSpans.at(-1)?.literal.text.endsWith('.') === true) return;
     for (const { expression } of node.templateSpans) yield replace('text', expression, "''");
   } else if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
     const { name, expression: receiver } = node.expression;
