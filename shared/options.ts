@@ -288,6 +288,7 @@ function readFileValue(option: Option, value: unknown, path: string): unknown {
     if (typeof value === 'boolean') return value;
     throw new UserError(`option file ${path}: "${option.name()}" must be true or false`);
   }
+  if (texts.includes('')) throw new UserError(`option file ${path}: "${option.name()}" is empty`);
   if (!texts.every((one) => typeof one === 'string' || typeof one === 'number')) {
     throw new UserError(`option file ${path}: "${option.name()}" must be a text or a number`);
   }

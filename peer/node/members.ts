@@ -9,7 +9,7 @@ import { fileFaultOf, UserError, messageOf } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/json.ts';
 import { escapeControls } from '../../shared/escape.ts';
 import { hostPort } from '../../shared/options.ts';
-import type { PbftConfig } from '../engines/pbft/interface.ts';
+import type { PbftConfig, Settings } from '../engines/pbft/interface.ts';
 import { MAX_REPLICAS, MIN_REPLICAS, clientWindowOf } from '../engines/pbft/limits.ts';
 import type { PbftMember } from '../web/pbft/subject.ts';
 
@@ -170,6 +170,27 @@ const PROTOCOL = 3;
 /** What {@link clusterIdOf} is a digest of, for people. */
 export const CLUSTER_REMEDY =
   'the name of the cluster, its members, the application, the checkpoint interval and the message buffer must be the same at all members';
+
+/** The same by name; the keys of the members as a digest, enough of it to be told from another one. */
+export function settingsOf(
+  { name, members }: Cluster,
+  config: PbftConfig,
+  application: string,
+  self: number,
+): Settings {
+  return {
+    'version of the protocol': PROTOCOL,
+    'cluster name': name,
+    'number of members': members.length,
+    'keys of the members, as a digest': sha256Hex(
+      JSON.stringify(members.map(({ publicKey }) => publicKey)),
+    ).slice(0, 16),
+    'our number': self,
+    '--application': application,
+    '--checkpoint-interval': config.checkpointInterval,
+    '--message-buffer': config.messageBuffer,
+  };
+}
 
 /**
  * A digest of all that the replicas of a cluster must have in common: messages and data of one with another configuration

@@ -16,6 +16,7 @@ import {
   type PbftRequest,
   type PbftResult,
 } from '../engines/pbft/interface.ts';
+import { ForeignStore } from '../engines/pbft/journal.ts';
 import { EXECUTED_PER_STEP, MAX_SLOTS, clientWindowOf } from '../engines/pbft/limits.ts';
 import type { PbftMessage } from '../engines/pbft/messages.ts';
 import { PbftEngine, type PbftModules } from '../engines/pbft/pbft.ts';
@@ -30,7 +31,7 @@ import { SubmitError, type PbftObserver, type PbftSubject } from '../web/pbft/su
 import type { PageOptions } from '../web/server.ts';
 import { Answers } from './answers.ts';
 import { EngineHost, HostError } from './host.ts';
-import { CLUSTER_REMEDY, checkCluster, clusterIdOf, memberOf, type Cluster } from './members.ts';
+import { CLUSTER_REMEDY, checkCluster, clusterIdOf, memberOf, settingsOf, type Cluster } from './members.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
 import { PbftReporter } from './pbft-report.ts';
@@ -115,7 +116,10 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
     const engine = createEngine(
       config,
-      { cluster: clusterId, replicas: members.length, self },
+      {
+        ...{ cluster: clusterId, replicas: members.length, self },
+        settings: settingsOf(cluster, config, options.application, self),
+      },
       {
         view: store,
         application,
@@ -258,6 +262,15 @@ function applicationNamed(name: string): () => Application {
   return create;
 }
 
+/** Why a store can't be used, and what to do: to begin anew is right for another cluster alone. */
+function foreignText({ changes }: ForeignStore): string {
+  const what =
+    changes.length === 0
+      ? `is that of another member or cluster, or was begun with other settings: ${CLUSTER_REMEDY}, and stay so`
+      : `was begun with other settings: ${changes.map(({ name, before, now }) => `${name} was ${before} and is ${now} now`).join('; ')}`;
+  return `the data folder ${what}. Start this replica with the old ones; for another member or cluster name another --data-dir`;
+}
+
 /** @throws UserError if the store is not ours, or damaged */
 function createEngine(config: PbftConfig, membership: PbftMembership, modules: PbftModules): PbftEngine {
   try {
@@ -265,6 +278,7 @@ function createEngine(config: PbftConfig, membership: PbftMembership, modules: P
   } catch (error) {
     // The store says by itself what is wrong with it, and what to do.
     if (error instanceof UserError) throw error;
+    if (error instanceof ForeignStore) throw new UserError(foreignText(error));
     // All that it can object to is what it reads from the store.
     throw new UserError(
       `what the data folder holds can't be used: ${messageOf(error)}; name another one with --data-dir`,

@@ -30,6 +30,7 @@ const OTHERS = 0o077;
  * @throws UserError if it can't be created or written to, or another process has it
  */
 export async function takeFolder(folder: string, mode?: number): Promise<FolderLock> {
+  if (folder === '') throw new UserError('the name of the data folder is empty; give one with --data-dir');
   try {
     makeFolder(folder, mode);
   } catch (error) {

@@ -4,15 +4,12 @@
  * crashes on its way out (SIGSEGV). Neither leaves a word to the user.
  */
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, fsyncSync, lstatSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { fileFaultOf, UserError, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { UserError, messageOf } from '../../shared/errors.ts';
+import { LOCK_FILE } from './access.ts';
 
-/** The name that LMDB gives its file. */
-export const DATA_FILE = 'data.mdb';
-/** The file in which the processes that have a store open say so. It holds nothing that outlives them. */
-export const LOCK_FILE = 'lock.mdb';
 /** Shows for a moment whether there is room; always of this name, so that a kill leaves one at most. */
 const ROOM_FILE = 'room.tmp';
 
@@ -31,43 +28,6 @@ const ROOM_OF_LOCK = 2 ** 17;
 const ROOM_OF_NEW_STORE = 2 ** 18;
 /** What `stat` counts in, in bytes, whatever the file system uses. */
 const STAT_BLOCK = 512;
-
-/** What the user can do about a file that can't be opened: where only rights are missing, and where it is no file. */
-const REMEDIES = {
-  [DATA_FILE]: { rights: 'give this user the right to read and write it', other: 'move it away' },
-  [LOCK_FILE]: {
-    rights: 'remove it while no peer runs on this folder, or give this user the right to read and write it',
-    other: 'remove it while no peer runs on this folder',
-  },
-} as const;
-
-/**
- * Makes sure that LMDB can open a file of the store, if it is there. The lock file must not be opened to find out: to
- * close it would take from this process the lock that LMDB may hold on it.
- *
- * @param mode what is to be done with it, of `fs.constants`; with `F_OK` it only has to be a file
- * @returns whether it is there
- * @throws UserError if it is there and can't be opened so
- */
-export function checkAccess(folder: string, name: keyof typeof REMEDIES, mode: number): boolean {
-  const path = join(folder, name);
-  // A link that leads nowhere counts as a file here: LMDB would follow it.
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
-  const { rights, other } = REMEDIES[name];
-  try {
-    const stats = statSync(path);
-    if (!stats.isFile()) {
-      const what = stats.isDirectory() ? 'a folder' : 'no ordinary file';
-      throw new UserError(`can't open the store in ${folder}: ${name} is ${what}; ${other}`);
-    }
-    accessSync(path, mode);
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    const remedy = ['EACCES', 'EPERM'].includes(systemCodeOf(error) ?? '') ? rights : other;
-    throw new UserError(`can't open the store in ${folder}: ${name}: ${fileFaultOf(error)}; ${remedy}`);
-  }
-}
 
 /**
  * Makes sure that the disk has room for what LMDB touches when it opens the store: writes as much into a file and

@@ -9,12 +9,13 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-import { open, type GetOptions, type RootDatabase } from 'lmdb';
+import { openAsClass, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
+import { checkAccess, DATA_FILE, LOCK_FILE } from './access.ts';
 import { makeFolder, syncFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
-import { checkAccess, checkRoom, DATA_FILE, LOCK_FILE } from './lmdb-files.ts';
+import { checkRoom } from './lmdb-files.ts';
 import type { Store, StoreView, StoreWrite } from './store.ts';
 
 /**
@@ -64,6 +65,11 @@ const CHECKSUM_LENGTH = 8;
 type Database = Omit<RootDatabase<string, string>, 'putSync'> & {
   putSync(key: string, value: string): boolean;
 };
+
+interface DatabaseClass {
+  new (name: null, options: object): Database;
+  readonly prototype: { resetReadTxn(): void };
+}
 
 /** A store as it was at one moment, whatever a running peer writes to it meanwhile. */
 export interface StoreSnapshot extends StoreView {
@@ -155,7 +161,7 @@ class LmdbStore implements Store {
     try {
       text = this.database.get(key, this.moment);
     } catch (error) {
-      throw failure(`can't read the store in ${this.folder}, it may be damaged`, error);
+      throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
     }
     if (text === undefined) return undefined;
     const length = text.length - CHECKSUM_LENGTH;
@@ -272,7 +278,7 @@ function checksum(key: string, text: string, length: number): string {
 }
 
 function openDatabase(folder: string, readOnly: boolean): Database {
-  return open<string, string>({
+  const options = {
     path: folder,
     // Without it, a folder whose name has a dot in it is taken for a file.
     noSubdir: false,
@@ -282,7 +288,24 @@ function openDatabase(folder: string, readOnly: boolean): Database {
     mapSize: MAP_SIZE,
     maxDbs: 1,
     readOnly,
-  }) as unknown as Database;
+  } as const;
+  // Its types do not say what it gives.
+  const LmdbDatabase = openAsClass(options) as unknown as DatabaseClass;
+  try {
+    return new LmdbDatabase(null, options);
+  } catch (error) {
+    endFailedRead(LmdbDatabase.prototype);
+    throw error;
+  }
+}
+
+/** Ends the read that a failed opening leaves with a timer, which would end the process; it fails as the timer would. */
+function endFailedRead(database: DatabaseClass['prototype']): void {
+  try {
+    database.resetReadTxn();
+  } catch {
+    // What is the matter is known from the opening.
+  }
 }
 
 /** As {@link checkRoom}: where the folder takes no files from this user, LMDB does without the lock file. */
@@ -327,6 +350,13 @@ function checkFile(folder: string, alone: boolean, words: StoreWords): 'nothing'
   }
 }
 
+/** How LMDB says that a process with our number reads the store: it tells readers apart by that. */
+const SAME_NUMBER = 'No transaction to renew';
+
 function failure(what: string, error: unknown, tell = messageOf): UserError {
-  return error instanceof UserError ? error : new UserError(`${what}: ${tell(error)}`);
+  if (error instanceof UserError) return error;
+  const why = messageOf(error).includes(SAME_NUMBER)
+    ? `a process of another container has it open under our number, ${process.pid}; run this one in that container, or in one with an init process`
+    : tell(error);
+  return new UserError(`${what}: ${why}`);
 }

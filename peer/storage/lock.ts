@@ -25,10 +25,10 @@ import { z } from 'zod';
 
 import { fileFaultOf, messageOf, systemCodeOf, UserError } from '../../shared/errors.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
+import { checkAccess, FOLDER_LOCK } from './access.ts';
 import { LOCK_INTERVAL, LOCK_PATIENCE } from './limits.ts';
 import { olderHolder } from './older-lock.ts';
 
-const FILE = 'peer.lock';
 /** Others that may read it could lock it. */
 const MODE = 0o600;
 
@@ -66,7 +66,7 @@ export async function lockFolder(folder: string, load = loadNative): Promise<Fol
       `the data folder ${folder} can't be locked: fs-native-extensions does not run on this machine (${why}); reinstall with "npm ci", or use a system for which it has a binary`,
     );
   });
-  const path = join(folder, FILE);
+  const path = join(folder, FOLDER_LOCK);
   const { descriptor, identity } = await lockFile(folder, path, tryLock);
   try {
     const older = olderHolder(folder);
@@ -125,9 +125,13 @@ async function lockFile(
 }
 
 function openLock(folder: string, path: string): number {
+  const { O_CREAT, O_NOFOLLOW, O_RDWR, R_OK, W_OK } = constants;
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT, MODE);
+    checkAccess(folder, FOLDER_LOCK, R_OK | W_OK);
+    // Windows has no such flag.
+    return openSync(path, O_RDWR | O_CREAT | ((O_NOFOLLOW as number | undefined) ?? 0), MODE);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`can't write to the data folder ${folder}: ${fileFaultOf(error)}`);
   }
 }

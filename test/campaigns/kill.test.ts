@@ -53,7 +53,10 @@ describe('the command line', () => {
 
   it.each([
     [['--foo'], "unknown option '--foo'"],
-    [['--kills'], "option '--kills <number>' argument missing"],
+    [
+      ['--kills'],
+      '--kills is given without its value: write --kills <number> (or --kills=… if the value begins with a dash)',
+    ],
     [
       ['--kills', '0'],
       "option '--kills <number>' argument '0' is invalid. It must be a whole number from 1 to 50000.",

@@ -30,6 +30,8 @@ import { LOOPBACK } from '../support/wire.ts';
 const DIFFICULTY = 1;
 const LIMIT = 120_000;
 const FILE = 'data.mdb';
+/** It stays when its process ends, and holds nothing then. */
+const LOCK = 'peer.lock';
 
 afterAll(forgetImportedChains);
 
@@ -170,7 +172,7 @@ describe.runIf(mayMount)(
       async (_, args) => {
         const { program, files } = await runOnFullDisk(newLab(), ':', 0, args);
         expect(await sentenceOf(program)).toMatch(FULL);
-        expect(files).toEqual([]);
+        expect(files).toEqual([`${LOCK} 0`]);
       },
     );
 
@@ -189,7 +191,7 @@ describe.runIf(mayMount)(
             imported++;
           } else {
             expect(await sentenceOf(program)).toMatch(FULL);
-            expect(files, `${left} KiB`).toEqual([]);
+            expect(files, `${left} KiB`).toEqual([`${LOCK} 0`]);
           }
         }
         expect(imported).toBeGreaterThan(0);
@@ -210,12 +212,14 @@ describe.runIf(mayMount)(
           ': > data/lock.mdb',
           'truncate -s 0 data/lock.mdb; truncate -s 8272 data/lock.mdb',
         ]) {
-          for (const args of [programs[0]?.[1] ?? [], command]) {
+          const store = lose.startsWith('rm') ? [FILE] : [FILE, 'lock.mdb'];
+          for (const [args, expected] of [
+            [programs[0]?.[1] ?? [], [...store, LOCK]],
+            [command, store],
+          ] as const) {
             const { program, files } = await runOnFullDisk(lab, `${copy}; ${lose}`, 0, args);
             expect(await sentenceOf(program), lose).toMatch(FULL);
-            expect(files.map((file) => file.split(' ')[0])).toEqual(
-              lose.startsWith('rm') ? [FILE] : [FILE, 'lock.mdb'],
-            );
+            expect(files.map((file) => file.split(' ')[0])).toEqual(expected);
           }
         }
         const { program } = await runOnFullDisk(lab, copy, 0, command);
@@ -288,14 +292,19 @@ describe('a folder that can not be used ends the start with a sentence', () => {
         );
       });
 
-      it.each(['444', '000'])(
-        'as a lock file with the mode %s does, which only a chain that is read does without',
-        async (mode) => {
+      it.each([
+        ['lock.mdb', 'store in', 0o444],
+        ['lock.mdb', 'store in', 0o000],
+        [LOCK, 'data folder', 0o444],
+        [LOCK, 'data folder', 0o000],
+      ])(
+        'as a file %s that may not be written does, which only a chain that is read does without (%s, %o)',
+        async (name, what, mode) => {
           const lab = newLab();
           const peer = await lab.newPeer();
           await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
-          chmodSync(join(peer.dataDir, 'lock.mdb'), Number.parseInt(mode, 8));
-          giveAway(lab, 'peer-0', 'peer-0/data.mdb', 'peer-0/lock.mdb');
+          chmodSync(join(peer.dataDir, name), mode);
+          giveAway(lab, ...['', FILE, 'lock.mdb', LOCK].map((file) => join('peer-0', file)));
           const data = ['--data-dir', peer.dataDir];
           for (const args of [
             ['peer', '--port', '0', '--miner-port', '0'],
@@ -303,7 +312,7 @@ describe('a folder that can not be used ends the start with a sentence', () => {
             ['peer', 'pbft', 'start', '--index', '0', '--nodes', '4', '--port', '0', '--bind', LOOPBACK],
           ])
             expect(await sentenceOf(runBound(lab, ...args, ...data))).toBe(
-              `peer: can't open the store in ${peer.dataDir}: lock.mdb: this user may not do that (EACCES); remove it while no peer runs on this folder, or give this user the right to read and write it`,
+              `peer: can't open the ${what} ${peer.dataDir}: ${name}: this user may not do that (EACCES); remove it while no peer runs on this folder, or give this user the right to read and write it`,
             );
           const read = runBound(lab, 'peer', 'export', '--to', '0', ...data);
           expect((await read.ended).code, read.explain()).toBe(0);

@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { DEFAULT_PBFT_CONFIG, type PbftNotice } from '../../peer/engines/pbft/interface.ts';
-import { clusterIdOf, demonstrationCluster, demonstrationKey } from '../../peer/node/members.ts';
+import {
+  CLUSTER_REMEDY,
+  clusterIdOf,
+  demonstrationCluster,
+  demonstrationKey,
+} from '../../peer/node/members.ts';
 import { openPbftNode, type PbftNode, type PbftNodeOptions } from '../../peer/node/pbft-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { SubmitError } from '../../peer/web/pbft/subject.ts';
@@ -36,8 +41,11 @@ interface Opened {
   readonly errors: string[];
 }
 
-async function openNode(index: number, options: Partial<PbftNodeOptions> = {}): Promise<Opened> {
-  const store = new FullStore();
+async function openNode(
+  index: number,
+  options: Partial<PbftNodeOptions> = {},
+  store = new FullStore(),
+): Promise<Opened> {
   const failures: Error[] = [];
   const errors: string[] = [];
   const node = await openPbftNode(
@@ -142,6 +150,67 @@ describe('a replica', () => {
     expect(nodes[3]?.node.peers().map(({ state }) => state)).toEqual(['blocked', 'blocked', 'blocked']);
     for (const { node } of nodes) node.block([]);
     expect(await nodes[3]?.node.submit('["length"]')).toMatch(/^\{"length":2,/);
+  });
+});
+
+describe('what a replica has stored', () => {
+  const before = (entries: Iterable<[string, string]>): FullStore => new FullStore(entries);
+
+  /** What the store of member 1 holds after its first start. */
+  async function begun(): Promise<[string, string][]> {
+    const { node, store } = await openNode(1);
+    await node.close();
+    return [...store.entries()];
+  }
+
+  const REMEDY =
+    '. Start this replica with the old ones; for another member or cluster name another --data-dir';
+  const config = (change: object): Partial<PbftNodeOptions> => ({
+    config: { ...DEFAULT_PBFT_CONFIG, ...change },
+  });
+
+  test.each<[string, number, Partial<PbftNodeOptions>, string]>([
+    ['interval', 1, config({ checkpointInterval: 50 }), '--checkpoint-interval was 100 and is 50 now'],
+    ['buffer', 1, config({ messageBuffer: 2000 }), '--message-buffer was 1000 and is 2000 now'],
+    ['application', 1, { application: 'kv' }, '--application was log and is kv now'],
+    ['member', 2, {}, 'our number was 1 and is 2 now'],
+    [
+      'name',
+      1,
+      { cluster: { ...demonstrationCluster(4), name: 'ours' } },
+      'cluster name was demo-4 and is ours now',
+    ],
+    [
+      'members, and the interval',
+      1,
+      { cluster: { ...demonstrationCluster(5), name: 'demo-4' }, ...config({ checkpointInterval: 50 }) },
+      'number of members was 4 and is 5 now; keys of the members, as a digest was f9199b4528dde15d and is 6a91cd095120375d now; --checkpoint-interval was 100 and is 50 now',
+    ],
+  ])('is not mixed with another %s, and the setting is named', async (_, index, options, changes) => {
+    const opening = openNode(index, options, before(await begun()));
+    await expect(opening).rejects.toThrow(
+      new UserError(`the data folder was begun with other settings: ${changes}${REMEDY}`),
+    );
+  });
+
+  test('by an earlier version, which named no settings, is taken, and has them named from then on', async () => {
+    const earlier = (await begun()).filter(([key]) => key !== 'pbft/settings');
+    const other = config({ checkpointInterval: 50 });
+    await expect(openNode(1, other, before(earlier))).rejects.toThrow(
+      new UserError(
+        `the data folder is that of another member or cluster, or was begun with other settings: ${CLUSTER_REMEDY}, and stay so${REMEDY}`,
+      ),
+    );
+    const { node, store } = await openNode(1, {}, before(earlier));
+    await node.close();
+    await expect(openNode(1, other, before(store.entries()))).rejects.toThrow(
+      '--checkpoint-interval was 100 and is 50 now',
+    );
+  });
+
+  test('goes on with settings that each member chooses for itself', async () => {
+    const other = config({ batchSize: 1, pipeline: 1, viewChangeTimeout: 3000 });
+    expect((await openNode(1, other, before(await begun()))).node.self).toBe(1);
   });
 });
 

@@ -202,6 +202,7 @@ describe('where values come from', () => {
     [{ port: null }, '"port" must be a text or a number'],
     [{ port: { a: 1 } }, '"port" must be a text or a number'],
     [{ genesis: 'yes' }, '"genesis" must be true or false'],
+    [{ 'mined-by': '' }, '"mined-by" is empty'],
     [{ join: ['a:1', 'nonsense'] }, '"join": It must be host:port'],
     [{ join: [['a:1']] }, '"join" must be a text or a number'],
   ])('a file that is wrong is refused in one line: %j', (content, reason) => {

@@ -14,6 +14,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
+it('a folder has a name: an empty one is not the current folder', async () => {
+  await expect(openDataDir('')).rejects.toThrow('the name of the data folder is empty');
+});
+
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
 it.skipIf(process.platform === 'win32')('a folder with secrets is for its owner alone', async () => {

@@ -18,12 +18,16 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { openDataDir } from '../../peer/storage/data-dir.ts';
 import { lockFolder } from '../../peer/storage/lock.ts';
 import { UserError } from '../../shared/errors.ts';
 import { requireBuild } from '../support/built.ts';
 
-const HOLDER = fileURLToPath(new URL('../../dist/test/storage/holder.js', import.meta.url));
-requireBuild('dist/test/storage/holder.js');
+const [HOLDER, READER] = ['holder', 'reader'].map((name) => {
+  const file = `dist/test/storage/${name}.js`;
+  requireBuild(file);
+  return fileURLToPath(new URL(`../../${file}`, import.meta.url));
+}) as [string, string];
 const FILE = 'peer.lock';
 
 type Program = ChildProcessByStdio<Writable, Readable, null>;
@@ -148,8 +152,8 @@ it.skipIf(process.platform === 'win32')(
 /** Runs a command in a PID namespace of its own, as a container does: its process is number 1. */
 const CONTAINER = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 const hasContainers = spawnSync('unshare', [...CONTAINER, 'true']).status === 0;
-const inContainer = (): ReturnType<typeof start> =>
-  start('unshare', ...CONTAINER, process.execPath, HOLDER, folder);
+const inContainer = (program = HOLDER): ReturnType<typeof start> =>
+  start('unshare', ...CONTAINER, process.execPath, program, folder);
 
 describe.skipIf(!hasContainers)(
   `PID namespaces${hasContainers ? '' : ' (skipped: unshare does not make any here)'}`,
@@ -177,6 +181,20 @@ describe.skipIf(!hasContainers)(
         // The end is not waited for: who restarts it may be faster than the kernel.
         program.kill('SIGKILL');
       }
+    });
+
+    it('a store that process 1 of one reads is not read by process 1 of another, which is said', async () => {
+      const data = await openDataDir(folder);
+      data.store.write([{ type: 'put', key: 'key', value: 'value' }]);
+      expect((await inContainer(READER)).said).toBe('read value');
+      const { program, said } = await inContainer(READER);
+      expect(said).toBe(
+        `refused: can't open the store in ${folder}: a process of another container has it open under our number, 1; run this one in that container, or in one with an init process`,
+      );
+      // Nothing of LMDB is left that would throw a moment later.
+      expect(program.exitCode ?? (await once(program, 'exit'))[0]).toBe(0);
+      expect((await start(process.execPath, READER, folder)).said).toBe('read value');
+      await data.close();
     });
   },
 );
@@ -215,15 +233,40 @@ describe('folders of an earlier version', () => {
   });
 });
 
-it('a folder that is not there, or is a file, or whose lock is no file, is refused', async () => {
+it('a folder that is not there, or is a file, is refused', async () => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
-  const odd = join(folder, 'odd');
-  mkdirSync(join(odd, FILE), { recursive: true });
-  for (const place of [join(folder, 'nowhere'), file, odd]) {
+  for (const place of [join(folder, 'nowhere'), file]) {
     await expect(lockFolder(place)).rejects.toThrow(UserError);
     await expect(lockFolder(place)).rejects.toThrow(/^can't write to the data folder [^\n]+$/);
   }
+});
+
+describe('a folder whose lock is no file is refused, with what to do', () => {
+  const path = (): string => join(folder, FILE);
+
+  it('a folder', async () => {
+    mkdirSync(path());
+    await expect(lockFolder(folder)).rejects.toThrow(
+      new UserError(
+        `can't open the data folder ${folder}: ${FILE} is a folder; remove it while no peer runs on this folder`,
+      ),
+    );
+  });
+
+  it('a link: what it leads to is neither made nor written', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    symlinkSync(elsewhere, path());
+    await expect(lockFolder(folder)).rejects.toThrow(
+      `${FILE}: there is no such file or folder (ENOENT); remove it while no peer runs on this folder`,
+    );
+    expect(existsSync(elsewhere)).toBe(false);
+    writeFileSync(elsewhere, 'dear');
+    await expect(lockFolder(folder)).rejects.toThrow(
+      `${FILE} is a link; remove it while no peer runs on this folder`,
+    );
+    expect(readFileSync(elsewhere, 'utf8')).toBe('dear');
+  });
 });
 
 it.skipIf(process.platform === 'win32')('nobody else may lock the file', async () => {

@@ -44,7 +44,12 @@ export interface PbftMembership {
   readonly replicas: number;
   /** Our own number, from 0 to n - 1. */
   readonly self: number;
+  /** What `cluster` is a digest of, by names that people know it by. */
+  readonly settings?: Settings;
 }
+
+/** Settings by name, as people know them. */
+export type Settings = Readonly<Record<string, string | number>>;
 
 /** Has an operation executed. The answer comes as a notice, under the timestamp that the result gives. */
 export interface PbftRequest {

@@ -5,6 +5,7 @@
  */
 import type { StoreView, StoreWrite } from '../../storage/store.ts';
 import type { Context } from './context.ts';
+import type { PbftMembership, Settings } from './interface.ts';
 import type { Decision, Slot, SlotLog } from './log.ts';
 import type { Batch, Certificate, Header, NewView, PreparedProof, ViewChange } from './messages.ts';
 import { changedPages, type ReplicatedState, type Snapshot } from './state.ts';
@@ -26,6 +27,8 @@ export interface Beginning {
 const KEYS = {
   /** Whose store this is: {@link owner}. */
   owner: 'pbft/owner',
+  /** What the owner's cluster is, for people. */
+  settings: 'pbft/settings',
   position: 'pbft/position',
   viewChange: 'pbft/view-change',
   newView: 'pbft/new-view',
@@ -60,31 +63,49 @@ export interface Restored {
   readonly timestamp: number;
 }
 
+/** The store is not ours: that of another member or cluster, or of this one with other settings. */
+export class ForeignStore extends Error {
+  override name = 'ForeignStore';
+  /** Every setting that is not as it was; none if the store does not say what they were. */
+  readonly changes: readonly { readonly name: string; readonly before: string; readonly now: string }[];
+
+  constructor(before: Settings, now: Settings) {
+    super('the store is that of another member or cluster, or was begun with other settings');
+    const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+    this.changes = [...names]
+      .map((name) => ({ name, before: String(before[name]), now: String(now[name]) }))
+      .filter(({ before, now }) => before !== now);
+  }
+}
+
 export class Journal {
   private readonly context: Context;
   private readonly view: StoreView;
   private readonly owner: string;
+  private readonly settings: Settings;
   /** The snapshot that the pages in the store are those of. */
   private written: Snapshot | undefined;
   /** Slots that were decided since something was last written. */
   private readonly decided = new Set<Slot>();
 
-  /** @param owner tells stores of different members and clusters apart */
-  constructor(context: Context, view: StoreView, owner: string) {
+  constructor(context: Context, view: StoreView, { cluster, self, settings = {} }: PbftMembership) {
     this.context = context;
     this.view = view;
-    this.owner = owner;
+    this.owner = `${cluster} ${self}`;
+    this.settings = settings;
   }
 
   /**
    * Reads what an earlier life has left: fills the log and the state.
    *
-   * @throws Error if the store is of another member or cluster, or damaged
+   * @throws ForeignStore if the store is of another member or cluster, or of ours with other settings
+   * @throws Error if it is damaged
    */
   restore(log: SlotLog, state: ReplicatedState): Restored {
     const owner = this.view.get(KEYS.owner);
     if (owner !== undefined && owner !== this.owner) {
-      throw new Error('the data is that of another member, or of another cluster');
+      const before = this.read<Settings>(KEYS.settings);
+      throw new ForeignStore(before ?? this.settings, this.settings);
     }
     const position = this.read<Position>(KEYS.position) ?? { view: 0, changing: false };
     const certificate = this.read<Certificate>(KEYS.stable) ?? [];
@@ -113,9 +134,14 @@ export class Journal {
     };
   }
 
-  /** Says whose store it is, in one that is new. */
+  /** Says whose store it is, in one that is new or does not say it so yet. */
   claim(): void {
-    if (this.view.get(KEYS.owner) === undefined) this.context.store([put(KEYS.owner, this.owner)]);
+    const settings = JSON.stringify(this.settings);
+    const writes: StoreWrite[] = [];
+    if (this.view.get(KEYS.owner) === undefined) writes.push(put(KEYS.owner, this.owner));
+    // Stores of earlier versions have none, and not every setting makes another cluster at once.
+    if (settings !== (this.view.get(KEYS.settings) ?? '{}')) writes.push(put(KEYS.settings, settings));
+    this.context.store(writes);
   }
 
   /** A batch has been taken into a slot. */

@@ -52,16 +52,19 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
   private readonly replica: Replica;
   private readonly signing: Signing;
 
-  /** @throws Error if the store is of another member or cluster, or damaged */
+  /**
+   * @throws ForeignStore if the store is of another member or cluster, or of ours with other settings
+   * @throws Error if it is damaged
+   */
   constructor(config: PbftConfig, membership: PbftMembership, modules: PbftModules) {
     const { view, signatures, application } = modules;
-    const { replicas, cluster, self } = membership;
+    const { replicas } = membership;
     this.signing = new Signing(membership, signatures);
     const context = new Context(config, membership, this.signing);
     const window = clientWindowOf(config.messageBuffer, replicas);
     const log = new SlotLog(config.checkpointInterval);
     const state = new ReplicatedState(application, replicas, window);
-    const journal = new Journal(context, view, `${cluster} ${self}`);
+    const journal = new Journal(context, view, membership);
     const restored = journal.restore(log, state);
     const client = new Client(context, journal, window, restored.timestamp);
     const pool = new RequestPool(replicas, window);
