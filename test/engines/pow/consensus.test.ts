@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Block } from '../../../shared/block.ts';
-import { FIRST_SYNC_TIME, MAX_STALL, MAX_SYNC_TIME, STATS_RETRY } from '../../../peer/engines/pow/limits.ts';
+import {
+  FIRST_SYNC_TIME,
+  MAX_SOURCES,
+  MAX_STALL,
+  MAX_SYNC_TIME,
+  STATS_RETRY,
+} from '../../../peer/engines/pow/limits.ts';
 import { buildChain, extendChain, flipBit, forkChain, gooseChain } from '../../support/chains.ts';
 import {
   servingScript,
@@ -477,6 +483,28 @@ describe('liars with a claim of their own', () => {
     expect(node.told('false-chain')).toHaveLength(1);
     network.addNode(at(1), { join: [at(100)] }, real);
     expect(network.run(700_000, () => node.height === 310)).toBe(true);
+  });
+
+  it('come last among those who claim a right chain later: others are asked for it, where there are enough', () => {
+    const real = extendChain(honest, 400, { difficulty });
+    const lie = flipBit(buildChain(320, { difficulty, minedBy: 'liar' }), 310);
+    let later = false;
+    const changing = (last: number, first: readonly Block[]): Script => {
+      const [before, after] = [first, real].map((blocks) => servingScript(at(last), blocks));
+      return (...args) => (later ? after : before)?.(...args);
+    };
+    const scripts: Record<number, Script> = { 66: changing(66, lie) };
+    for (let last = 1; last <= MAX_SOURCES; last++) scripts[last] = changing(last, honest);
+    const { network, node } = joining(scripts, honest);
+    network.run(30_000);
+    expect(node.told('false-chain')).toHaveLength(1);
+    later = true;
+    const asked = (host: string): number => sentTo(network, node, host, 'GET_BLOCK').length;
+    const [liar, other] = [asked(at(66).host), asked(at(1).host)];
+    expect(network.run(700_000, () => node.height === 700)).toBe(true);
+    // At most for the last block, as everybody who claims a chain.
+    expect(asked(at(66).host) - liar).toBeLessThanOrEqual(1);
+    expect(asked(at(1).host) - other).toBeGreaterThan(1);
   });
 
   it('with a height of 10^15 cost a moment', () => {
