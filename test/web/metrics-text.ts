@@ -12,6 +12,8 @@ export async function readMetrics(response: Response): Promise<Scrape> {
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   const samples = new Map<string, number>();
   const types = new Map<string, string>();
+  /** The last bound of each histogram so far: they must rise. */
+  const bounds = new Map<string, number>();
   for (const line of (await response.text()).split('\n')) {
     const [, name, type] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
     if (name !== undefined && type !== undefined) types.set(name, type);
@@ -19,6 +21,12 @@ export async function readMetrics(response: Response): Promise<Scrape> {
     const [, sample, value] = /^([a-z_][a-z0-9_]*(?:\{.*\})?) (\S+)$/.exec(line) ?? [];
     if (sample === undefined) throw new Error(`not a sample: ${line}`);
     samples.set(sample, Number(value));
+    const [bucket, le] = /\ble="([^"]+)"/.exec(sample) ?? [];
+    if (bucket === undefined) continue;
+    const series = sample.replace(bucket, '');
+    const bound = le === '+Inf' ? Infinity : Number(le);
+    expect(bound, sample).toBeGreaterThan(bounds.get(series) ?? -Infinity);
+    bounds.set(series, bound);
   }
   return { samples, types };
 }
