@@ -29,7 +29,7 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   });
 
   it('agrees after losses, duplicates, reordering and a narrow line', () => {
-    const asked = { hours: 0.2, loss: 30, duplicate: 50, reorder: 50, bandwidth: 20, latency: 200 };
+    const asked = { hours: 0.1, loss: 30, duplicate: 50, reorder: 50, bandwidth: 20, latency: 200 };
     for (const shape of ['exponential', 'heavy-tailed', 'uniform', 'fixed'] as const) {
       const report = run(engine, 1, asked, { shape });
       expectHeld(report);
@@ -40,18 +40,18 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   });
 
   it('agrees after partitions of every kind', () => {
-    const report = run(engine, 3, { hours: 1, partitions: 40, 'partition-length': 120 });
+    const report = run(engine, 3, { hours: 0.5, partitions: 40, 'partition-length': 120 });
     expectHeld(report);
-    expect(report.faults.partitions).toBeGreaterThan(20);
+    expect(report.faults.partitions).toBeGreaterThan(10);
     expect(report.network.dropped.partition).toBeGreaterThan(100);
     expect(report.network.heldBack).toBeGreaterThan(10);
   });
 
   it('keeps what it promised through crashes between any two effects', () => {
-    const report = run(engine, 4, { hours: 1, crashes: 400, down: 5 });
+    const report = run(engine, 4, { hours: 0.5, crashes: 400, down: 5 });
     expectHeld(report);
-    expect(report.faults.crashes).toBeGreaterThan(200);
-    expect(report.faults.crashesMidStep).toBeGreaterThan(100);
+    expect(report.faults.crashes).toBeGreaterThan(100);
+    expect(report.faults.crashesMidStep).toBeGreaterThan(50);
   });
 
   it('lets nodes leave for good and new ones come, with nothing and at other addresses', () => {
@@ -66,13 +66,14 @@ describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   });
 
   it.each(Object.keys(engine.byzantine))('is not moved by two nodes of the kind "%s"', (kind) => {
-    const asked = { nodes: 7, hours: 0.2, loss: 5, crashes: 20 };
+    const asked = { nodes: 7, hours: 0.1, loss: 5, crashes: 40 };
     expectHeld(run(engine, 9, asked, { byzantineKinds: [kind, kind] }));
   });
 
   it('is not moved by Byzantine nodes of all kinds together, as many as it can bear', () => {
     const kinds = Object.keys(engine.byzantine);
-    const nodes = kinds.length + 4;
+    // Messages grow with the square of the nodes: a few kinds at a time cost less than all of them.
+    const nodes = 10;
     const most = engine.mostByzantine(nodes);
     for (let first = 0; first < kinds.length; first += most) {
       const byzantineKinds = kinds.slice(first, first + most);
