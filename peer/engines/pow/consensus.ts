@@ -422,9 +422,9 @@ export class Consensus {
     return this.probe?.has(target) === false;
   }
 
-  /** How much speaks against a chain: that it is not served, then how often what its best source claimed led to nothing. */
+  /** How much speaks against a chain: nothing if it is served, else how often what its best source claimed led to nothing. */
   private doubt(target: SyncTarget): number {
-    return (this.isSilent(target) ? 1e6 : 0) + this.vainClaims(target);
+    return this.isSilent(target) ? 1 + this.vainClaims(target) : 0;
   }
 
   private vainClaims({ sources }: SyncTarget): number {
