@@ -75,6 +75,11 @@ function blockTime({ difficulty, expectedHashes, expectedBlockSeconds }: StatusJ
   return `${difficulty} (${hashes} hashes a block on average; ${time})`;
 }
 
+/** As `agreeing` in the state counts. */
+function withUs({ agreement }: PeerAnswers['peers']['peers'][number]): boolean {
+  return agreement === 'same' || agreement === 'behind';
+}
+
 /** Everything about one peer. */
 export function peerText(answers: PeerAnswers, paint: Painter): string {
   const { status, blocks, peers, miners, leaderboard, words, forks } = answers;
@@ -85,7 +90,8 @@ export function peerText(answers: PeerAnswers, paint: Painter): string {
     ['tip', status.tip ?? '-'],
     ['difficulty', blockTime(status)],
     ['hash rate', formatHashRate(status.hashesPerSecond)],
-    ['peers', `${status.peers}; on our chain: ${status.agreeing}`],
+    // Of the peers below, so that the figures fit the table: the state was asked for earlier.
+    ['peers', `${peers.peers.length}; on our chain: ${peers.peers.filter(withUs).length}`],
     ['running since', status.startedAt],
   ];
   if (status.sync !== null) {
@@ -168,10 +174,12 @@ export function peerText(answers: PeerAnswers, paint: Painter): string {
 
 function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks']): string[] {
   const chains = claims.length < 2 ? [] : claims.slice(0, MAX_ROWS);
+  const whose = ({ ours, ahead }: (typeof claims)[number]): string =>
+    ours ? ', ours' : ahead ? ', ahead' : '';
   return [
     ...chains.map(
-      ({ height, hash, peers, ours }) =>
-        `  height ${formatNumber(height - 1)}, ${short(shortHash(hash))}: ${counted(peers, 'peer')}${ours ? ', ours' : ''}`,
+      (claim) =>
+        `  height ${formatNumber(claim.height - 1)}, ${short(shortHash(claim.hash))}: ${counted(claim.peers, 'peer')}${whose(claim)}`,
     ),
     ...reorganisations
       .slice(0, MAX_ROWS)

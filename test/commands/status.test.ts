@@ -214,8 +214,9 @@ test('heights are those of blocks, one peer is one, and what has just been heard
     ],
     falseChains: [{ at: 'then', target: { height: 7, hash: TIP }, claimedBy: [], fault: 'It is false.' }],
     claims: [
-      { height: 7, hash: TIP, peers: 1, ours: true },
-      { height: 6, hash: TIP, peers: 2, ours: false },
+      { height: 8, hash: TIP, peers: 1, ours: false, ahead: true },
+      { height: 7, hash: TIP, peers: 1, ours: true, ahead: false },
+      { height: 6, hash: TIP, peers: 2, ours: false, ahead: false },
     ],
   };
   const json = peersSchema.parse(await rig.json('/peers'));
@@ -230,6 +231,7 @@ test('heights are those of blocks, one peer is one, and what has just been heard
   };
   const text = peerText(answers as unknown as Parameters<typeof peerText>[0], painter(false));
   expect(text).toMatch(/: no other peer is there\n/);
+  expect(text).toContain(`  height 7, ${TIP.slice(0, 16)}…: 1 peer, ahead\n`);
   expect(text).toContain(`  height 6, ${TIP.slice(0, 16)}…: 1 peer, ours\n`);
   expect(text).toContain(`  height 5, ${TIP.slice(0, 16)}…: 2 peers\n`);
   expect(text).toContain('reorganisation: 1 block gave way to 2; height 6 afterwards');

@@ -22,6 +22,7 @@ import { accessSchema, healthSchema, problemSchema, readySchema } from '../../pe
 import type { AppOptions } from '../../peer/web/server.ts';
 import { buildChain, mineBlock } from '../support/chains.ts';
 import { at } from '../engines/pow/rig.ts';
+import { readMetrics } from './metrics-text.ts';
 import { DIFFICULTY, HOSTILE, WebRig, hostileBlock } from './web-rig.ts';
 
 const plain = buildChain(30, { difficulty: DIFFICULTY });
@@ -154,8 +155,25 @@ describe('what is told', () => {
     expect(graph.nodes).toHaveLength(6);
     expect(graph.edges.filter(({ kind }) => kind === 'direct')).toHaveLength(5);
     expect(graph.edges).toContainEqual({ source: '10.0.0.4:8000', target: '10.0.0.6:8000', kind: 'gossip' });
-    expect(await read(rig, '/status', statusSchema)).toMatchObject({ peers: 5, agreeing: 1 });
-    expect((await read(rig, '/forks', forksSchema)).claims).toContainEqual({ ...tip, peers: 2, ours: true });
+    expect(await read(rig, '/status', statusSchema)).toMatchObject({ peers: 5, agreeing: 2 });
+    expect((await read(rig, '/forks', forksSchema)).claims).toEqual([
+      { ...claims.ahead, peers: 1, ours: false, ahead: true },
+      { ...tip, peers: 3, ours: true, ahead: false },
+      { ...claims.fork, peers: 1, ours: false, ahead: false },
+    ]);
+    expect((await readMetrics(await rig.get('/metrics'))).samples.get('gossip_peer_agreeing_peers')).toBe(2);
+  });
+
+  test('a peer that is one block late is on our chain, and there is no fork', async () => {
+    const rig = newRig();
+    const late = { height: tip.height - 1, hash: plain.at(-1)?.hash ?? '' };
+    rig.meet(at(2), late);
+    // Some tell the height of the last block.
+    rig.meet(at(3), { ...late, height: late.height - 1 });
+    rig.meet(at(4), { ...tip, height: tip.height - 1 });
+    expect(await read(rig, '/status', statusSchema)).toMatchObject({ peers: 3, agreeing: 3 });
+    const { claims } = await read(rig, '/forks', forksSchema);
+    expect(claims).toEqual([{ ...tip, peers: 4, ours: true, ahead: false }]);
   });
 
   test('miners, with a rate that they tell or that their blocks suggest', async () => {

@@ -4,6 +4,7 @@ import type { Counter, Histogram } from 'prom-client';
 import type { PowNotice, PowStatus } from '../../engines/pow/interface.ts';
 import type { EventHub } from '../events.ts';
 import { Metrics, bounded, tellEach } from '../metrics.ts';
+import { agreements, isWithUs, type OurChain } from './agreement.ts';
 import type { History } from './history.ts';
 import type { PowEvents } from './schemas.ts';
 import type { WebCounters, WebSubject } from './subject.ts';
@@ -66,7 +67,7 @@ export class PowMetrics extends Metrics<Snapshot> {
     this.#falseChains = this.tally('false_chains_total', 'Claimed chains that were proved false');
     this.#addTraffic();
     this.#addChain(subject);
-    this.#addPeers();
+    this.#addPeers(subject);
     this.#addWork(subject, history);
   }
 
@@ -148,15 +149,21 @@ export class PowMetrics extends Metrics<Snapshot> {
     });
   }
 
-  #addPeers(): void {
+  #addPeers(subject: OurChain): void {
     this.gauge('peers', 'Peers tracked', ['state'], (tell, { status: { peers } }) => {
       const verified = peers.filter((peer) => peer.verified).length;
       tell(verified, { state: 'verified' });
       tell(peers.length - verified, { state: 'unverified' });
     });
-    this.gauge('agreeing_peers', 'Peers whose last claim is our own chain', [], (tell, { status }) => {
-      tell(status.peers.filter(({ claim }) => claim !== null && claim.hash === status.hash).length);
-    });
+    this.gauge(
+      'agreeing_peers',
+      'Peers whose last claim is our own chain, or a beginning of it',
+      [],
+      (tell, { status }) => {
+        const agreementOf = agreements(subject, status);
+        tell(status.peers.filter(({ claim }) => isWithUs(agreementOf(claim))).length);
+      },
+    );
     this.gauge('peer_offences', 'Proved lies of the peers tracked now', [], (tell, { status }) => {
       tell(status.peers.reduce((sum, { offences }) => sum + offences, 0));
     });

@@ -53,7 +53,7 @@ export const statusSchema = programSchema.extend({
   phase: z.enum(['joining', 'waiting', 'following', 'asking', 'searching', 'downloading']),
   sync: syncSchema.nullable().describe('null unless a chain is being downloaded'),
   peers: count,
-  agreeing: count.describe('peers whose last claim is our own chain'),
+  agreeing: count.describe('peers whose last claim is our own chain, or a beginning of it'),
   miners: count,
   words: count.describe('words that wait to be mined'),
 });
@@ -166,8 +166,16 @@ export const forksSchema = z.strictObject({
     )
     .describe('claims that were proved false, newest first'),
   claims: z
-    .array(claimSchema.extend({ peers: count, ours: z.boolean() }))
-    .describe('which chains we and our peers have, longest first; ourselves counted'),
+    .array(
+      claimSchema.extend({
+        peers: count,
+        ours: z.boolean(),
+        ahead: z.boolean().describe('longer than ours, so that it may be ours continued'),
+      }),
+    )
+    .describe(
+      'our chain, with all who have it or a beginning of it, ourselves too, and others; longest first',
+    ),
 });
 
 // Peers

@@ -1,10 +1,11 @@
 /** What the API tells of a node, made of what the node says of itself. */
 import { addressKey } from '../../../shared/address.ts';
 import { trailingZeros, type Block } from '../../../shared/block.ts';
-import type { ChainClaim, PeerView } from '../../engines/pow/interface.ts';
+import type { PeerView, PowStatus } from '../../engines/pow/interface.ts';
 import type { MinerView } from '../../mining/server.ts';
 import { VERSION } from '../assets.ts';
 import { isoTime } from '../time.ts';
+import { agreements, branchesOf, isWithUs, type Agreement } from './agreement.ts';
 import type { History } from './history.ts';
 import {
   MAX_FOUND,
@@ -50,7 +51,8 @@ export class Views {
 
   status(): StatusJson {
     const subject = this.#subject;
-    const { height, hash, difficulty, phase, peers, words } = subject.status();
+    const { status, peers } = this.#judged();
+    const { height, hash, difficulty, phase, words } = status;
     const expectedHashes = 16 ** difficulty;
     const hashesPerSecond = this.#history.totalRate();
     return {
@@ -69,7 +71,7 @@ export class Views {
       phase,
       sync: this.#history.sync,
       peers: peers.length,
-      agreeing: peers.filter(({ claim }) => claim !== null && claim.hash === hash).length,
+      agreeing: peers.filter(({ agreement }) => isWithUs(agreement)).length,
       miners: subject.miners().length,
       words: words.length,
     };
@@ -147,44 +149,31 @@ export class Views {
   }
 
   forks(): ForksJson {
-    const { height, hash, peers } = this.#subject.status();
-    const claims = new Map<string, ForksJson['claims'][number]>();
-    const add = (claim: ChainClaim, ours: boolean): void => {
-      const key = `${claim.height} ${claim.hash}`;
-      const before = claims.get(key);
-      claims.set(key, {
-        height: claim.height,
-        hash: claim.hash,
-        peers: (before?.peers ?? 0) + 1,
-        ours: ours || (before?.ours ?? false),
-      });
-    };
-    if (hash !== null) add({ height, hash }, true);
-    for (const { claim } of peers) if (claim !== null) add(claim, false);
+    const { status, peers } = this.#judged();
     return {
       reorganisations: this.#history.reorganisations,
       falseChains: this.#history.falseChains,
-      claims: [...claims.values()].sort((a, b) => b.height - a.height || b.peers - a.peers),
+      claims: branchesOf(
+        status,
+        peers.map(({ peer: { claim }, agreement }) => ({ claim, agreement })),
+      ),
     };
   }
 
   peers(): PeersJson {
-    const { height, hash, peers } = this.#subject.status();
-    const agreementOf = this.#agreement(height, hash);
-    return { peers: peers.map((peer) => peerJson(peer, agreementOf(peer.claim))) };
+    return { peers: this.#judged().peers.map(({ peer, agreement }) => peerJson(peer, agreement)) };
   }
 
   graph(): GraphJson {
     const { name, address } = this.#subject;
-    const { height, hash, peers } = this.#subject.status();
-    const agreementOf = this.#agreement(height, hash);
+    const { peers } = this.#judged();
     const self = addressKey(address);
     const nodes: GraphJson['nodes'] = [{ id: self, name, self: true, agreement: 'same' }];
     const edges: GraphJson['edges'] = [];
-    const known = new Set(peers.map((peer) => addressKey(peer.address)));
-    for (const peer of peers) {
+    const known = new Set(peers.map(({ peer }) => addressKey(peer.address)));
+    for (const { peer, agreement } of peers) {
       const id = addressKey(peer.address);
-      nodes.push({ id, name: peer.name, self: false, agreement: agreementOf(peer.claim) });
+      nodes.push({ id, name: peer.name, self: false, agreement });
       if (peer.verified) edges.push({ source: self, target: id, kind: 'direct' });
       for (const target of peer.via)
         if (known.has(target)) edges.push({ source: id, target, kind: 'gossip' });
@@ -232,24 +221,14 @@ export class Views {
     };
   }
 
-  /** How claims compare with our chain. Peers mostly claim the same few, so each is looked at once. */
-  #agreement(height: number, hash: string | null): (claim: ChainClaim | null) => PeerJson['agreement'] {
-    const known = new Map<string, PeerJson['agreement']>();
-    return (claim) => {
-      if (claim === null) return 'unknown';
-      if (claim.hash === hash) return 'same';
-      const key = `${claim.height} ${claim.hash}`;
-      let agreement = known.get(key);
-      if (agreement === undefined) {
-        // Some tell the height of the last block instead of the number of blocks.
-        const ours = [claim.height - 1, claim.height].some(
-          (at) => this.#subject.block(at)?.hash === claim.hash,
-        );
-        agreement = ours ? 'behind' : claim.height > height ? 'ahead' : 'fork';
-        known.set(key, agreement);
-      }
-      return agreement;
-    };
+  /** The state of the node, and how the chain of each peer compares with the one in it. */
+  #judged(): {
+    readonly status: PowStatus;
+    readonly peers: readonly { readonly peer: PeerView; readonly agreement: Agreement }[];
+  } {
+    const status = this.#subject.status();
+    const agreementOf = agreements(this.#subject, status);
+    return { status, peers: status.peers.map((peer) => ({ peer, agreement: agreementOf(peer.claim) })) };
   }
 }
 

@@ -104,14 +104,14 @@ export class Forks {
       byId('claims'),
       ...claims
         .slice(0, MAX_CLAIMS)
-        .map(({ height, hash, peers: count, ours }) =>
+        .map(({ height, hash, peers: count, ours, ahead }) =>
           make(
             'li',
             {},
             make(
               'span',
               { class: 'badge', 'data-state': ours ? 'good' : 'warn' },
-              ours ? 'our chain' : 'another',
+              ours ? 'our chain' : ahead ? 'ahead' : 'another',
             ),
             make('span', {}, `height ${whole(height - 1)} `, hashElement(hash, 16)),
             make(

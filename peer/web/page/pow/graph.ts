@@ -90,7 +90,7 @@ export class Graph {
     const agreeing = nodes.filter(({ state }) => state === 'agrees').length;
     this.#svg.setAttribute(
       'aria-label',
-      `This peer and ${nodes.length - 1} others, ${agreeing} of them on the same last block, with ${links.length} links; the same as a table below.`,
+      `This peer and ${nodes.length - 1} others, ${agreeing} of them on our chain, with ${links.length} links; the same as a table below.`,
     );
     fill(
       this.#svg,

@@ -101,10 +101,10 @@ export class Peers {
 
   updatePeers({ peers }: PeersJson): void {
     this.#table.update(peers);
-    const same = peers.filter(({ agreement }) => agreement === 'same').length;
+    const ours = peers.filter(({ agreement }) => agreement === 'same' || agreement === 'behind').length;
     setText(
       byId('peers-note'),
-      peers.length === 0 ? '' : `${whole(same)} of ${whole(peers.length)} have our chain`,
+      peers.length === 0 ? '' : `${whole(ours)} of ${whole(peers.length)} are on our chain`,
     );
   }
 
@@ -116,7 +116,7 @@ export class Peers {
       others.get(target)?.add(labels.get(source) ?? source);
     }
     const states: Readonly<Record<Agreement, GraphNode['state']>> = {
-      ...{ same: 'agrees', behind: 'differs', ahead: 'differs', fork: 'differs', unknown: 'unknown' },
+      ...{ same: 'agrees', behind: 'agrees', ahead: 'differs', fork: 'differs', unknown: 'unknown' },
     };
     // Ourselves first: who is beyond the bound of the picture is somebody else.
     const sorted = nodes.toSorted((one, other) => Number(other.self) - Number(one.self));
