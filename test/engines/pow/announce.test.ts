@@ -265,6 +265,28 @@ describe('forged blocks ahead of us', () => {
     expect(rig.height).toBe(7);
   });
 
+  it('are remembered so many from one host and in all, and not one more', () => {
+    const rig = rigAt(5);
+    const early = (index: number): boolean => {
+      const before = rig.count('announce.ahead');
+      announce(rig, forged(9, index), at(1 + Math.floor(index / MAX_EARLY_PER_HOST)));
+      return rig.count('announce.ahead') > before;
+    };
+    for (let index = 0; index < MAX_EARLY_PER_HOST; index++) expect(early(index)).toBe(true);
+    const sizes = (): number => {
+      let size = -1;
+      rig.engine.measure((name, count) => {
+        if (name === 'early blocks') size = count;
+      });
+      return size;
+    };
+    expect(sizes()).toBe(MAX_EARLY_PER_HOST);
+    announce(rig, forged(9, 10_000), at(1));
+    expect(sizes()).toBe(MAX_EARLY_PER_HOST);
+    for (let index = MAX_EARLY_PER_HOST; index < 2 * MAX_EARLY_BLOCKS; index++) early(index);
+    expect(sizes()).toBe(MAX_EARLY_BLOCKS);
+  });
+
   it('are followed at once again after an honest block', () => {
     const rig = rigAt(5);
     for (let index = 0; index < 100; index++) {

@@ -185,6 +185,25 @@ describe('choosing', () => {
     expect(node.blocks()).toEqual(longer);
   });
 
+  it.each([
+    ['the higher', 1],
+    ['the lower', 2],
+  ])(
+    'of two longer chains with as many votes tries the lower hash first, where %s one is met first',
+    (_, first) => {
+      const longer = [second, third]
+        .map((chain) => extendChain(chain, 1, { difficulty }))
+        .sort((a, b) => ((a.at(-1)?.hash ?? '') < (b.at(-1)?.hash ?? '') ? -1 : 1));
+      const [low = [], high = []] = longer;
+      const scripts = { 1: servingScript(at(1), first === 1 ? high : low) };
+      const others = { 2: servingScript(at(2), first === 1 ? low : high) };
+      const { network, node } = joining({ ...scripts, ...others }, lowest);
+      network.run(20_000);
+      expect(node.told('sync-started').map(({ target }) => target.hash)).toEqual([low.at(-1)?.hash]);
+      expect(node.blocks()).toEqual(low);
+    },
+  );
+
   it('never leaves its chain for a shorter one, whoever agrees on it', () => {
     const scripts = Object.fromEntries(
       [1, 2, 3, 4].map((last) => [last, servingScript(at(last), short.slice(0, 19))]),
