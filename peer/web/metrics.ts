@@ -12,6 +12,9 @@ const PREFIX = 'gossip_peer_';
 /** What a counter of an engine is called if it stands for a bound rather than for a message. */
 const LIMIT = 'limit.';
 
+/** Sums of gauges that prom-client has anyway, with names as if they were counters. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
 type Labels = Readonly<Record<string, string>>;
 /** Takes one value of a metric. */
 export type Tell = (value: number, labels?: Labels) => void;
@@ -51,6 +54,7 @@ export class Metrics<Snapshot> {
     this.#addCounters();
     this.#addGauges();
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
 
   get contentType(): string {
