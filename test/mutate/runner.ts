@@ -6,8 +6,6 @@ import { join } from 'node:path';
 
 import { createVitest, type TestModule, type Vitest } from 'vitest/node';
 
-import { messageOf } from '../../shared/errors.ts';
-
 /** What to run: a test file, by its path from the root, with another text in the place of a source file. */
 export interface Job {
   readonly test: string;
@@ -53,11 +51,12 @@ async function start(root: string): Promise<Vitest> {
 
 function failureOf(modules: readonly TestModule[], errors: readonly unknown[]): string | undefined {
   for (const module of modules) for (const test of module.children.allTests('failed')) return test.fullName;
-  const [error] = [...modules.flatMap((module) => module.errors()), ...errors];
-  if (error !== undefined) return messageOf(error).split('\n')[0];
-  return modules.length > 0 && modules.every((module) => module.ok())
-    ? undefined
-    : 'an error outside of any test';
+  if (modules.length > 0 && errors.length === 0 && modules.every((module) => module.ok())) return undefined;
+  // They come from another process, as plain objects.
+  for (const error of [...modules.flatMap((module) => module.errors()), ...errors])
+    if (typeof error === 'object' && error !== null && 'message' in error)
+      return String(error.message).split('\n')[0];
+  return 'an error outside of any test';
 }
 
 async function run(vitest: Vitest, root: string, job: Job): Promise<Verdict> {
