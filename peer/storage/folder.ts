@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { systemCodeOf } from '../../shared/errors.ts';
 
 /**
- * Creates a folder, and those above it, where they do not exist. Node's own recursive `mkdir` never returns for some
+ * Creates a folder, and those above it, where they do not exist, to outlast a power failure. Node's own recursive `mkdir` never returns for some
  * folders that the system refuses, such as those below /proc.
  *
  * @param mode who may do what in it, if it is new
@@ -15,6 +15,7 @@ export function makeFolder(folder: string, mode?: number): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path));
   mkdirSync(path, { mode });
+  syncFolder(dirname(path));
 }
 
 /** Makes sure that what was created in a folder is still there after a power failure. */

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { open } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 
+import { checksum } from '../../peer/storage/checksum.ts';
 import { lmdbFault, readLmdbMeta } from '../../peer/storage/lmdb-check.ts';
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
 import { DAMAGES, PAGE_SIZE } from '../support/damage.ts';
@@ -118,6 +120,35 @@ describe('a look through the file', () => {
     expect(used.size).toBeGreaterThan(10);
   });
 
+  it('finds a list of free pages that names a page in use, or one that there is not', async () => {
+    const store = openLmdbStore(folder);
+    for (let round = 0; round < 3; round++)
+      store.write([{ type: 'put', key: 'key', value: `value ${round}` }]);
+    await store.close();
+    const whole = readFileSync(join(folder, 'data.mdb'));
+    // Offsets of "mdb.c": the later meta page, the roots of both trees, and the data of a leaf's first node.
+    const meta = whole.readBigUInt64LE(152) > whole.readBigUInt64LE(PAGE_SIZE + 152) ? 0 : PAGE_SIZE;
+    const [free, main] = [88, 136].map((root) => Number(whole.readBigUInt64LE(meta + root))) as [
+      number,
+      number,
+    ];
+    const leaf = free * PAGE_SIZE;
+    const list = leaf + 24 + whole.readUInt16LE(leaf + 24) + 16;
+    expect(whole.readBigUInt64LE(list)).toBe(1n);
+    const copy = join(parent, 'copy');
+    const faultWith = (page: bigint): string | undefined => {
+      const bytes = Buffer.from(whole);
+      bytes.writeBigInt64LE(page, list + 8);
+      writeFileSync(copy, bytes);
+      return faultOf(copy);
+    };
+    expect(faultWith(whole.readBigInt64LE(list + 8))).toBeUndefined();
+    for (const used of [main, free]) expect(faultWith(BigInt(used))).toBe(`page ${used} is used twice`);
+    for (const none of [1n, 1n << 40n]) {
+      expect(faultWith(none)).toBe(`it speaks of page ${none}, which there is not`);
+    }
+  });
+
   it('ends with a sentence, whatever the file is', async () => {
     const store = openLmdbStore(folder);
     store.write(
@@ -152,14 +183,61 @@ it('a value that changed on the disk is not given out', async () => {
   await again.close();
 });
 
-it('a value without its checksum is not given out', async () => {
-  const database = open<string, string>({
+const vectors = z
+  .array(z.tuple([z.string(), z.string(), z.string()]))
+  .parse(JSON.parse(readFileSync(new URL('../vectors/checksum.json', import.meta.url), 'utf8')));
+
+it('checksums are those of their description', () => {
+  for (const [key, value, expected] of vectors) {
+    expect(checksum(key, value + expected, value.length)).toBe(expected);
+  }
+});
+
+it('what others wrote by the description is read', async () => {
+  const database = openByHand();
+  for (const [key, value, sum] of vectors.slice(3)) await database.put(key, value + sum);
+  await database.close();
+  const store = openLmdbStore(folder);
+  for (const [key, value] of vectors.slice(3, 5)) expect(store.get(key)).toBe(value);
+  expect(store.get('key')).toBe(vectors.at(-1)?.[1]);
+  await store.close();
+});
+
+it('two bits that flip in the bytes of a value, anywhere, make another checksum', () => {
+  const key = 'b/300';
+  const value = '{"height":300,"messages":["word 300"]}';
+  const right = checksum(key, value, value.length);
+  const bytes = Buffer.from(value);
+  const flip = (bit: number): void => {
+    bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+  };
+  const missed: number[][] = [];
+  for (let one = 0; one < 8 * bytes.length; one++) {
+    flip(one);
+    for (let other = 0; other < one; other++) {
+      flip(other);
+      const text = bytes.toString();
+      if (checksum(key, text, text.length) === right) missed.push([one, other]);
+      flip(other);
+    }
+    flip(one);
+  }
+  expect(missed).toEqual([]);
+});
+
+/** The database as LMDB's own library opens it. */
+function openByHand(): RootDatabase<string, string> {
+  return open<string, string>({
     path: folder,
     noSubdir: false,
     encoding: 'string',
     overlappingSync: false,
     maxDbs: 1,
   });
+}
+
+it('a value without its checksum is not given out', async () => {
+  const database = openByHand();
   await database.put('short', 'x');
   await database.put('long', 'a value that somebody else wrote');
   await database.put('early', '{"height":52}');
