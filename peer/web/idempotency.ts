@@ -17,6 +17,11 @@ export const idempotencyHeader = {
   [HEADER]: idSchema.optional().describe('the same as the field "id"; may stand in quotes'),
 };
 
+/** The problem of an id that stands for something else. */
+export function reused(): ProblemError {
+  return new ProblemError(422, 'The id stands for something else; give each submission an id of its own.');
+}
+
 /**
  * The id in the header or the body of a request, if there is one.
  *

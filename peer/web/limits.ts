@@ -67,6 +67,10 @@ export const SUBMIT_PATIENCE = 8_000;
 export const MAX_SUBMISSIONS = 128;
 /** Submissions that are remembered, the last ones: their answers are the longest thing that is kept of them. */
 export const MAX_KEPT_SUBMISSIONS = 512;
+/** Blocks that are searched for a word that came through the API: a day of them, one a minute. */
+export const MAX_SEARCHED_BLOCKS = 1_440;
+/** How many blocks before it came, because another chain may have it lower: deeper forks are hardly seen. */
+export const SEARCHED_BEFORE = 100;
 /** Requests told of those that were executed last, and how much of each text, in UTF-16 units. */
 export const MAX_TOLD_REQUESTS = 100;
 export const MAX_TOLD_TEXT = 500;

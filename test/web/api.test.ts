@@ -16,6 +16,7 @@ import {
   queuedWordSchema,
   searchSchema,
   statusSchema,
+  submittedWordSchema,
   wordsSchema,
 } from '../../peer/web/pow/schemas.ts';
 import { accessSchema, healthSchema, problemSchema, readySchema } from '../../peer/web/schemas.ts';
@@ -254,7 +255,7 @@ describe('words', () => {
     const rig = newRig();
     const response = await rig.post('/words', { word: '<b>hello</b>' });
     expect(response.status).toBe(202);
-    expect(queuedWordSchema.parse(await response.json())).toEqual({ word: '<b>hello</b>', waiting: 1 });
+    expect(queuedWordSchema.parse(await response.json())).toMatchObject({ word: '<b>hello</b>', waiting: 1 });
     expect(await read(rig, '/words', wordsSchema)).toEqual({ words: ['<b>hello</b>'], limit: 1000 });
     expect(await problem(rig.post('/words', { word: '<b>hello</b>' }))).toMatchObject({ status: 409 });
   });
@@ -310,6 +311,55 @@ describe('words', () => {
       }
       expect((await rig.post('/words', { word: 'x' }, { authorization: 'Bearer secret' })).status).toBe(202);
     }
+  });
+
+  describe('under an id', () => {
+    const submission = { word: 'order', id: 'order-7' };
+    /** Somebody's block with these words, on top of ours. */
+    const mined = (rig: WebRig, ...messages: string[]): void => {
+      const { height } = rig.subject.status();
+      const previous = rig.subject.block(height - 1) ?? null;
+      const block = mineBlock(previous, { difficulty: DIFFICULTY, messages });
+      rig.engine.receive({ type: 'ANNOUNCE', block }, at(1));
+    };
+
+    test('are queued once, however often they come, also when they are mined', async () => {
+      const rig = newRig(undefined, plain);
+      rig.meet(at(1));
+      const { id, ...word } = submission;
+      for (const [body, headers] of [
+        [submission, undefined],
+        [word, { 'idempotency-key': id }],
+        [submission, { 'idempotency-key': `"${id}"` }],
+      ] as const) {
+        const response = await rig.post('/words', body, headers);
+        expect(response.status).toBe(202);
+        expect(queuedWordSchema.parse(await response.json())).toEqual({ ...submission, waiting: 1 });
+      }
+      const look = () => read(rig, `/words/${id}`, submittedWordSchema);
+      expect(await look()).toEqual({ ...submission, state: 'waiting', height: null });
+      mined(rig, 'another');
+      mined(rig, 'x', word.word);
+      mined(rig, 'one more');
+      expect((await rig.post('/words', submission)).status).toBe(202);
+      expect(rig.subject.status().words).toEqual([]);
+      expect(await look()).toEqual({ ...submission, state: 'mined', height: 31 });
+    });
+
+    test('are not other words, and what was refused may come again', async () => {
+      const rig = newRig();
+      expect((await rig.post('/words', submission)).status).toBe(202);
+      expect(await problem(rig.post('/words', { ...submission, word: 'y' }))).toMatchObject({ status: 422 });
+      expect(await problem(rig.post('/words', submission, { 'idempotency-key': 'b' }))).toMatchObject({
+        status: 400,
+      });
+      expect(await problem(rig.post('/words', { ...submission, id: 'b' }))).toMatchObject({ status: 409 });
+      expect(await problem(rig.get('/words/b'))).toMatchObject({ status: 404 });
+      rig.meet(at(1));
+      mined(rig, submission.word);
+      expect((await rig.post('/words', { ...submission, id: 'b' })).status).toBe(202);
+      expect(rig.subject.status().words).toEqual([submission.word]);
+    });
   });
 
   test('have a schema that says what the rule says', () => {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { UserError } from '../../../shared/errors.ts';
 import { isReused } from '../../applications/once.ts';
 import { RecentMap } from '../../core/bounded.ts';
+import { reused } from '../idempotency.ts';
 import { MAX_KEPT_SUBMISSIONS, MAX_SUBMISSIONS, SUBMIT_PATIENCE } from '../limits.ts';
 import { ProblemError } from '../problem.ts';
 import type { AnswerJson, PendingJson, SubmissionJson } from './schemas.ts';
@@ -119,10 +120,6 @@ const LATER = { 'retry-after': '1' };
 
 function elapsed(since: number, now: number): number {
   return Math.max(0, Math.round((now - since) * 10) / 10);
-}
-
-function reused(): ProblemError {
-  return new ProblemError(422, 'The id stands for another operation; give each operation an id of its own.');
 }
 
 /** @throws ProblemError if the line says nothing that can be done */

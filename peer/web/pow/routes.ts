@@ -1,6 +1,7 @@
 /** The routes of the API: each with what it takes, what it gives, and what can be wrong. */
 import type { EventHub } from '../events.ts';
 import { answer, bodyOf, parsed } from '../http.ts';
+import { idOf, idSchema, idempotencyHeader } from '../idempotency.ts';
 import { ProblemError } from '../problem.ts';
 import { commonRoutes, shows, type Route } from '../routes.ts';
 import type { PowMetrics } from './metrics.ts';
@@ -19,10 +20,12 @@ import {
   searchQuerySchema,
   searchSchema,
   statusSchema,
+  submittedWordSchema,
   wordsSchema,
   type PowEvents,
 } from './schemas.ts';
 import type { WebSubject } from './subject.ts';
+import { SubmittedWords } from './submitted-words.ts';
 import type { Views } from './views.ts';
 
 export interface RouteModules {
@@ -33,6 +36,7 @@ export interface RouteModules {
 }
 
 export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route[] {
+  const words = new SubmittedWords(subject);
   return [
     shows('/status', 'The state of the peer', statusSchema, () => views.status()),
     {
@@ -88,16 +92,24 @@ export function apiRoutes({ subject, views, hub, metrics }: RouteModules): Route
       method: 'post',
       path: '/words',
       summary: 'Queues a word to be mined',
+      headers: idempotencyHeader,
       body: newWordSchema,
       status: 202,
       gives: queuedWordSchema,
-      problems: [400, 401, 403, 409, 413, 415],
+      problems: [400, 401, 403, 409, 413, 415, 422],
       handle: async (context) => {
-        const { word } = await bodyOf(context, newWordSchema);
-        const result = subject.request({ kind: 'submit-word', word });
-        if (result.status === 'rejected') throw new ProblemError(409, result.reason);
-        return answer({ word, waiting: subject.status().words.length }, 202);
+        const { word, id } = await bodyOf(context, newWordSchema);
+        return answer(words.submit(word, idOf(context, id)), 202);
       },
+    },
+    {
+      method: 'get',
+      path: '/words/:id',
+      summary: 'What became of a word that came through this API',
+      parameters: { id: idSchema },
+      gives: submittedWordSchema,
+      problems: [400, 404],
+      handle: (context) => answer(words.look(parsed(idSchema, context.req.param('id'), '"id"'))),
     },
     ...commonRoutes({
       hub,

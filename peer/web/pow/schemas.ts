@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { MAX_MINED_MESSAGE_LENGTH, isMineableWord } from '../../../shared/block.ts';
+import { idSchema } from '../idempotency.ts';
 import { addressSchema, count, programSchema, time, wholeNumber, type EventsOf } from '../schemas.ts';
 
 /** Blocks in one answer: a page of a table, at most a megabyte even where every block is as long as one can be. */
@@ -261,11 +262,24 @@ export const newWordSchema = z.strictObject({
     .string()
     .refine(isMineableWord, `it must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters`)
     .meta({ minLength: 1, maxLength: MAX_MINED_MESSAGE_LENGTH, pattern: '^[ -~]+$' }),
+  id: idSchema.optional(),
 });
 
+const wordId = z.string().describe('the one that the client chose, or a new one; GET /words/{id} tells more');
+
 export const queuedWordSchema = z.strictObject({
+  id: wordId,
   word: z.string(),
   waiting: count.describe('words that wait now'),
+});
+
+export const submittedWordSchema = z.strictObject({
+  id: wordId,
+  word: z.string(),
+  state: z
+    .enum(['waiting', 'mined', 'gone'])
+    .describe('gone: it neither waits nor stands in one of the last blocks of our chain'),
+  height: count.nullable().describe('of the block that it stands in; null if it is not mined'),
 });
 
 // Events
@@ -331,3 +345,5 @@ export type RateHistoryJson = z.infer<typeof rateHistorySchema>;
 export type MinerJson = z.infer<typeof minerSchema>;
 export type MinersJson = z.infer<typeof minersSchema>;
 export type WordsJson = z.infer<typeof wordsSchema>;
+export type QueuedWordJson = z.infer<typeof queuedWordSchema>;
+export type SubmittedWordJson = z.infer<typeof submittedWordSchema>;

@@ -64,9 +64,9 @@ export class Submissions {
     this.#base = base;
     this.#done = done;
     this.#forms = [
-      new PostForm('line', (line) => this.#submit(line)),
+      new PostForm('line', (line, id) => this.#submit({ line, id })),
       // A key may have any characters.
-      new PostForm('key', (key) => this.#submit(`get ${JSON.stringify(key)}`)),
+      new PostForm('key', (key) => this.#submit({ line: `get ${JSON.stringify(key)}` })),
     ];
   }
 
@@ -89,8 +89,8 @@ export class Submissions {
     this.#done();
   }
 
-  async #submit(line: string): Promise<string> {
-    const answer = await postJson<AnswerJson | PendingJson>(`${this.#base}/requests`, { line });
+  async #submit(request: { readonly line: string; readonly id?: string }): Promise<string> {
+    const answer = await postJson<AnswerJson | PendingJson>(`${this.#base}/requests`, request);
     const item = answerItem(answer);
     const list = byId('answers');
     list.prepend(item);

@@ -15,8 +15,8 @@ export class Words {
 
   /** @param added called when a word was queued */
   constructor(base: string, added: () => void) {
-    this.#form = new PostForm('word', async (word) => {
-      await postJson(`${base}/words`, { word });
+    this.#form = new PostForm('word', async (word, id) => {
+      await postJson(`${base}/words`, { word, id });
       added();
       return `“${word}” waits for the next block.`;
     });
