@@ -39,7 +39,11 @@ const MAX_QUESTIONS = 500;
  * of one.
  */
 const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
-  [/^context\.peers\.(byHost|byHost\[\]|list|verifiedPerHost)$/, limits.MAX_PEERS],
+  [
+    /^context\.peers\.(byHost|byHost\[\]|list|directPerHost|verifiedPerHost|idle|idlePerHost)$/,
+    limits.MAX_PEERS,
+  ],
+  [/\.sent$/, limits.MAX_SENT_BLOCKS],
   [/\.forwarders$/, limits.MAX_FORWARDERS],
   [/^context\.effects$/, 0],
   [/^context\.chain\.(written\.)?segments$/, 128],
@@ -47,15 +51,17 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/^context\.chain\.staging\.pending$/, 4096],
   [/^words\.words$/, limits.MAX_WORDS],
   [/\.buckets\.entries$/, limits.MAX_RATED_HOSTS],
+  [/^gossip\.greetings\.entries$/, limits.MAX_GREETINGS],
   [/^gossip\.seen\.(young|old)$/, limits.MAX_SEEN_IDS / 2],
   [/^announcements\.seen\.(young|old)$/, limits.MAX_SEEN_BLOCKS / 2],
   [/^announcements\.early\.entries$/, limits.MAX_EARLY_BLOCKS],
   [/^consensus\.failures$/, limits.MAX_CANDIDATES * limits.MAX_SOURCES],
   [/^consensus\.falseChains\.entries$/, limits.MAX_FALSE_CHAINS],
   [/^consensus\.falseChains\.entries\[\]\.value$/, limits.MAX_BLAMED],
+  [/^consensus\.vain\.entries$/, limits.MAX_VAIN_SOURCES],
   [/^consensus\.syncTimes\.entries$/, limits.MAX_SLOW_SOURCES],
   [/^consensus\.state\.(asked|answers|hosts)$/, limits.MAX_PEERS + 1],
-  [/^consensus\.state\.others$/, limits.MAX_CANDIDATES],
+  [/^consensus\.(state\.)?(others|probe\.(targets|served|byHeight|byHeight\[\]))$/, limits.MAX_CANDIDATES],
   [/\.(sources|claimantHosts|liars|singles|rejections|byKey)$/, limits.MAX_PEERS + 1],
   [/^consensus\.state\.sync\.messages$/, limits.MAX_STAGED_MESSAGES + 10],
   [/^consensus\.state\.sync\.search\.asked$/, limits.MAX_PROBE_ROUNDS * limits.PROBES],
