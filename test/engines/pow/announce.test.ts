@@ -37,7 +37,7 @@ function consensuses(rig: Rig): number {
 
 /** A block that nobody mined: only its hash looks right. */
 function forged(height: number, salt: number): Block {
-  return { ...block(3), height, hash: salt.toString(16).padStart(63, 'a') + '0' };
+  return { ...block(3), height, hash: salt.toString(16).padStart(63, '0') + '0' };
 }
 
 describe('a block that extends the tip', () => {
@@ -267,24 +267,29 @@ describe('forged blocks ahead of us', () => {
 
   it('are remembered so many from one host and in all, and not one more', () => {
     const rig = rigAt(5);
-    const early = (index: number): boolean => {
-      const before = rig.count('announce.ahead');
-      announce(rig, forged(9, index), at(1 + Math.floor(index / MAX_EARLY_PER_HOST)));
-      return rig.count('announce.ahead') > before;
+    const send = (index: number, host = 1 + Math.floor(index / MAX_EARLY_PER_HOST)): void => {
+      announce(rig, forged(9, index), at(host));
     };
-    for (let index = 0; index < MAX_EARLY_PER_HOST; index++) expect(early(index)).toBe(true);
-    const sizes = (): number => {
-      let size = -1;
-      rig.engine.measure((name, count) => {
-        if (name === 'early blocks') size = count;
-      });
-      return size;
+    /** Whether one still waits; if not, it does from now on. */
+    const waits = (index: number, host?: number): boolean => {
+      const before = rig.count('announce.known');
+      send(index, host);
+      return rig.count('announce.known') > before;
     };
-    expect(sizes()).toBe(MAX_EARLY_PER_HOST);
-    announce(rig, forged(9, 10_000), at(1));
-    expect(sizes()).toBe(MAX_EARLY_PER_HOST);
-    for (let index = MAX_EARLY_PER_HOST; index < 2 * MAX_EARLY_BLOCKS; index++) early(index);
-    expect(sizes()).toBe(MAX_EARLY_BLOCKS);
+    for (let index = 0; index < MAX_EARLY_PER_HOST; index++) expect(waits(index)).toBe(false);
+    for (let index = 0; index < MAX_EARLY_PER_HOST; index++) expect(waits(index)).toBe(true);
+    expect(rig.count('limit.early-blocks')).toBe(0);
+    expect(waits(10_000, 1)).toBe(false);
+    expect(rig.count('limit.early-blocks')).toBe(1);
+    // It was refused, so it does not wait, but another host may bring as many again.
+    expect(waits(10_000, 1)).toBe(false);
+    for (let index = MAX_EARLY_PER_HOST; index < MAX_EARLY_BLOCKS; index++) send(index);
+    for (let index = 0; index < MAX_EARLY_BLOCKS; index++) expect(waits(index)).toBe(true);
+    // One more than there is room for: the one that came first gives way, and no other.
+    expect(waits(MAX_EARLY_BLOCKS)).toBe(false);
+    for (let index = 1; index <= MAX_EARLY_BLOCKS; index++) expect(waits(index)).toBe(true);
+    expect(waits(0)).toBe(false);
+    expect(rig.count('limit.early-blocks')).toBe(2);
   });
 
   it('are followed at once again after an honest block', () => {

@@ -101,10 +101,14 @@ describe('reorganisation', () => {
 /** A hash that meets the difficulty and belongs to no block. */
 const fakeHash = (salt: number): string => salt.toString(16).padStart(63, 'b') + '0';
 
-/** Has one more block to serve every two seconds. */
-function trickling(network: VirtualNetwork, script: Script): Script {
+/** Has one more block to serve every two seconds, and from the start that at `tip`, if any. */
+function trickling(network: VirtualNetwork, script: Script, tip?: number): Script {
   return (message, from, send) => {
-    if (message.type !== 'GET_BLOCK' || (message.height ?? 0) <= network.now / 2_000)
+    if (
+      message.type !== 'GET_BLOCK' ||
+      (message.height ?? 0) <= network.now / 2_000 ||
+      message.height === tip
+    )
       script(message, from, send);
   };
 }
@@ -467,6 +471,36 @@ describe('liars among honest peers that claim the same chain', () => {
     expect(node.told('false-chain')).toEqual([]);
   });
 
+  it('have nobody blamed beside them, not even where one of them is proved to lie', () => {
+    // All three are given up for the block on top of the orphan, but only one of them for a fault of its own.
+    const network = new VirtualNetwork(4);
+    let orphanServed = false;
+    const mixing = servingScript(at(66), honest, {
+      block: (height) => (height === 150 ? fork[150] : honest[height]),
+    });
+    network.addScript(at(66), (message, from, send) => {
+      if (message.type === 'GET_BLOCK' && message.height === 150) orphanServed = true;
+      mixing(message, from, send);
+    });
+    const misses = { ...(honest[151] as Block), hash: 'f'.repeat(64) };
+    for (const [last, own] of [
+      [67, misses],
+      [1, honest[151]],
+    ] as const) {
+      const script = servingScript(at(last), honest, {
+        block: (height) =>
+          height >= 150 && !orphanServed ? undefined : height === 151 ? own : honest[height],
+      });
+      network.addScript(at(last), script);
+    }
+    const node = network.addNode(at(100), { join: [at(66), at(67), at(1)] });
+    expect(network.run(60_000, () => node.tip === claim.hash)).toBe(true);
+    const { counters, peers } = node.engine.status();
+    expect(counters).toMatchObject({ 'sync.misses-difficulty': 1, 'sync.wrong-hash': 2 });
+    expect(node.told('false-chain')).toEqual([]);
+    expect(peers.find(({ address: { host } }) => host === at(1).host)?.offences).toBe(0);
+  });
+
   it('may be the majority', () => {
     const scripts: Record<number, Script> = { 1: servingScript(at(1), honest) };
     for (let last = 60; last < 66; last++) {
@@ -604,14 +638,19 @@ describe('a chain that is served slowly', () => {
   const ours = buildChain(290, { difficulty, minedBy: 'ours' });
   const theirs = buildChain(320, { difficulty, minedBy: 'theirs' });
   const theirsAndMore = extendChain(theirs, 60, { difficulty });
-  const promise = { stats: { height: 1_000, hash: fakeHash(1) } };
+  /** Of which the last block is served at once: else it would not be tried before the others. */
+  const promise = {
+    stats: { height: 1_000, hash: fakeHash(1) },
+    block: (height: number): Block | undefined =>
+      height === 999 ? { ...(theirs[1] as Block), height, hash: fakeHash(1) } : theirs[height],
+  };
   /** Enough for a consensus and a quick sync. */
   const MOMENT = 15_000;
 
   /** A node with a chain of its own and one who promises a longer one and serves it slowly. */
   function promised(known: readonly number[]): { network: VirtualNetwork; node: VirtualNode } {
     const network = new VirtualNetwork(1);
-    network.addScript(at(66), trickling(network, servingScript(at(66), theirs, promise)));
+    network.addScript(at(66), trickling(network, servingScript(at(66), theirs, promise), 999));
     const join = known.map((last) => at(last));
     return { network, node: network.addNode(at(100), { join, consensusInterval: 60_000 }, ours) };
   }
@@ -656,6 +695,29 @@ describe('a chain that is served slowly', () => {
     const claimed = node.told('sync-started').map(({ target }) => target.height);
     expect(claimed.filter((height) => height !== 1_000)).toEqual([300, 305]);
     expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+  });
+
+  it('does not put back those whose claim its source joins', () => {
+    const { network, node } = promised([66, 1, 2]);
+    const longer = extendChain(honest, 5, { difficulty });
+    const other = forkChain(honest, 299, 303, { difficulty, minedBy: 'other' });
+    let later = false;
+    const change = (last: number, before: Script, after: Script): void => {
+      network.addScript(at(last), (...args) => {
+        (later ? after : before)(...args);
+      });
+    };
+    // Slower than the other one, so that both are known to be served when the first is chosen.
+    const joined = (last: number): Script => slowly(network, 20, servingScript(at(last), longer));
+    const promising = trickling(network, servingScript(at(66), theirs, promise), 999);
+    change(66, promising, joined(66));
+    change(1, servingScript(at(1), honest), joined(1));
+    change(2, servingScript(at(2), honest), servingScript(at(2), other));
+    expect(network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300)).toBe(true);
+    expect(node.told('sync-started').map(({ target }) => target.height)).toEqual([1_000, 300]);
+    later = true;
+    expect(network.run(120_000, () => node.height === 305)).toBe(true);
+    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([300, 305]);
   });
 
   it('is had soon after the others', () => {

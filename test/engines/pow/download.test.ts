@@ -302,6 +302,54 @@ describe('Download', () => {
     });
   });
 
+  describe('does not give up', () => {
+    /** Answers every second question; `otherwise` is what becomes of the others. */
+    const half = (otherwise: () => void = () => undefined): Source => {
+      let asked = 0;
+      return () => {
+        if (asked++ % 2 === 0) return { after: 5 };
+        otherwise();
+        return undefined;
+      };
+    };
+
+    it.each([1, 2])('a source that answers every second question, nor %i of them', (count) => {
+      const sources = range(1, count + 1).map((last): [Address, Source] => [at(last), half()]);
+      const bench = new Bench(sources, 0, 30_000);
+      bench.run();
+      expect(bench.now).toBeGreaterThan(1_000 + 3 * MAX_SILENT_TIME);
+      expect(bench.download.active).toHaveLength(count);
+      expect(heights(bench.got)).toEqual(range(0, 30_000));
+    });
+
+    it('one that does so and then is silent for a while', () => {
+      const pause = 3.5 * MAX_SILENT_TIME;
+      const answers = half();
+      const source: Source = (height) => (height < 999 ? answers(height) : late());
+      const bench = new Bench([[at(1), source]], 0, 1_000);
+      let since: number | undefined;
+      const late = (): ReturnType<Source> => {
+        since ??= bench.now;
+        return bench.now - since >= pause ? { after: 5 } : undefined;
+      };
+      bench.run();
+      expect(heights(bench.got)).toEqual(range(0, 1_000));
+    });
+
+    it('one that refuses every second block', () => {
+      const { download } = new Bench([[at(1), silent]], 0, 1_000);
+      for (let now = 1_001; !download.complete && now < 3_000; now++) {
+        download.onRefusal(at(1));
+        const { next } = download;
+        download.onBlock(block(next), at(1), now);
+        if (download.peek() !== undefined) download.accept();
+        download.poll(now);
+      }
+      expect(download.sources[0]?.shed).toBeUndefined();
+      expect(download.complete).toBe(true);
+    });
+  });
+
   describe('matches answers', () => {
     it('from other ports of the same host to what was asked of it', () => {
       let port = 20_000;

@@ -426,9 +426,28 @@ describe('attackers', () => {
 
   it('takes only so many peers on one host', () => {
     const rig = rigWith(2);
-    for (let port = 1; port <= 500; port++) rig.gossip(at(5, port), undefined);
-    expect(tracked(rig)).toHaveLength(2 + MAX_PEERS_PER_HOST);
-    expect(rig.count('limit.peers')).toBe(500 - MAX_PEERS_PER_HOST);
+    // Of one of them somebody else has told before.
+    rig.gossip(at(5, 9_999), undefined, at(1));
+    const host = at(5).host;
+    const ports = (): number[] =>
+      rig.engine
+        .status()
+        .peers.filter(({ address, verified }) => address.host === host && verified)
+        .map(({ address: { port } }) => port);
+    const all = Array.from({ length: MAX_PEERS_PER_HOST }, (_, index) => index + 1);
+    for (const port of all) {
+      expect(ports()).toHaveLength(port - 1);
+      rig.gossip(at(5, port), undefined);
+      expect(rig.count('limit.peers')).toBe(0);
+    }
+    expect(ports()).toEqual(all);
+    rig.gossip(at(5, MAX_PEERS_PER_HOST + 1), undefined);
+    expect(rig.count('limit.peers')).toBe(1);
+    rig.gossip(at(5, 9_999), undefined);
+    rig.receive({ type: 'STATS' }, at(5, 9_999));
+    expect(ports()).toEqual(all);
+    rig.gossip(at(6), undefined);
+    expect(tracked(rig)).toHaveLength(2 + MAX_PEERS_PER_HOST + 2);
   });
 
   it('takes a newcomer in even when a few hosts have filled the table', () => {
