@@ -480,6 +480,8 @@ describe.concurrent('in a network', () => {
           listener.announced.some(({ hash }) => hash === block.hash),
         );
         expect(listener.announced.find(({ hash }) => hash === block.hash)).toEqual(block);
+        // It takes it: who does not take a block is not told of the next.
+        listener.chain = chain;
       }
       expect(await (await lab.asker()).chain(peer.port)).toEqual(chain);
     },
