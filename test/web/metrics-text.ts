@@ -8,13 +8,30 @@ export interface Scrape {
   readonly types: Map<string, string>;
 }
 
+/** What `promtool check metrics` finds fault with in a name: units that are not base units, or abbreviated, and types. */
+const NO_NAME =
+  /(^|_)(s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d|minutes|hours|days|weeks|milliseconds|microseconds|nanoseconds|kilobytes|megabytes|gigabytes|bits|percent|gauge|counter|histogram|summary)(_|$)/;
+/** Endings that belong to the parts of a histogram or a summary. */
+const PART = /_(count|sum|bucket)$/;
+
+/** Fails if a metric breaks a rule of `promtool check metrics`. */
+function expectWellNamed(lines: readonly string[], types: ReadonlyMap<string, string>): void {
+  const helped = new Set(lines.map((line) => /^# HELP (\S+) \S/.exec(line)?.[1]));
+  for (const name of types.keys()) {
+    expect(helped, `${name} has no help`).toContain(name);
+    expect(name).not.toMatch(NO_NAME);
+    expect(name).not.toMatch(PART);
+  }
+}
+
 export async function readMetrics(response: Response): Promise<Scrape> {
   expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   const samples = new Map<string, number>();
   const types = new Map<string, string>();
   /** The last bound of each histogram so far: they must rise. */
   const bounds = new Map<string, number>();
-  for (const line of (await response.text()).split('\n')) {
+  const lines = (await response.text()).split('\n');
+  for (const line of lines) {
     const [, name, type] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
     if (name !== undefined && type !== undefined) types.set(name, type);
     if (line === '' || line.startsWith('#')) continue;
@@ -28,6 +45,7 @@ export async function readMetrics(response: Response): Promise<Scrape> {
     expect(bound, sample).toBeGreaterThan(bounds.get(series) ?? -Infinity);
     bounds.set(series, bound);
   }
+  expectWellNamed(lines, types);
   return { samples, types };
 }
 
