@@ -201,7 +201,7 @@ it(
         ...['node-2 is down', 'node-2 runs', 'node-3 is paused', 'node-3 runs'],
         ...['the network is partitioned', 'the network is healed', '"good morning" waits at node-2'],
         ...['3 of 3 nodes run', 'ending …'],
-        ...['peer: node-2 is down already.', 'peer: There is no node "node-7".'],
+        ...['peer: node-2 is down already.', 'peer: There is no node "7".'],
         ...['peer: There is no node "node-9".'],
         ...[
           'peer: which node? Name it by its number.',
