@@ -16,6 +16,11 @@ export interface HostParts<Message, Request, Result, Notice, Peer = Address> {
   codec: Codec<Message>;
   transport: Transport<Peer>;
   store: Store;
+  /**
+   * Completes a message by what only the outside knows before the engine gets it: at once, or else, by way of `later`,
+   * when that is known. By default every message is complete.
+   */
+  complete?(message: Message, from: Peer, later: (message: Message) => void): Message | undefined;
   /** Told of everything the engine notifies, in order, while its effects are being carried out. */
   onNotice(notice: Notice): void;
   /**
@@ -112,7 +117,12 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     const { message, fault } = this.#decode(bytes);
     if (fault === undefined) {
       this.#counters.messages++;
-      this.#dispatch({ type: 'message', now: this.#time(), from, message });
+      const take = (complete: Message): void => {
+        this.#dispatch({ type: 'message', now: this.#time(), from, message: complete });
+      };
+      const parts = this.#parts;
+      const ready = parts.complete ? parts.complete(message, from, take) : message;
+      if (ready !== undefined) take(ready);
     } else {
       this.#countFault(fault);
       this.#dispatch({ type: 'malformed', now: this.#time(), from, fault });

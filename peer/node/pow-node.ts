@@ -22,6 +22,7 @@ import type { WebCounters, WebObserver, WebSubject } from '../web/pow/subject.ts
 import type { PageOptions } from '../web/server.ts';
 import { EngineHost, HostError } from './host.ts';
 import { Observers } from './observers.ts';
+import { withAddress, type NamedHosts } from './named-hosts.ts';
 import { Opened } from './opened.ts';
 import { ProgressBar, ProgressLines } from './progress.ts';
 import { Reporter } from './report.ts';
@@ -123,6 +124,11 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
     const config = configure(options, transport.local.port, join);
     const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
     const observers = new Observers<WebObserver>(log);
+    const ours = new Set(config.selfHosts);
+    const hosts: NamedHosts = {
+      isOurs: ({ host, port }) => port === config.self.port && ours.has(host),
+      find: (host, later) => transport.find(host, later),
+    };
     const submit = (block: Block): SubmitResult => {
       try {
         return running.request({ kind: 'submit-block', block });
@@ -144,6 +150,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       engine,
       codec: powCodec,
       transport,
+      complete: (message, from, later) => withAddress(message, from, hosts, later),
       store: timed(store, (seconds) => {
         observers.tell((observer) => {
           observer.onWrite(seconds);

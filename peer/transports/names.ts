@@ -1,10 +1,17 @@
 import { lookup } from 'node:dns/promises';
 import { isIPv4, isIPv6 } from 'node:net';
 
+import { TokenBucket } from '../core/bounded.ts';
+
 /** Names that are remembered; the names come from the network, so anybody may make them up. */
 const MAX_NAMES = 1024;
 /** Lookups under way at a time: each holds one of the few threads of Node's pool, some for many seconds. */
 const MAX_LOOKUPS = 2;
+/**
+ * Lookups a second, and at once: a stranger can have us make one with every datagram, and somebody has to answer them.
+ * The burst lets a newcomer learn the names of a whole class.
+ */
+const LOOKUPS = { perSecond: 20, burst: 256 };
 /** Names that wait for a lookup. */
 const MAX_WAITING_NAMES = 64;
 /** Callers that wait for one name. */
@@ -35,7 +42,7 @@ export type HostFault =
   | 'unroutable'
   /** The resolver knows no IPv4 address for the name. */
   | 'unresolved'
-  /** Too many names wait already. */
+  /** Too many names wait, or were looked up of late. */
   | 'lookup-limit';
 
 /** Where a host is, or why nothing can be sent to it. */
@@ -72,6 +79,7 @@ export class HostResolver {
   /** In the order of their last lookup, oldest first. */
   readonly #names = new Map<string, Entry>();
   readonly #waiting: string[] = [];
+  readonly #rate = new TokenBucket(LOOKUPS);
   #lookups = 0;
 
   /**
@@ -123,7 +131,7 @@ export class HostResolver {
   }
 
   #ask(host: string, entry: Entry): boolean {
-    if (this.#waiting.length >= MAX_WAITING_NAMES) return false;
+    if (this.#waiting.length >= MAX_WAITING_NAMES || !this.#rate.take(this.#now())) return false;
     entry.pending = true;
     this.#waiting.push(host);
     this.#lookUpNext();

@@ -68,6 +68,8 @@ export interface UdpTransport extends Transport {
    * is partitioned. Hosts are compared as they are written.
    */
   block(addresses: readonly Address[]): void;
+  /** Where a host is, as {@link HostResolver.find} says. */
+  find: HostResolver['find'];
 }
 
 export interface UdpOptions {
@@ -174,6 +176,10 @@ class SocketTransport implements UdpTransport {
       this.#sendTo(later, bytes, port);
     });
     if (answer !== undefined) this.#sendTo(answer, bytes, port);
+  }
+
+  find(...asked: Parameters<HostResolver['find']>): HostAnswer | undefined {
+    return this.#hosts.find(...asked);
   }
 
   block(addresses: readonly Address[]): void {

@@ -26,6 +26,9 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
   onSend: (bytes: Uint8Array) => void = () => undefined;
   onNotice: (notice: string) => void = () => undefined;
   behave: (event: Event) => Effects;
+  complete: (message: string, from: Address, later: (message: string) => void) => string | undefined = (
+    message,
+  ) => message;
   readonly host: EngineHost<string, string, string, string>;
   #wake: () => void = () => undefined;
 
@@ -53,6 +56,7 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
         this.onNotice(notice);
       },
       onFailure: (error) => this.failures.push(error),
+      complete: (...args) => this.complete(...args),
       clock: () => this.now,
       wallClock: () => this.now + this.ahead,
     });
@@ -184,6 +188,31 @@ describe('events', () => {
       { type: 'message', now: 1000, from: PEER, message: 'hello' },
     ]);
     expect(bench.host.counters).toEqual({ messages: 1, malformed: {} });
+  });
+
+  test('a message that has to be completed comes when it is, at once or later, but not after the end', async () => {
+    const bench = new Bench();
+    const waiting: (() => void)[] = [];
+    bench.complete = (message, { host }, later) => {
+      const complete = `${message} from ${host}`;
+      if (!message.startsWith('later')) return complete;
+      waiting.push(() => {
+        later(complete);
+      });
+      return undefined;
+    };
+    bench.host.start();
+    for (const text of ['later', 'at once', 'later than the end']) bench.receive(text);
+    const messages = (): string[] =>
+      bench.events.flatMap((event) => (event.type === 'message' ? [event.message] : []));
+    expect(messages()).toEqual(['at once from 192.0.2.1']);
+    bench.now = 2_000;
+    waiting[0]?.();
+    expect(messages()).toEqual(['at once from 192.0.2.1', 'later from 192.0.2.1']);
+    expect(bench.events.at(-1)?.now).toBe(2_000);
+    await bench.host.close();
+    waiting[1]?.();
+    expect(messages()).toHaveLength(2);
   });
 
   test('a clock that is set is told of before what comes next, once, and a machine that sleeps is the same', () => {

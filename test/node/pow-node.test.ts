@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { hashBlock, meetsDifficulty, type Block } from '../../shared/block.ts';
@@ -40,7 +42,7 @@ class FullStore extends MemoryStore {
   }
 }
 
-const open: PowNode[] = [];
+const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const node of open.splice(0)) await node.close();
 });
@@ -125,6 +127,22 @@ describe('a node', () => {
     while (second.counters().udp.dropped['unresolved'] === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  });
+
+  test('knows a peer by its address, whatever it is called', async () => {
+    const { node } = await openNode();
+    const socket = createSocket('udp4');
+    open.push({ close: () => new Promise<void>((resolve) => socket.close(resolve)) });
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const { port } = socket.address();
+    const names = ['known.example', 'localhost', '127.0.0.1', 'KNOWN.example', 'unknown.example'];
+    for (const [index, host] of names.entries()) {
+      const gossip = JSON.stringify({ type: 'GOSSIP', host, port, id: `${index}`, name: 'x' });
+      socket.send(gossip, node.address.port, '127.0.0.1');
+    }
+    while ((node.status().counters['gossip.accepted'] ?? 0) < names.length)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(node.status().peers.map(({ address }) => address)).toEqual([{ host: '127.0.0.1', port }]);
   });
 
   test('that can not be opened has closed what it was given', async () => {

@@ -131,6 +131,29 @@ describe('names', () => {
     expect(bench.find('192.0.2.1').now).toEqual({ address: '192.0.2.1' });
   });
 
+  test('so many are looked up at once and in a second, and what is known serves all the same', async () => {
+    const bench = new Bench();
+    const lookUp = async (from: number, count: number): Promise<number> => {
+      const before = bench.asked.length;
+      for (let at = from; at < from + count; at++) {
+        const { now } = bench.find(`n${at}.example`);
+        if (now === undefined) await bench.answer(`n${at}.example`, '192.0.2.1');
+        else expect(now).toEqual({ fault: 'lookup-limit' });
+      }
+      return bench.asked.length - before;
+    };
+    expect(await lookUp(0, 300)).toBe(256);
+    bench.now += 1_000;
+    expect(await lookUp(300, 300)).toBe(20);
+    expect(bench.find('n0.example').now).toEqual({ address: '192.0.2.1' });
+    bench.now += 10_000;
+    expect(await lookUp(600, 200)).toBe(200);
+    // What has to be looked up again is used as it was.
+    bench.now = 300_000;
+    expect(await lookUp(1_000, 300)).toBe(256);
+    expect(bench.find('n1.example').now).toEqual({ address: '192.0.2.1' });
+  });
+
   test('only so many datagrams wait for one name', () => {
     const bench = new Bench();
     const answers = Array.from({ length: 20 }, () => bench.find('slow.example').now);
@@ -141,6 +164,7 @@ describe('names', () => {
   test('the oldest answer is forgotten when there are too many', async () => {
     const bench = new Bench();
     for (let at = 0; at < 1030; at++) {
+      bench.now += 50;
       bench.find(`n${at}.example`);
       await bench.answer(`n${at}.example`, '192.0.2.1');
     }
