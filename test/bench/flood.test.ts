@@ -21,7 +21,10 @@ it('explains itself', async () => {
 
 it.each([
   [['--foo'], "unknown option '--foo'"],
-  [['--seconds'], "option '--seconds <seconds>' argument missing"],
+  [
+    ['--seconds'],
+    '--seconds is given without its value: write --seconds <seconds> (or --seconds=… if the value begins with a dash)',
+  ],
   [
     ['--seconds', '0'],
     "option '--seconds <seconds>' argument '0' is invalid. It must be a number of seconds above 0 and at most 3600.",
