@@ -84,7 +84,9 @@ type State =
       readonly phase: 'probing';
       readonly probe: TipProbe;
       readonly targets: readonly SyncTarget[];
-      readonly answers: number;
+      readonly answers: readonly Answer[];
+      /** What our tip was when they were counted. */
+      readonly tip: string | undefined;
     }
   | {
       readonly phase: 'syncing';
@@ -390,7 +392,7 @@ export class Consensus {
     }
     const probe = new TipProbe(targets, (target) => this.isHopeful(target));
     this.probe = probe;
-    this.state = { phase: 'probing', probe, targets, answers: answers.length };
+    this.state = { phase: 'probing', probe, targets, answers, tip: this.context.chain.tip?.hash };
     this.goOnProbing(this.state);
   }
 
@@ -401,10 +403,13 @@ export class Consensus {
     else context.timer(STATS_TIMER, state.probe.last ? STATS_TIMEOUT : STATS_RETRY);
   }
 
-  private endProbing({ probe, targets, answers }: Extract<State, { phase: 'probing' }>): void {
-    this.context.cancel(STATS_TIMER);
+  private endProbing({ probe, targets, answers, tip }: Extract<State, { phase: 'probing' }>): void {
+    const { context } = this;
+    context.cancel(STATS_TIMER);
     if (probe.exhausted) this.noteVain(probe.silentSources());
-    this.tryNext(this.withinBound(targets), answers, 'current');
+    // Our chain may have grown meanwhile: to the length of one that has more votes, for instance.
+    const current = context.chain.tip?.hash === tip ? targets : this.targetsOf(answers);
+    this.tryNext(this.withinBound(current), answers.length, 'current');
   }
 
   /** Those that are served, in order, before the rest; half of the places are for those that are most credible. */

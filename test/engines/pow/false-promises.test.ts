@@ -129,6 +129,27 @@ describe('promises of longer chains', () => {
     expect(network.run(60_000, () => node.height === longer.length)).toBe(true);
   });
 
+  it('do not hide that our own chain has become as long as one with more votes while they were waited for', () => {
+    const network = new VirtualNetwork(1);
+    addLiar(network, 0, () => undefined);
+    const rival = extendChain(honest, 1, { difficulty: 1, minedBy: 'rival' });
+    const votes = [at(1), at(2), at(3)];
+    for (const one of votes) network.addScript(one, servingScript(one, rival));
+    const miner = network.addScript(at(4), servingScript(at(4), honest));
+    const node = network.addNode(SELF, { join: [...votes, at(10)] }, honest);
+    // All have told what they claim, and the liar is waited for.
+    expect(network.run(20_000, () => node.told('consensus-started').length > 0)).toBe(true);
+    network.run(100);
+    const [block] = extendChain(honest, 1, { difficulty: 1, minedBy: 'own' }).slice(-1);
+    if (block === undefined) throw new Error('no block');
+    miner(SELF, { type: 'ANNOUNCE', block });
+    network.run(100);
+    expect(node.height).toBe(rival.length);
+    expect(node.told('consensus-finished')).toEqual([]);
+    network.run(20_000, () => node.told('consensus-finished').length > 0);
+    expect(node.engine.status().hash).toBe(rival.at(-1)?.hash);
+  });
+
   it('are tried, but few of them, where nothing else is claimed: answers may be lost', () => {
     const network = new VirtualNetwork(1);
     for (let index = 0; index < 40; index++) addLiar(network, index, () => undefined);
