@@ -42,8 +42,9 @@ describe('the library', () => {
     }
   });
 
-  it('is shown in the README as the example uses it, line by line', () => {
-    const [, shown = ''] = /```ts\n([^]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  it('is shown in the README of PBFT as the example uses it, line by line', () => {
+    const [, shown = ''] =
+      /```ts\n([^]*?)```/.exec(readFileSync('peer/engines/pbft/README.md', 'utf8')) ?? [];
     const lines = shown.split('\n').filter((line) => line !== '');
     const example = readFileSync('test/examples/pbft-library.ts', 'utf8').split('\n');
     expect(lines.length).toBeGreaterThan(10);

@@ -71,7 +71,7 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
       '/bare/': to(peer),
       '/deep/er/': `${to(peer)}\n${MODERN}\n${FORWARDED}`,
       '/token/': `${to(tokened)}\n${MODERN}\nproxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`,
-      '/net/work/': `${to(network)}\n${FORWARDED}`,
+      '/our/net/': `${to(network)}\n${FORWARDED}`,
       '/token-net/': `${to(tokenedNetwork)}\n${FORWARDED}`,
     });
     open.push(nginx);
@@ -100,7 +100,7 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
   test('nobody kills a node without a token', async () => {
     killed = [];
     for (const path of ['nodes/node-1/kill', 'partition', 'heal', 'nodes/node-1/api/words'])
-      expect((await post(`/net/work/${path}`, {})).status, path).toBe(403);
+      expect((await post(`/our/net/${path}`, {})).status, path).toBe(403);
     expect((await post('/token-net/nodes/node-1/kill', {})).status).toBe(401);
     expect(killed).toEqual([]);
     const authorization = 'Bearer secret';
@@ -135,7 +135,7 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
       return { ...opened, strayed };
     }
 
-    test.each(['/', '/deep/er/', '/net/work/nodes/node-1/api/'])(
+    test.each(['/', '/deep/er/', '/our/net/nodes/node-1/api/'])(
       'shows the whole page at %s',
       async (path) => {
         const { page, problems, strayed } = await visit(path);
@@ -160,7 +160,7 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
     test(
       'shows the network below a path, where nobody is offered what is refused',
       async () => {
-        const { page, problems, strayed } = await visit('/net/work/?node=node-1');
+        const { page, problems, strayed } = await visit('/our/net/?node=node-1');
         await reads(page, '#network-state', /^1 of 1 nodes run$/, PATIENCE);
         await reads(page, '#connection', /^live$/, PATIENCE);
         await reads(page, '#nodes', /height 2/, PATIENCE);

@@ -449,20 +449,26 @@ describe('liars among honest peers that claim the same chain', () => {
     });
   }
 
-  it('can not have honest ones blamed for a block that does not fit on an orphan', () => {
-    // The orphan comes first, and then everybody, the liar as well, serves the same block on top of the right one.
-    const network = new VirtualNetwork(4);
-    let orphanServed = false;
+  /** Adds a peer that serves the honest chain, but for one block of the fork; tells whether it has served that. */
+  function addMixer(network: VirtualNetwork): { served: boolean } {
+    const orphan = { served: false };
     const mixing = servingScript(at(66), honest, {
       block: (height) => (height === 150 ? fork[150] : honest[height]),
     });
     network.addScript(at(66), (message, from, send) => {
-      if (message.type === 'GET_BLOCK' && message.height === 150) orphanServed = true;
+      if (message.type === 'GET_BLOCK' && message.height === 150) orphan.served = true;
       mixing(message, from, send);
     });
+    return orphan;
+  }
+
+  it('can not have honest ones blamed for a block that does not fit on an orphan', () => {
+    // The orphan comes first, and then everybody, the liar as well, serves the same block on top of the right one.
+    const network = new VirtualNetwork(4);
+    const orphan = addMixer(network);
     for (const last of [1, 2]) {
       const script = servingScript(at(last), honest, {
-        block: (height) => (height >= 150 && !orphanServed ? undefined : honest[height]),
+        block: (height) => (height >= 150 && !orphan.served ? undefined : honest[height]),
       });
       network.addScript(at(last), script);
     }
@@ -474,14 +480,7 @@ describe('liars among honest peers that claim the same chain', () => {
   it('have nobody blamed beside them, not even where one of them is proved to lie', () => {
     // All three are given up for the block on top of the orphan, but only one of them for a fault of its own.
     const network = new VirtualNetwork(4);
-    let orphanServed = false;
-    const mixing = servingScript(at(66), honest, {
-      block: (height) => (height === 150 ? fork[150] : honest[height]),
-    });
-    network.addScript(at(66), (message, from, send) => {
-      if (message.type === 'GET_BLOCK' && message.height === 150) orphanServed = true;
-      mixing(message, from, send);
-    });
+    const orphan = addMixer(network);
     const misses = { ...(honest[151] as Block), hash: 'f'.repeat(64) };
     for (const [last, own] of [
       [67, misses],
@@ -489,7 +488,7 @@ describe('liars among honest peers that claim the same chain', () => {
     ] as const) {
       const script = servingScript(at(last), honest, {
         block: (height) =>
-          height >= 150 && !orphanServed ? undefined : height === 151 ? own : honest[height],
+          height >= 150 && !orphan.served ? undefined : height === 151 ? own : honest[height],
       });
       network.addScript(at(last), script);
     }
