@@ -62,7 +62,7 @@ const TABLES: readonly (readonly [path: RegExp, bound: number])[] = [
   [/^consensus\.syncTimes\.entries$/, limits.MAX_SLOW_SOURCES],
   [/^consensus\.state\.(asked|answers|hosts)$/, limits.MAX_PEERS + 1],
   [/^consensus\.(state\.)?(others|probe\.(targets|served|byHeight|byHeight\[\]))$/, limits.MAX_CANDIDATES],
-  [/\.(sources|claimantHosts|liars|singles|rejections|byKey)$/, limits.MAX_PEERS + 1],
+  [/\.(sources|addresses|claimantHosts|liars|singles|rejections|byKey)$/, limits.MAX_PEERS + 1],
   [/^consensus\.state\.sync\.messages$/, limits.MAX_STAGED_MESSAGES + 10],
   [/^consensus\.state\.sync\.search\.asked$/, limits.MAX_PROBE_ROUNDS * limits.PROBES],
   [/^consensus\.state\.sync\.search\.awaited$/, limits.PROBES],
