@@ -315,10 +315,13 @@ export class Ordering {
     const { header } = slot;
     if (header === undefined || slot.body(header.digest) === undefined) return;
     const { view, sequence, digest } = header;
-    if (!slot.preparedIn(view) || slot.preparedAt === undefined) {
+    if (slot.preparedAt === undefined) {
       const prepares = this.agreeing('prepare', slot.prepares, header, context.quorum - 1);
-      if (prepares !== undefined || slot.preparedIn(view)) {
-        if (!slot.preparedIn(view)) slot.prepared = { header, prepares: prepares?.map(nameOf) ?? [] };
+      // It may have been prepared in this view before a restart.
+      if (prepares !== undefined && !slot.preparedIn(view)) {
+        slot.prepared = { header, prepares: prepares.map(nameOf) };
+      }
+      if (slot.preparedIn(view)) {
         slot.preparedAt = context.now;
         const vote = context.signing.vote('commit', { view, sequence, digest, replica: context.self });
         slot.commits.set(context.self, vote);

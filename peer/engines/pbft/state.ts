@@ -299,12 +299,10 @@ export function groupDigest(group: number, pageDigests: readonly string[]): stri
   return sha256Hex(`gossip-peer/pbft/group ${group}\n${JSON.stringify(pageDigests)}`);
 }
 
-/** The places at which two lists of digests are not the same. */
+/** The places at which two lists of digests, of as many pages, are not the same. */
 export function differingPages(ours: readonly string[], theirs: readonly string[]): number[] {
   const differing: number[] = [];
-  for (let index = 0; index < Math.max(ours.length, theirs.length); index++) {
-    if (ours[index] !== theirs[index]) differing.push(index);
-  }
+  for (const [index, digest] of theirs.entries()) if (digest !== ours[index]) differing.push(index);
   return differing;
 }
 

@@ -228,6 +228,9 @@ describe('votes', () => {
       sizes.set(name, size);
     });
     expect(sizes.get('early votes')).toBe(MAX_EARLY_VOTES + 3);
+    // In views of its own it has no prepare.
+    const taken = 1_995 - backup.member.count('prepare.ignored');
+    expect(backup.member.count('limit.early-votes')).toBe(taken - MAX_EARLY_VOTES);
     toViewFour(backup);
     backup.hear(0, { type: 'PRE_PREPARE', header: later, batch: backup.batch });
     expect(backup.executed).toBe(1);

@@ -1,6 +1,7 @@
 /** Checkpoints, watermarks, and the transfer of state to those who are behind. */
 import { describe, expect, it } from 'vitest';
 
+import { FETCHES_BURST } from '../../../peer/engines/pbft/limits.ts';
 import type { MessageOf, PbftMessage } from '../../../peer/engines/pbft/messages.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
@@ -49,6 +50,30 @@ describe('a checkpoint', () => {
     expect(network.run(100 * SECOND, () => network.allExecuted(9))).toBe(true);
   });
 
+  it('is told before what it gives room for is proposed: else those whom it gives room would have none yet', () => {
+    const network = new PbftNetwork(4);
+    network.member(3).crash();
+    // The others have executed all that fits into the window, and need the primary's vote for the checkpoint.
+    network.passes = ({ to, message }) => to !== 0 || !['COMMIT', 'DECIDED'].includes(message.type);
+    for (let request = 1; request <= 9; request++) {
+      network.member(1).submit(`["append","${request}"]`);
+      network.run(5 * LATENCY);
+    }
+    expect(network.up.map(({ status }) => [status.executed, status.low])).toEqual([
+      ...[[0, 0]],
+      ...[1, 2].map(() => [8, 0]),
+    ]);
+    network.heal();
+    expect(network.run(10 * SECOND, () => network.allExecuted(9))).toBe(true);
+    expect(network.up.map((member) => member.count('pre-prepare.outside'))).toEqual([0, 0, 0]);
+    const told = network.sent.flatMap(({ from, to, message }) => {
+      if (from !== 0 || to !== 1) return [];
+      if (message.type === 'CHECKPOINT') return [`checkpoint ${message.vote.sequence}`];
+      return message.type === 'PRE_PREPARE' && message.header.sequence === 9 ? ['proposal 9'] : [];
+    });
+    expect(told.slice(0, 2)).toEqual(['checkpoint 4', 'proposal 9']);
+  });
+
   /** Member 3 runs, the others are the test's. */
   function alone(): PbftNetwork {
     return new PbftNetwork(4, { scripted: [0, 1, 2] });
@@ -82,9 +107,14 @@ describe('a checkpoint', () => {
     network.send(0, 3, vote(network, 0, 4));
     network.send(1, 3, vote(network, 1, 4));
     network.send(2, 3, vote(network, 2, 4, 'cd'.repeat(32)));
+    network.send(2, 3, vote(network, 2, 4, 'cd'.repeat(32)));
+    network.run(LATENCY);
+    expect(network.member(3).count('checkpoint.contradicted')).toBe(0);
+    // What a replica has said first is what it has said.
     network.send(2, 3, vote(network, 2, 4));
     network.run(LATENCY);
     expect(network.member(3).status.high).toBe(8);
+    expect(network.member(3).count('checkpoint.contradicted')).toBe(1);
   });
 
   it('is not stable by votes with signatures that are not right, and who sent them is named', () => {
@@ -224,6 +254,31 @@ describe('the transfer of state', () => {
     network.run(SECOND);
     const digests = [1, 3].map((member) => network.member(member).told('checkpoint').at(-1));
     expect(digests[0]).toEqual(digests[1]);
+  });
+
+  it('is served to each as fast as a limit lets it, and not faster', () => {
+    const network = new PbftNetwork(4, { scripted: [1, 2, 3] });
+    const beyond = 5;
+    for (let again = 0; again < FETCHES_BURST - beyond; again++)
+      network.send(1, 0, { type: 'FETCH_INDEX', sequence: 4 });
+    for (let again = 0; again < 2 * beyond; again++)
+      network.send(1, 0, { type: 'FETCH_PAGES', sequence: 4, pages: [0] });
+    network.run(LATENCY);
+    expect(network.member(0).count('limit.fetches')).toBe(beyond);
+    // Others have limits of their own, and time brings more.
+    network.send(2, 0, { type: 'FETCH_INDEX', sequence: 4 });
+    network.run(SECOND);
+    network.send(1, 0, { type: 'FETCH_INDEX', sequence: 4 });
+    network.run(LATENCY);
+    expect(network.member(0).count('limit.fetches')).toBe(beyond);
+  });
+
+  it('leads the sequence numbers of a replica up to where the state is', () => {
+    const network = new PbftNetwork(4, { scripted: [0, 1, 2] });
+    network.send(0, 3, { type: 'STABLE', certificate: network.certificate(400, 0, 1, 2) });
+    network.run(LATENCY);
+    const { status } = network.member(3);
+    expect(status).toMatchObject({ phase: 'fetching state', executed: 0, low: 400, proposed: 400 });
   });
 
   it('asks somebody else if it gets no answer', () => {

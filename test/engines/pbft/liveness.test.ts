@@ -1,7 +1,7 @@
 /** What has brought clusters to a halt, elsewhere or here: each must go on after it. */
 import { describe, expect, it } from 'vitest';
 
-import { MAX_REQUESTS, ROUNDS_PER_TIMEOUT } from '../../../peer/engines/pbft/limits.ts';
+import { HELP_BURST, MAX_REQUESTS, ROUNDS_PER_TIMEOUT } from '../../../peer/engines/pbft/limits.ts';
 import { nameOf } from '../../../peer/engines/pbft/new-view.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
@@ -191,7 +191,7 @@ describe('a primary that has not heard of a later view', () => {
     const commits = [0, 1, 2].map((replica) => network.vote('commit', replica, header));
     network.send(1, 3, { type: 'DECIDED', batch, commits });
     network.run(2 * LATENCY);
-    expect(network.member(3).status.executed).toBe(sequence);
+    expect(network.member(3).status).toMatchObject({ executed: sequence, proposed: sequence });
     network.send(0, 3, network.prePrepare(0, sequence, network.batch(1, 2)));
     network.run(2 * LATENCY);
     return network;
@@ -292,5 +292,48 @@ describe('a request', () => {
     expect(network.run(rounds + 10 * LATENCY, () => network.member(2).told('answered').length > 0)).toBe(
       true,
     );
+  });
+
+  it('without an answer for five rounds is sent to everybody, once in so many, and counted', () => {
+    const network = new PbftNetwork(4);
+    network.passes = () => false;
+    const round = network.config.viewChangeTimeout / ROUNDS_PER_TIMEOUT;
+    const member = network.member(2);
+    const resent = (): number => member.count('request.resent');
+    member.submit('["append","a"]');
+    member.submit('["append","b"]');
+    network.run(4.9 * round);
+    expect(resent()).toBe(0);
+    const told = (to: number): number =>
+      network.sentOf('REQUEST').filter((sent) => sent.from === 2 && sent.to === to).length;
+    expect([told(1), told(3)]).toEqual([0, 0]);
+    network.run(1.2 * round);
+    expect([resent(), told(1), told(3)]).toEqual([2, 1, 1]);
+    network.run(3.5 * round);
+    expect(resent()).toBe(2);
+    network.run(1.5 * round);
+    expect([resent(), told(1), told(3)]).toEqual([4, 2, 2]);
+    expect(network.sentOf('REQUEST').at(-1)?.message.requests).toHaveLength(2);
+  });
+});
+
+describe('the help for those who are behind', () => {
+  it('has a limit for each of them, and what goes over it is counted', () => {
+    const network = new PbftNetwork(4, { scripted: [2, 3] });
+    network.passes = ({ from }) => from >= 2;
+    const status = { view: 0, changing: false, stable: 0, executed: 0 };
+    for (let again = 0; again < HELP_BURST + 3; again++) network.send(3, 1, { type: 'STATUS', status });
+    network.send(2, 1, { type: 'STATUS', status });
+    network.run(LATENCY);
+    expect(network.member(1).count('limit.help')).toBe(3);
+    // What it says counts all the same.
+    network.send(3, 1, { type: 'STATUS', status: { ...status, executed: 5 } });
+    network.run(LATENCY);
+    expect(network.member(1).count('limit.help')).toBe(4);
+    expect(network.member(1).status.others.find(({ replica }) => replica === 3)?.executed).toBe(5);
+    network.run(SECOND);
+    network.send(3, 1, { type: 'STATUS', status });
+    network.run(LATENCY);
+    expect(network.member(1).count('limit.help')).toBe(4);
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { PbftNotice } from '../../../peer/engines/pbft/interface.ts';
+import { FETCHES_BURST } from '../../../peer/engines/pbft/limits.ts';
 import type { ClientRequest } from '../../../peer/engines/pbft/messages.ts';
 import { LATENCY, PbftNetwork } from '../../support/pbft-network.ts';
 
@@ -110,6 +111,35 @@ describe('a request', () => {
     network.broadcast(3, { type: 'REQUEST', requests: [request] });
     network.run(2 * SECOND);
     expect(network.up.map(({ status }) => status.proposed)).toEqual([1, 1, 1]);
+  });
+
+  it('that comes again when it has been executed is answered again to its client, and to nobody else', () => {
+    const network = new PbftNetwork(4, { scripted: [3] });
+    const request = network.request(3, 7);
+    network.broadcast(3, { type: 'REQUEST', requests: [request] });
+    network.run(SECOND);
+    const replies = (): number => network.sentOf('REPLY').filter(({ from }) => from === 1).length;
+    expect([replies(), network.member(1).count('request.repeated')]).toEqual([1, 0]);
+    network.send(3, 1, { type: 'REQUEST', requests: [request] });
+    network.send(2, 1, { type: 'REQUEST', requests: [request] });
+    network.run(LATENCY);
+    expect([replies(), network.member(1).count('request.repeated')]).toEqual([2, 2]);
+    const [first, again] = network.sentOf('REPLY').filter(({ from }) => from === 1);
+    expect(again?.message.reply.results).toEqual(first?.message.reply.results);
+    expect(again?.to).toBe(3);
+  });
+
+  it('that comes again and again is answered as often as a limit lets it', () => {
+    const network = new PbftNetwork(4, { scripted: [3] });
+    const request = network.request(3, 7);
+    network.broadcast(3, { type: 'REQUEST', requests: [request] });
+    network.run(SECOND);
+    const before = network.sentOf('REPLY').length;
+    for (let again = 0; again < FETCHES_BURST + 5; again++)
+      network.send(3, 1, { type: 'REQUEST', requests: [request] });
+    network.run(LATENCY);
+    expect(network.member(1).count('request.repeated')).toBe(FETCHES_BURST + 5);
+    expect(network.sentOf('REPLY').length - before).toBe(FETCHES_BURST);
   });
 
   // Source: seed pbft-p2p.

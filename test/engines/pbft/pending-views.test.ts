@@ -245,6 +245,20 @@ describe('a replica that was away', () => {
 });
 
 describe('a new view that nobody can complete', () => {
+  it('gives way to no earlier one of the same primary, which is counted', () => {
+    const late = new Late();
+    late.hear(1, late.hollow(5));
+    expect(late.asked).toEqual(['1 5 0', '1 5 1', '1 5 2']);
+    late.hear(1, late.newView);
+    expect(late.member.count('new-view.ignored')).toBe(1);
+    late.network.run(2 * STALLED_ROUNDS * ROUND);
+    expect(late.asked.filter((question) => question.startsWith('1 1 '))).toEqual([]);
+    // The same once more is not one of an earlier view.
+    late.hear(2, late.hollow(5));
+    expect(late.member.count('new-view.ignored')).toBe(1);
+    expect(late.member.offences).toEqual([]);
+  });
+
   it('keeps no other one from being fetched, however late the view is that it is for', () => {
     const late = new Late();
     for (let view = 5; view < 100; view += 4) late.hear(1, late.hollow(view));

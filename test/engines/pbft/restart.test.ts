@@ -318,6 +318,38 @@ describe('a checkpoint that is certified above the low watermark', () => {
   });
 });
 
+describe('a new view that rests on a checkpoint far ahead', () => {
+  it.each([
+    ['carries nothing over', 0],
+    ['carries something over', 2],
+  ])('and %s leads the sequence numbers after a restart, too: none is given out twice', (_, carried) => {
+    const network = new PbftNetwork(4, { scripted: [0, 1, 3] });
+    const member = network.member(2);
+    // A state is being fetched already, so that the log does not get to the later checkpoint yet.
+    network.send(0, 2, { type: 'STABLE', certificate: network.certificate(400, 0, 1, 3) });
+    network.run(LATENCY);
+    const batch = network.batch(3, 7);
+    const sequences = Array.from({ length: carried }, (_, index) => 801 + index);
+    const prepared = sequences.map((sequence) => network.proof(network.header(0, sequence, batch), 1, 3));
+    const certificate = network.certificate(800, 0, 1, 3);
+    const viewChanges = [0, 1, 3].map(
+      (replica) => network.viewChange(1, replica, { stable: 800, certificate, prepared }).change,
+    );
+    const headers = sequences.map((sequence) => network.header(1, sequence, batch));
+    network.sendNewView(1, 2, network.newView({ view: 1, viewChanges, headers }), viewChanges);
+    network.run(LATENCY);
+    const expected = { view: 1, phase: 'fetching state', low: 400, proposed: 800 + carried };
+    expect(member.status).toMatchObject(expected);
+    member.crash();
+    member.start();
+    expect(member.status).toMatchObject(expected);
+    // Nor is there room for what is above the window.
+    member.engine?.measure((name, size) => {
+      if (name === 'log') expect(size).toBe(0);
+    });
+  });
+});
+
 describe('a new view that is cut short', () => {
   it('by a crash between storing it and its slots binds after the restart: another digest for a carried number is refused', () => {
     const network = new PbftNetwork(4, { scripted: [0, 1, 3] });

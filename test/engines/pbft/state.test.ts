@@ -93,6 +93,10 @@ describe('the state of a replica', () => {
   it('has a time that never goes back', () => {
     const state = stateOf();
     expect(state.time).toBe(0);
+    state.advanceTime(1);
+    // The first moment is not the same as none.
+    expect(state.digest()).not.toBe(stateOf().digest());
+    expect(restored(state.checkpoint(1)).time).toBe(1);
     state.advanceTime(1000);
     state.advanceTime(900);
     expect(state.time).toBe(1000);

@@ -715,6 +715,8 @@ describe('a new view', () => {
   it('that is valid is entered, and what it carries over is prepared', () => {
     const { network, member } = backup();
     const { message, served } = shown(network, contentsOf(network));
+    const [carried, other] = [7, 8].map((timestamp) => network.batch(0, timestamp));
+    if (carried === undefined || other === undefined) throw new Error('no batches');
     network.sendNewView(1, 3, message, served);
     network.run(LATENCY);
     expect(member.offences).toEqual([]);
@@ -725,9 +727,21 @@ describe('a new view', () => {
     ]);
     // The batch that it lacks is asked for before it votes for it.
     expect(network.sentOf('FETCH_BATCH').length).toBeGreaterThan(0);
-    network.send(2, 3, { type: 'BATCH', sequence: 2, batch: network.batch(0, 7) });
+    network.send(2, 3, { type: 'BATCH', sequence: 2, batch: other });
     network.run(LATENCY);
-    expect(sentBy(network, 'PREPARE', 3, 1)).toBe(true);
+    expect(member.count('batch.another')).toBe(1);
+    const votes = (): number[] =>
+      network.sentOf('PREPARE').flatMap(({ to, message }) => (to === 1 ? [message.vote.sequence] : []));
+    expect(votes()).toEqual([1]);
+    network.send(2, 3, { type: 'BATCH', sequence: 2, batch: carried });
+    network.run(LATENCY);
+    expect(votes()).toEqual([1, 2]);
+    // Once it is there, more of them are nothing.
+    for (const from of [1, 2]) network.send(from, 3, { type: 'BATCH', sequence: 2, batch: other });
+    network.run(LATENCY);
+    expect(
+      ['batch.another', 'batch.from-backup', 'batch.from-primary'].map((name) => member.count(name)),
+    ).toEqual([1, 1, 0]);
   });
 
   // Source: seed pbft-p2p, which takes a new view from anybody, without signature, quorum or O.
