@@ -66,6 +66,15 @@ describe('a mutant', () => {
     expect(mutations('const RULE = `At most ${a}.`;')).toEqual([]);
   });
 
+  it('leaves the order alone in which figures are told', () => {
+    expect(mutations('class A { measure() { a(); b(); } }').filter((one) => one.startsWith('order'))).toEqual(
+      [],
+    );
+    expect(
+      mutations('class A { other() { a(); b(); } }').filter((one) => one.startsWith('order')),
+    ).toHaveLength(1);
+  });
+
   it('leaves the limits alone, and what is reckoned with them', () => {
     expect(mutations('const A = 2 * B;', 'peer/x/limits.ts')).toEqual(['arithmetic: const A = 2 / B;']);
   });

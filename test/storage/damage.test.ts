@@ -1,19 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { open, type RootDatabase } from 'lmdb';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 
 import { checksum } from '../../peer/storage/checksum.ts';
-import { lmdbFault, readLmdbMeta } from '../../peer/storage/lmdb-check.ts';
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
-import { DAMAGES, PAGE_SIZE } from '../support/damage.ts';
-import { seededRandom } from '../support/random.ts';
 import { requireBuild } from '../support/built.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/test/storage/damaged.js', import.meta.url));
@@ -50,120 +47,6 @@ it('damage of any kind is refused, or does no harm: no crash, no block that was 
     expect(outcome, lines.slice(index - 1, index + 1).join('\n')).toMatch(/^(whole|shorter|refused)$/);
     if (outcome === 'refused') expect(message).toMatch(/^[^\n]*(damaged|missing|not a store)[^\n]*$/);
   }
-});
-
-describe('a look through the file', () => {
-  function faultOf(path: string): string | undefined {
-    const file = openSync(path, 'r');
-    try {
-      const meta = readLmdbMeta(file);
-      return meta === undefined ? 'no meta page' : lmdbFault(file, meta);
-    } finally {
-      closeSync(file);
-    }
-  }
-
-  it('finds nothing wrong with a store in any stage of its life', async () => {
-    const path = join(folder, 'data.mdb');
-    let store = openLmdbStore(folder);
-    expect(faultOf(path)).toBeUndefined();
-    const random = seededRandom(5);
-    for (let round = 0; round < 120; round++) {
-      const key = (): string => `b/${Math.floor(random() * 3000)}`;
-      const writes = Array.from({ length: 1 + Math.floor(random() * 200) }, () =>
-        random() < 0.4
-          ? ({ type: 'delete', key: key() } as const)
-          : ({
-              type: 'put',
-              key: key(),
-              value: 'v'.repeat(random() < 0.02 ? 20_000 * random() : 500),
-            } as const),
-      );
-      store.write(writes);
-      if (round % 10 === 0) {
-        await store.close();
-        expect(faultOf(path)).toBeUndefined();
-        store = openLmdbStore(folder);
-      }
-      expect(faultOf(path)).toBeUndefined();
-    }
-    store.write(Array.from({ length: 3000 }, (_, number) => ({ type: 'delete', key: `b/${number}` })));
-    expect(faultOf(path)).toBeUndefined();
-    await store.close();
-  });
-
-  it('finds every bit that flips in the heads of pages', async () => {
-    const store = openLmdbStore(folder);
-    for (let from = 0; from < 400; from += 40)
-      store.write(
-        Array.from({ length: 40 }, (_, index) => ({
-          type: 'put',
-          key: `key ${from + index}`,
-          value: 'v'.repeat(300),
-        })),
-      );
-    await store.close();
-    const path = join(folder, 'data.mdb');
-    const whole = readFileSync(path);
-    const copy = join(parent, 'copy');
-    const used = new Set<number>();
-    // The number, the time, the kind and the bounds of a page. Pages that are free are of no account.
-    for (let page = 2; page < whole.length / PAGE_SIZE; page++) {
-      for (const at of [0, 3, 7, 11, 15, 18, 20, 21, 23]) {
-        const bytes = Buffer.from(whole);
-        bytes.writeUInt8(bytes.readUInt8(page * PAGE_SIZE + at) ^ 0x80, page * PAGE_SIZE + at);
-        writeFileSync(copy, bytes);
-        if (faultOf(copy) !== undefined) used.add(page);
-        else expect(used, `byte ${at} of page ${page}`).not.toContain(page);
-      }
-    }
-    expect(used.size).toBeGreaterThan(10);
-  });
-
-  it('finds a list of free pages that names a page in use, or one that there is not', async () => {
-    const store = openLmdbStore(folder);
-    for (let round = 0; round < 3; round++)
-      store.write([{ type: 'put', key: 'key', value: `value ${round}` }]);
-    await store.close();
-    const whole = readFileSync(join(folder, 'data.mdb'));
-    // Offsets of "mdb.c": the later meta page, the roots of both trees, and the data of a leaf's first node.
-    const meta = whole.readBigUInt64LE(152) > whole.readBigUInt64LE(PAGE_SIZE + 152) ? 0 : PAGE_SIZE;
-    const [free, main] = [88, 136].map((root) => Number(whole.readBigUInt64LE(meta + root))) as [
-      number,
-      number,
-    ];
-    const leaf = free * PAGE_SIZE;
-    const list = leaf + 24 + whole.readUInt16LE(leaf + 24) + 16;
-    expect(whole.readBigUInt64LE(list)).toBe(1n);
-    const copy = join(parent, 'copy');
-    const faultWith = (page: bigint): string | undefined => {
-      const bytes = Buffer.from(whole);
-      bytes.writeBigInt64LE(page, list + 8);
-      writeFileSync(copy, bytes);
-      return faultOf(copy);
-    };
-    expect(faultWith(whole.readBigInt64LE(list + 8))).toBeUndefined();
-    for (const used of [main, free]) expect(faultWith(BigInt(used))).toBe(`page ${used} is used twice`);
-    for (const none of [1n, 1n << 40n]) {
-      expect(faultWith(none)).toBe(`it speaks of page ${none}, which there is not`);
-    }
-  });
-
-  it('ends with a sentence, whatever the file is', async () => {
-    const store = openLmdbStore(folder);
-    store.write(
-      Array.from({ length: 200 }, (_, number) => ({ type: 'put', key: `key ${number}`, value: 'value' })),
-    );
-    await store.close();
-    const whole = readFileSync(join(folder, 'data.mdb'));
-    const copy = join(parent, 'copy');
-    const random = seededRandom(6);
-    for (let round = 0; round < 60; round++)
-      for (const damage of Object.values(DAMAGES)) {
-        writeFileSync(copy, damage(whole, random).bytes);
-        expect(typeof faultOf(copy)).toMatch(/^(string|undefined)$/);
-      }
-  });
 });
 
 it('a value that changed on the disk is not given out', async () => {

@@ -289,7 +289,7 @@ export class PeerTable {
     if (this.roomForDirect(host)) return true;
     const own = this.directPerHost.get(host) ?? 0;
     if (own >= MAX_PEERS_PER_HOST) return false;
-    const most = Math.max(0, ...this.idlePerHost.values());
+    const most = Math.max(...this.idlePerHost.values());
     for (const peer of this.idle) {
       if (this.idlePerHost.get(peer.address.host) !== most) continue;
       this.drop(peer);

@@ -109,8 +109,7 @@ export class ChainSync {
     tell('rejected blocks', this.rejections.length, 2 * MAX_SOURCES);
     tell('liars', this.liars.size, MAX_SOURCES);
     tell('messages of staged blocks', this.messages.size, MAX_STAGED_MESSAGES + MAX_MESSAGES);
-    this.download?.measure(tell);
-    this.whole?.measure(tell);
+    for (const download of [this.download, this.whole]) download?.measure(tell);
   }
 
   begin(): void {

@@ -141,18 +141,24 @@ describe('a block of another branch', () => {
   it('that is longer by one is followed', () => {
     const network = new VirtualNetwork(2);
     const fork = forkChain(chain, 5, 7, { difficulty, minedBy: 'other' });
-    const node = network.addNode(at(0), { join: [at(1)] }, chain.slice(0, 6));
-    let served = chain.slice(0, 6);
+    const node = network.addNode(at(0), { join: [at(1)] }, chain.slice(0, 5));
+    let served = chain.slice(0, 5);
     const send = network.addScript(at(1), (message, from, reply) => {
       servingScript(at(1), served)(message, from, reply);
     });
     network.run(20_000);
+    send(node.address, { type: 'ANNOUNCE', block: block(5) });
+    network.run(100);
     served = fork;
     const [tip] = fork.slice(-1);
     if (tip) send(node.address, { type: 'ANNOUNCE', block: tip });
     expect(network.run(5_000, () => node.height === 7)).toBe(true);
     expect(node.blocks()).toEqual(fork);
     expect(node.told('chain-adopted')).toMatchObject([{ depth: 1, added: 2 }]);
+    // What it replaced is known: it was ours.
+    send(node.address, { type: 'ANNOUNCE', block: block(5) });
+    network.run(100);
+    expect(node.engine.status().counters).toMatchObject({ 'announce.known': 1 });
   });
 });
 

@@ -295,6 +295,27 @@ describe('what is no message', () => {
     expect(faultOf(`{"type":"STATS","x":${nested(most + 1)}}`)).toBe('too-complex');
   });
 
+  it.each([
+    ['lists', '[', ']'],
+    ['objects', '{"":', '}'],
+  ])(
+    'looks closely at what opens five %s or is too long to be sent, and at nothing else',
+    (_, open, close) => {
+      const numbers = `[${'1,'.repeat(MAX_STRUCTURE)}1]`;
+      const holding = (openings: number): string =>
+        `{"type":"STATS","x":${open.repeat(openings)}${numbers}${close.repeat(openings)}}`;
+      const padded = (length: number): string =>
+        `${holding(0)
+          .slice(0, -1)
+          .padEnd(length - 1)}}`;
+      // The message and its numbers open two more.
+      expect(decodeText(holding(2))).toEqual({ type: 'STATS' });
+      expect(faultOf(holding(3))).toBe('too-complex');
+      expect(decodeText(padded(MAX_DATAGRAM))).toEqual({ type: 'STATS' });
+      expect(faultOf(padded(MAX_DATAGRAM + 1))).toBe('too-complex');
+    },
+  );
+
   it('does not take what stands in a text for structure', () => {
     const word = '[{,:'.repeat(12);
     const text = JSON.stringify({ type: 'NEW_WORD', word, x: `\\"${'[{"\\,:'.repeat(500)}` });

@@ -592,28 +592,36 @@ describe('liars with a claim of their own', () => {
     expect(node.height).toBeGreaterThan(100);
   });
 
-  it('with many ports do not come before the honest claims of other hosts for long', () => {
-    const network = new VirtualNetwork(1);
-    for (let port = 1; port <= 40; port++) {
-      const self = at(66, port);
-      const send = network.addScript(
-        self,
-        servingScript(self, honest, {
-          stats: { height: 1_000 + port, hash: fakeHash(port) },
-          block: () => undefined,
-        }),
-      );
-      network.at(network.now, () => {
-        send(at(100), { type: 'GOSSIP', ...self, id: `${port}`, name: 'liar' });
-      });
-    }
-    network.addScript(at(1), servingScript(at(1), honest));
-    const node = network.addNode(at(100), { join: [at(1)] });
-    expect(network.run(60_000, () => node.height === 300)).toBe(true);
-    expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
-    // With that the consensus is over: what else they claim is not looked at.
-    expect(node.engine.status().phase).toBe('following');
-  });
+  it.each([
+    ['nothing', false],
+    ['only the last block', true],
+  ])(
+    'with many ports do not come before the honest claims of other hosts for long: they serve %s',
+    (_, tip) => {
+      const network = new VirtualNetwork(1);
+      for (let port = 1; port <= 40; port++) {
+        const self = at(66, port);
+        const stats = { height: 1_000 + port, hash: fakeHash(port) };
+        const last = { ...(honest[1] as Block), height: stats.height - 1, hash: stats.hash };
+        const send = network.addScript(
+          self,
+          servingScript(self, honest, {
+            stats,
+            block: (height) => (tip && height === last.height ? last : undefined),
+          }),
+        );
+        network.at(network.now, () => {
+          send(at(100), { type: 'GOSSIP', ...self, id: `${port}`, name: 'liar' });
+        });
+      }
+      network.addScript(at(1), servingScript(at(1), honest));
+      const node = network.addNode(at(100), { join: [at(1)] });
+      expect(network.run(60_000, () => node.height === 300)).toBe(true);
+      expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+      // With that the consensus is over: what else they claim is not looked at.
+      expect(node.engine.status().phase).toBe('following');
+    },
+  );
 
   it('that answer twice, late and from other ports do no harm', () => {
     const network = new VirtualNetwork(8);

@@ -5,6 +5,7 @@ import type { Block } from '../../../shared/block.ts';
 import { Download, type BlockRequest } from '../../../peer/engines/pow/download.ts';
 import {
   DOWNLOAD_TICK,
+  INITIAL_TIMEOUT,
   INITIAL_WINDOW,
   MAX_AHEAD,
   MAX_REFUSALS,
@@ -181,6 +182,56 @@ describe('Download', () => {
     expect(far?.timeout).toBeLessThanOrEqual(MAX_TIMEOUT);
   });
 
+  it('reckons that time as the standard says: the smoothed round trip and four times its variation', () => {
+    const { download } = new Bench([[at(1), silent]], 0, 100);
+    const after = [200, 200, 280].map((sample, height) => {
+      download.onBlock(block(height), at(1), 1_000 + sample);
+      return download.sources[0]?.timeout;
+    });
+    expect(after).toEqual([200 + 4 * 100, 200 + 4 * 75, 210 + 4 * 76.25]);
+  });
+
+  it('asks for nothing that it has, though it came unasked from who was to be asked next', () => {
+    const { download } = new Bench(
+      [
+        [at(1), silent],
+        [at(2), silent],
+      ],
+      0,
+      100,
+    );
+    // Nothing is answered in time: the windows shrink, so that heights wait to be asked again.
+    download.poll(1_000 + INITIAL_TIMEOUT);
+    const [first, second] = download.sources;
+    if (first === undefined || second === undefined) throw new Error('no sources');
+    expect([...second.inFlight.keys()]).toEqual([4, 5, 6, 7]);
+    download.shed(first, 'slow');
+    const deliver = (height: number): number[] | undefined =>
+      download.onBlock(block(height), at(2), 2_001)?.map((request) => request.height);
+    expect(deliver(0)).toEqual([]);
+    download.accept();
+    expect(deliver(2)).toEqual([]);
+    expect(deliver(4)).toEqual([1]);
+    expect(deliver(5)).toEqual([3]);
+  });
+
+  it('leaves to others what one source refused, whatever else that one is given instead', () => {
+    const { download } = new Bench(
+      [
+        [at(1), silent],
+        [at(2), silent],
+      ],
+      0,
+      100,
+    );
+    // Nothing is answered in time: the windows shrink, so that heights wait to be asked again, from the eighth on.
+    download.poll(1_000 + INITIAL_TIMEOUT);
+    download.onRefusal(at(1));
+    expect(download.onBlock(block(INITIAL_WINDOW), at(2), 2_001)).toEqual([]);
+    expect(download.poll(2_002)).toEqual([{ to: at(1), height: INITIAL_WINDOW + 1 }]);
+    expect(download.onBlock(block(4), at(2), 2_003)).toEqual([{ to: at(2), height: 0 }]);
+  });
+
   it('gets there through heavy loss', () => {
     const random = seededRandom(4);
     const lossy: Source = () => (random() < 0.6 ? undefined : { after: 10 });
@@ -221,6 +272,31 @@ describe('Download', () => {
     const first = bench.asked.filter(({ height }) => height === 0);
     expect(first.map(({ to }) => to)).toEqual([at(1), at(2)]);
     expect((first[1]?.at ?? Infinity) - 1_000).toBeLessThan(500);
+  });
+
+  it.each([
+    ['its own round trip', 60, 5, 120],
+    ['that of who was asked', undefined, 120, 240],
+    ['a guess', undefined, undefined, INITIAL_TIMEOUT / 2],
+  ])('takes for overdue what takes twice as long as %s', (_, own, others, overdue) => {
+    // The first is asked for all there is, where the second is to have measured nothing.
+    const to = own === undefined ? INITIAL_WINDOW : 2 * INITIAL_WINDOW;
+    const { download } = new Bench(
+      [
+        [at(1), silent],
+        [at(2), silent],
+      ],
+      0,
+      to,
+    );
+    const end = others === undefined ? INITIAL_WINDOW : INITIAL_WINDOW - 1;
+    if (others !== undefined) download.onBlock(block(end), at(1), 1_000 + others);
+    if (own !== undefined)
+      for (const height of range(INITIAL_WINDOW, to)) download.onBlock(block(height), at(2), 1_000 + own);
+    expect(download.poll(1_000 + overdue - 1)).toEqual([]);
+    const late = range(0, end).map((height) => ({ to: at(2), height }));
+    expect(download.poll(1_000 + overdue)).toEqual(late);
+    expect(download.poll(1_000 + overdue + 1)).toEqual([]);
   });
 
   describe('gives up', () => {

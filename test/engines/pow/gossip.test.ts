@@ -72,6 +72,16 @@ describe('answering', () => {
     expect(rig.count('gossip.repeated')).toBe(19);
   });
 
+  it('replies again to the same id after a third of the interval of gossip, and not before', () => {
+    const rig = new Rig({}, blocks);
+    const third = 30_000 / 3;
+    const replies = [0, third - 1, 1, third - 1, 1].map((pause) => {
+      rig.now += pause;
+      return ofType(rig.gossip(at(9), 'constant'), 'GOSSIP_REPLY').length;
+    });
+    expect(replies).toEqual([1, 0, 1, 0, 1]);
+  });
+
   it('bounds the replies to one address', () => {
     const rig = rigWith(1);
     let replies = 0;
@@ -105,6 +115,16 @@ describe('a newcomer', () => {
     expect(rig.engine.status().peers[0]?.roundTrip).toBe(25);
     expect(rig.count('stats-reply.accepted')).toBe(1);
     expect(ofType(come(rig), 'STATS')).toEqual([]);
+  });
+});
+
+describe('what is shown of a peer', () => {
+  it('has how long it has been silent', () => {
+    const rig = rigWith(1);
+    rig.gossip(at(2), undefined);
+    rig.now += 1_234;
+    rig.gossip(at(3), undefined);
+    expect(rig.engine.status().peers.map(({ silence }) => silence)).toEqual([11_234, 1_234, 0]);
   });
 });
 
@@ -461,6 +481,47 @@ describe('attackers', () => {
     for (let index = 30; index < 60; index++) expect(tracked(rig)).toContain(`${at(index).host}:8000`);
     expect(tracked(rig)).toEqual(expect.arrayContaining(good));
     expect(rig.engine.status().peers.length).toBeLessThanOrEqual(MAX_PEERS);
+  });
+
+  it('takes a newcomer into a table of useful peers in place of the stalest on the host that has most', () => {
+    const rig = new Rig({}, blocks);
+    const join = (host: number, count: number): void => {
+      for (let port = 1; port <= count; port++) {
+        rig.now += 100;
+        rig.join(at(host, port));
+      }
+    };
+    const [crowded, others] = [1, 10];
+    const most = 100;
+    const room = MAX_PEERS - MAX_HEARSAY_PEERS - most;
+    // Heard before all others: one on another host, and one on the crowded host that only somebody else has told of.
+    join(others, 1);
+    rig.gossip(at(crowded, 9_999), undefined, at(others, 1));
+    join(crowded, most);
+    for (let rest = room - 1, host = others + 1; rest > 0; rest -= 60, host++) join(host, Math.min(60, rest));
+    const before = tracked(rig);
+    expect(before).toHaveLength(MAX_PEERS - MAX_HEARSAY_PEERS + 1);
+    rig.gossip(at(500), undefined);
+    const gone = `${at(crowded).host}:1`;
+    expect(tracked(rig)).toEqual([...before.filter((key) => key !== gone), `${at(500).host}:8000`]);
+  });
+
+  it('gives no place of a useful peer to a host that has as many', () => {
+    const rig = new Rig({}, blocks);
+    const hosts = (MAX_PEERS - MAX_HEARSAY_PEERS) / MAX_PEERS_PER_HOST;
+    for (let host = 1; host <= hosts; host++)
+      for (let port = 1; port <= MAX_PEERS_PER_HOST - (host === hosts ? 2 : 0); port++) {
+        rig.now += 100;
+        rig.join(at(host, port));
+      }
+    for (const port of [1, 2]) rig.join(at(50, port));
+    expect(tracked(rig)).toHaveLength(MAX_PEERS - MAX_HEARSAY_PEERS);
+    expect(rig.count('limit.peers')).toBe(0);
+    // That host has two fewer than the most, then one fewer.
+    rig.join(at(hosts, 1_000));
+    expect(rig.count('limit.peers')).toBe(0);
+    rig.gossip(at(hosts, 1_001), undefined);
+    expect(rig.count('limit.peers')).toBe(1);
   });
 
   it('never tracks more than its bound, whoever speaks', () => {
