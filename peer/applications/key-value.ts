@@ -155,7 +155,7 @@ export class KeyValueStore implements Application {
       page.values.set(key, value);
       if (before === undefined) {
         this.keys++;
-        page.ordered = page.values.size === 1;
+        page.ordered = false;
       }
       this.grow(index, page, growth);
     }
@@ -215,7 +215,7 @@ function isValue(value: unknown): value is string {
 function placeOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let place = 0; place < key.length; place++) hash = Math.imul(hash ^ key.charCodeAt(place), 0x01000193);
-  return ((hash >>> 16) ^ hash) & (PAGES - 1);
+  return ((hash >> 16) ^ hash) & (PAGES - 1);
 }
 
 /** How much longer an entry makes the text of a page that has others: both in quotes, each with a comma. */

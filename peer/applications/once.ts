@@ -199,12 +199,13 @@ function parsePage(place: number, text: string): Page {
   const [turn, list] = Array.isArray(parsed) ? (parsed as unknown[]) : [];
   const entries = Array.isArray(list) ? list.map(parseEntry) : [];
   const page = {
-    turn: Number.isSafeInteger(turn) ? (turn as number) : -1,
+    turn: Number(turn),
     entries: entries.filter((entry) => entry !== undefined),
     length: 0,
   };
   for (const entry of page.entries) page.length += textOf(entry).length;
   const fits =
+    Number.isSafeInteger(page.turn) &&
     page.turn >= 0 &&
     page.turn % PAGES === place &&
     page.entries.length > 0 &&

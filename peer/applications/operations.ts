@@ -17,9 +17,7 @@ export function readOperation(operation: string): readonly unknown[] {
  * @param limit as {@link lengthInJson} counts
  */
 export function isText(value: unknown, limit: number): value is string {
-  return (
-    typeof value === 'string' && value.length <= limit && value.isWellFormed() && lengthInJson(value) <= limit
-  );
+  return typeof value === 'string' && value.isWellFormed() && lengthInJson(value) <= limit;
 }
 
 /** How long a text is as a JSON string, without the quotes: what it takes in pages, operations and answers. */

@@ -149,6 +149,83 @@ describe('the key-value store', () => {
     }
   });
 
+  it.each<[string, number, readonly (readonly [key: string, value: string])[]]>([
+    ['the first entry of a page', 9, [['a', '1']]],
+    [
+      'an entry on another page',
+      18,
+      [
+        ['a', '1'],
+        ['b', '1'],
+      ],
+    ],
+    [
+      'a longer value',
+      29,
+      [
+        ['a', '1'],
+        ['a', '1'.repeat(20)],
+      ],
+    ],
+    [
+      'a value that is longer by one',
+      11,
+      [
+        ['a', '1'],
+        ['a', '22'],
+      ],
+    ],
+  ])('counts what it has to the last character: %s', (_, totalLength, entries) => {
+    for (const [limit, answer] of [
+      [totalLength, { stored: true }],
+      [totalLength - 1, { error: 'full' }],
+    ] as const) {
+      const store = new KeyValueStore({ keys: 100, totalLength: limit });
+      expect(entries.map((entry) => ask(store, 'put', ...entry)).at(-1)).toEqual(answer);
+    }
+  });
+
+  it('takes a value in the place of one that is as long or longer, however full it is', () => {
+    const store = new KeyValueStore({ keys: 1, totalLength: 9 });
+    expect(ask(store, 'put', 'a', '1')).toEqual({ stored: true });
+    expect(ask(store, 'put', 'a', '2')).toEqual({ stored: true });
+    expect(ask(store, 'put', 'a', '33')).toEqual({ error: 'full' });
+    expect(ask(store, 'put', 'a', '')).toEqual({ stored: true });
+    expect(ask(store, 'get', 'a')).toEqual({ value: '' });
+  });
+
+  it('fills a page to one character less than fits into a message, at every member', () => {
+    const keys = keysOfOnePage(40);
+    const store = new KeyValueStore();
+    const room = (): number => 262_143 - onlyPage(store)[1].length;
+    let next = 0;
+    const put = (length: number): unknown => ask(store, 'put', keys[next++], 'v'.repeat(length));
+    put(8_000);
+    while (room() > 8_100) expect(put(8_000)).toEqual({ stored: true });
+    const key = keys[next] ?? '';
+    // Its quotes and commas, too.
+    const left = room() - key.length - 6;
+    expect(ask(store, 'put', key, 'v'.repeat(left + 1))).toEqual({ error: 'full' });
+    expect(ask(store, 'put', key, 'v'.repeat(left))).toEqual({ stored: true });
+    expect(room()).toBe(0);
+    expect(ask(store, 'put', key, 'v'.repeat(left + 1))).toEqual({ error: 'full' });
+  });
+
+  it('has the limits that all members have: one with others would answer otherwise', () => {
+    expect([MAX_KEYS, MAX_TOTAL_LENGTH, new KeyValueStore().pageCount]).toEqual([
+      1_000_000, 134_217_728, 4096,
+    ]);
+    const store = new KeyValueStore();
+    expect([256, 257].map((length) => ask(store, 'get', 'k'.repeat(length)))).toEqual([
+      { value: null },
+      { error: 'bad-key' },
+    ]);
+    expect([8000, 8001].map((length) => ask(store, 'put', 'k', 'v'.repeat(length)))).toEqual([
+      { stored: true },
+      { error: 'bad-value' },
+    ]);
+  });
+
   it('fills no page beyond what fits into a message, whoever chooses the keys', () => {
     const store = new KeyValueStore();
     const answers = keysOfOnePage(40).map((key) => ask(store, 'put', key, 'v'.repeat(MAX_VALUE_LENGTH)));

@@ -144,6 +144,8 @@ describe('an operation under an id', () => {
     ['an object', '{}'],
     ['nothing in it', '[0,[]]'],
     ['the turn of another place', `[1,[["x","${'0'.repeat(64)}","{}"]]]`],
+    ['a turn that is no number', `["0",[["x","${'0'.repeat(64)}","{}"]]]`],
+    ['a turn that can not be counted on from', `[9007199254740992,[["x","${'0'.repeat(64)}","{}"]]]`],
     ['a turn below nothing', `[-4,[["x","${'0'.repeat(64)}","{}"]]]`],
     ['no id', `[0,[["a b","${'0'.repeat(64)}","{}"]]]`],
     ['an id twice', `[0,[["x","${'0'.repeat(64)}","{}"],["x","${'1'.repeat(64)}","{}"]]]`],
@@ -166,6 +168,56 @@ describe('an operation under an id', () => {
     }).toThrow();
     expect(pages(rig.once)).toEqual(before);
     expect(rig.once.answers('x')).toHaveLength(1);
+  });
+
+  /** The text of a page with two answers, and so many UTF-16 code units in its entries. */
+  function pageOf(length: number): string {
+    const entryOf = (id: string, result: string): string => JSON.stringify([id, '0'.repeat(64), result]);
+    const first = entryOf('a', 'r'.repeat(1_000));
+    const rest = length - first.length - entryOf('b', '').length;
+    return `[0,[${first},${entryOf('b', 'r'.repeat(rest))}]]`;
+  }
+
+  test('has a page that is as long as any member would write it, and none that is longer', () => {
+    const rig = new Rig();
+    const place = rig.once.pageCount - 4 * CLIENTS;
+    rig.once.restore(place, pageOf(131_072));
+    expect(rig.once.answers('b')).toHaveLength(1);
+    expect(() => {
+      rig.once.restore(place, pageOf(131_073));
+    }).toThrow('no page of answers');
+  });
+
+  test('begins the next page just when it does not fit into the last one: all members must agree on it', () => {
+    const rig = new Rig();
+    const place = rig.once.pageCount - 4 * CLIENTS;
+    // What it is answered is always as long.
+    const entry = JSON.stringify(['c', '0'.repeat(64), '{"index":1}']).length;
+    for (const [length, pagesUsed] of [
+      [131_072 - entry, 1],
+      [131_073 - entry, 2],
+    ] as const) {
+      const once = copyOf(rig.once);
+      once.restore(place, pageOf(length));
+      once.execute(onceOf({ id: 'c', operation: append('x') }), { client: 0, time: 1 });
+      expect(
+        pages(once)
+          .slice(place)
+          .filter((text) => text !== ''),
+      ).toHaveLength(pagesUsed);
+      expect(once.takeChanged().filter((index) => index >= place)).toEqual([place + pagesUsed - 1]);
+    }
+  });
+
+  test('changes the page in which it comes to stand, in every turn, and none that is named for nothing', () => {
+    const rig = new Rig();
+    const first = rig.once.pageCount - 4 * CLIENTS;
+    const changed = Array.from({ length: 6 * PAGE_IDS }, (_, id) => {
+      rig.do(String(id), 'x', 1);
+      return rig.once.takeChanged().filter((index) => index >= first);
+    });
+    const expected = changed.map((_, id) => [first + 4 + (Math.floor(id / PAGE_IDS) % 4)]);
+    expect(changed).toEqual(expected);
   });
 
   test('is read as it was written', () => {

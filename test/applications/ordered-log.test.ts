@@ -69,6 +69,37 @@ describe('the log', () => {
     }
   });
 
+  it('has as many entries and pages as at every other member, and no page beyond', () => {
+    const log = logOf(130);
+    expect([MAX_ENTRIES, log.pageCount]).toEqual([100_096, 783]);
+    expect([log.page(1), log.page(2)].map((text) => (JSON.parse(text) as unknown[]).length)).toEqual([
+      128, 2,
+    ]);
+    expect(log.page(782)).toBe('');
+    for (const index of [-1, 783]) {
+      expect(() => log.page(index)).toThrow(RangeError);
+      expect(() => {
+        log.restore(index, '');
+      }).toThrow(RangeError);
+    }
+    // A page that is put in place leaves the others as they are.
+    log.restore(1, '');
+    expect([log.page(1), (JSON.parse(log.page(2)) as unknown[]).length]).toEqual(['', 2]);
+    expect([ask(log, 'entry', 128), ask(log, 'entry', 129)]).toMatchObject([
+      { entry: null },
+      { entry: { index: 129 } },
+    ]);
+  });
+
+  it('takes texts and operations that are as long as may be, and none that is longer', () => {
+    const log = new OrderedLog();
+    const operation = (length: number): string => '["length"]'.padEnd(length, ' ');
+    expect(ask(log, 'append', 'x'.repeat(1_000))).toEqual({ index: 1 });
+    expect(ask(log, 'append', 'x'.repeat(1_001))).toEqual({ error: 'bad-text' });
+    expect(JSON.parse(log.execute(operation(16_384), CONTEXT))).toMatchObject({ length: 1 });
+    expect(JSON.parse(log.execute(operation(16_385), CONTEXT))).toEqual({ error: 'no-operation' });
+  });
+
   it('has pages that fit into a message when the texts are the longest', () => {
     const log = new OrderedLog();
     const context = { client: 1000, time: Number.MAX_SAFE_INTEGER };
@@ -161,6 +192,12 @@ describe('the lines of the log', () => {
     ],
     ['{"error":"bad-text"}', LOG_RULES['bad-text']],
     ['{"entry":{"time":1e300}}', '{"entry":{"time":1e300}}'],
+    ['{"entry":{"time":8640000000000001}}', '{"entry":{"time":8640000000000001}}'],
+    [
+      '{"entry":{"index":1,"time":8640000000000000,"client":2,"text":"hi"}}',
+      'entry 1, +275760-09-13T00:00:00.000Z, by 2: hi',
+    ],
+    ['{"entry":{"time":-1}}', '{"entry":{"time":-1}}'],
   ])('answer %s in words', (result, words) => {
     expect(log.describe(result)).toBe(words);
   });

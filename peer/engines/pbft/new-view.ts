@@ -26,7 +26,6 @@ export function foundationOf(viewChanges: readonly ViewChange[], nothing: string
   let last = stable;
   for (const proof of viewChanges.flatMap((change) => change.prepared)) {
     const { sequence, view } = proof.header;
-    if (sequence <= stable) continue;
     last = Math.max(last, sequence);
     const known = prepared.get(sequence);
     if (known === undefined || view > known.header.view) prepared.set(sequence, proof);

@@ -15,7 +15,8 @@ function lengthOf(value: PbftMessage | PreparedProof): number {
 
 /** The length of a view change with nothing prepared, and how much each sequence number adds at the most, in bytes. */
 function viewChangeLengths(replicas: number): { readonly empty: number; readonly slot: number } {
-  const replica = MAX_REPLICAS - 1;
+  // The number of no replica is longer.
+  const replica = MAX_REPLICAS;
   const vote: CheckpointVote = { sequence: LARGEST, digest: DIGEST, replica, signature: SIGNATURE };
   const prepare: Signed = [replica, SIGNATURE];
   const proof: PreparedProof = {

@@ -113,6 +113,16 @@ describe('a request', () => {
     expect(network.up.map(({ status }) => status.proposed)).toEqual([1, 1, 1]);
   });
 
+  it('of its own user is proposed by the primary in the same step, and passed on to it by a backup', () => {
+    const network = new PbftNetwork(4);
+    network.member(0).submit('["append","a"]');
+    expect(network.sentOf('PRE_PREPARE').map(({ to }) => to)).toEqual([1, 2, 3]);
+    network.member(2).submit('["append","b"]');
+    expect(network.sentOf('REQUEST').map(({ from, to }) => [from, to])).toEqual([[2, 0]]);
+    network.run(LATENCY);
+    expect(network.member(0).status.proposed).toBe(2);
+  });
+
   it('that comes again when it has been executed is answered again to its client, and to nobody else', () => {
     const network = new PbftNetwork(4, { scripted: [3] });
     const request = network.request(3, 7);

@@ -257,6 +257,41 @@ describe('what a replica has prepared', () => {
   });
 });
 
+describe('what a replica has said in a view', () => {
+  it('counts after a restart as it did before, and is said again to whoever lags', () => {
+    const network = new PbftNetwork(4, { scripted: [0, 2, 3] });
+    const member = network.member(1);
+    const restart = (): void => {
+      member.crash();
+      member.start();
+      network.run(LATENCY);
+    };
+    const sent = (type: 'PREPARE' | 'COMMIT'): number =>
+      network.sentOf(type).filter(({ from, to }) => from === 1 && to === 3).length;
+    const proposal = network.prePrepare(0, 1, network.batch(3, 7));
+    network.send(0, 1, proposal);
+    network.run(LATENCY);
+    expect([sent('PREPARE'), sent('COMMIT')]).toEqual([1, 0]);
+    restart();
+    expect(member.status).toMatchObject({ proposed: 1, waiting: 0 });
+    const status = { view: 0, changing: false, stable: 0, executed: 0 };
+    network.send(3, 1, { type: 'STATUS', status });
+    network.run(LATENCY);
+    expect([sent('PREPARE'), sent('COMMIT')]).toEqual([2, 0]);
+    // With its own it is one of q - 1.
+    network.send(2, 1, { type: 'PREPARE', vote: network.vote('prepare', 2, proposal.header) });
+    network.run(LATENCY);
+    expect([sent('PREPARE'), sent('COMMIT')]).toEqual([2, 1]);
+    restart();
+    expect([sent('PREPARE'), sent('COMMIT')]).toEqual([2, 2]);
+    for (const from of [0, 2])
+      network.send(from, 1, { type: 'COMMIT', vote: network.vote('commit', from, proposal.header) });
+    network.run(LATENCY);
+    expect(member.status.executed).toBe(1);
+    expect(member.told('executed')[0]?.phases).toMatchObject({ prepare: 0 });
+  });
+});
+
 describe('a checkpoint that is certified above the low watermark', () => {
   /** Member 1 has executed nothing, has numbers 3, 6 and 10 prepared, and knows that checkpoint 4 is stable. */
   function behind(): { readonly network: PbftNetwork; readonly headers: readonly Header[] } {
