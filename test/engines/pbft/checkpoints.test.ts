@@ -273,6 +273,27 @@ describe('the transfer of state', () => {
     expect(network.member(0).count('limit.fetches')).toBe(beyond);
   });
 
+  it('leaves nothing of what the replica had before: that is not what others would be served', () => {
+    const network = new PbftNetwork(4);
+    network.work(1, 4);
+    network.run(SECOND);
+    network.cut([0, 1, 2]);
+    network.work(1, 16);
+    network.heal();
+    const late = network.member(3);
+    const snapshots = (): number[] => {
+      const sizes: number[] = [];
+      late.engine?.measure((name, size) => {
+        if (name === 'snapshots') sizes.push(size);
+      });
+      return sizes;
+    };
+    expect(snapshots()).toEqual([1]);
+    expect(network.run(10 * SECOND, () => late.told('transfer-finished').length > 0)).toBe(true);
+    expect(late.told('transfer-finished')).toMatchObject([{ sequence: 20 }]);
+    expect(snapshots()).toEqual([1]);
+  });
+
   it('leads the sequence numbers of a replica up to where the state is', () => {
     const network = new PbftNetwork(4, { scripted: [0, 1, 2] });
     network.send(0, 3, { type: 'STABLE', certificate: network.certificate(400, 0, 1, 2) });
