@@ -83,8 +83,16 @@ export function simulateCommand(): Command {
       'nodes that mean ill: how many, or of which kinds, for example goose,eclipse,goose (default 0, mixed up to a third)',
     ),
   );
-  for (const { name, settings } of SIMULATED_ENGINES) {
+  for (const { name, settings, foreign } of SIMULATED_ENGINES) {
     command.optionsGroup(`Engine ${name}:`);
+    if (foreign !== undefined) {
+      command.addOption(
+        new Option(
+          '--foreign <nodes>',
+          'honest nodes with the quirks of programs of others: how many, or of which kinds, for example doubling,deaf (default 0)',
+        ),
+      );
+    }
     const taken = new Set(command.options.map((option) => option.name()));
     // What two engines have in common is explained once.
     addSettings(
@@ -136,7 +144,10 @@ function helpText(command: Command): string {
   };
   const kinds = [
     ...list('Partitions:', PARTITION_TEXTS),
-    ...SIMULATED_ENGINES.flatMap(({ name, byzantine }) => list(`Byzantine nodes of ${name}:`, byzantine)),
+    ...SIMULATED_ENGINES.flatMap(({ name, byzantine, foreign }) => [
+      ...list(`Byzantine nodes of ${name}:`, byzantine),
+      ...(foreign === undefined ? [] : list(`Foreign nodes of ${name}:`, foreign)),
+    ]),
   ];
   return [
     '',
@@ -150,6 +161,7 @@ function helpText(command: Command): string {
     '  node peer simulate pow --nodes 20 --loss 10 --crashes 0..20 --seed 7',
     '  node peer simulate pow --partitions 10 --partition-kinds one-way,swizzle',
     '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
+    '  node peer simulate pow --nodes 7 --foreign 3 --loss 10',
     '  node peer simulate pbft --nodes 7 --byzantine twins,forger --crashes 20',
     '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
     '  node peer simulate pow --faults mixed --seed 17 --trace trace.jsonl',

@@ -8,7 +8,7 @@ import type { ReportData, ReportHistogram, ReportLine, ReportTimeline } from '..
 import { Markup, markup, type Content } from './markup.ts';
 import { SIMULATED_ENGINES } from './registry.ts';
 import { passed, type Distribution, type FaultSpan, type RunReport, type Timeline } from './report.ts';
-import { SETTINGS, type SettingSpec } from './settings.ts';
+import { kindsOf, SETTINGS, type SettingSpec } from './settings.ts';
 
 /** Colours that lines have in turn, by their names in style.css. */
 const LINE_COLORS = 8;
@@ -55,6 +55,7 @@ export function replayCommand({ engine, seed, settings }: RunReport): string {
     ...values,
     ...(settings.shape === 'exponential' ? [] : [`--latency-shape ${settings.shape}`]),
     ...(settings.byzantine.length === 0 ? [] : [`--byzantine ${settings.byzantine.join(',')}`]),
+    ...(settings.foreign === undefined ? [] : [`--foreign ${settings.foreign.join(',')}`]),
   ].join(' ');
 }
 
@@ -343,6 +344,9 @@ function settingsCard({ engine, settings }: RunReport): Markup {
           settings.byzantine.length === 0 ? 'none' : settings.byzantine.join(', '),
           'the kinds of nodes that mean ill',
         ],
+        ...(settings.foreign === undefined
+          ? []
+          : [['foreign', settings.foreign.join(', '), 'the kinds of honest nodes that have quirks']]),
       ],
       nowrap: 1,
     }),
@@ -505,7 +509,8 @@ function faultColor(kind: string, place: number): string {
 }
 
 function nodeLabel({ nodes, settings }: RunReport, index: number): string {
-  const kind = settings.byzantine[index - (nodes.length - settings.byzantine.length)];
+  const kinds = kindsOf(settings);
+  const kind = kinds[index - (nodes.length - kinds.length)];
   return kind === undefined ? `node ${index}` : `node ${index}, ${kind}`;
 }
 

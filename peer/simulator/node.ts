@@ -92,7 +92,7 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   readonly index: number;
   /** What others call it. */
   peer: T['peer'];
-  /** The kind of a Byzantine node. */
+  /** The kind of a Byzantine or foreign node. */
   readonly kind: string | undefined;
   readonly store = new SimulatedStore();
   clock = new NodeClock(0, 1);

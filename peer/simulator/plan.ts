@@ -12,7 +12,7 @@ import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from '.
 export type Wording = Readonly<Record<string, string>>;
 
 /** Options of a plan that are no numbers, each with the words that it takes. */
-export const PLAN_OPTIONS = ['faults', 'latency-shape', 'partition-kinds', 'byzantine'] as const;
+export const PLAN_OPTIONS = ['faults', 'latency-shape', 'partition-kinds', 'byzantine', 'foreign'] as const;
 const FAULT_MENUS = ['none', 'mixed'] as const;
 
 /** A seed is any whole number that JavaScript holds exactly. */
@@ -54,8 +54,10 @@ export function readPlan(engine: SimulatedEngine, wording: Wording): Plan {
     ...(shape !== undefined && { shape: readWord('latency-shape', shape, LATENCY_SHAPES) }),
     ...(kinds !== undefined && { partitionKinds: readKinds('partition-kinds', kinds, PARTITION_KINDS) }),
     ...readByzantine(wording['byzantine'], Object.keys(engine.byzantine)),
+    ...readForeign(wording['foreign'], engine),
   };
   checkHonest(plan, engine);
+  checkForeign(plan, engine);
   return plan;
 }
 
@@ -131,20 +133,50 @@ function readByzantine(
   kinds: readonly string[],
 ): Pick<Plan, 'byzantine' | 'byzantineKinds'> {
   if (text === undefined) return { byzantineKinds: [] };
-  if (/^[\d.]/.test(text)) {
-    const { least, most } = SETTINGS.nodes.bounds;
-    const bounds = { least: 0, most: most - least };
-    const spec = { ...SETTINGS.nodes, bounds, mixed: { least: 0, most: 2 } };
-    return { byzantine: readRange('byzantine', text, spec), byzantineKinds: [] };
-  }
-  return { byzantineKinds: readKinds('byzantine', text, kinds) };
+  const nodes = readNodes('byzantine', text, kinds);
+  return 'least' in nodes ? { byzantine: nodes, byzantineKinds: [] } : { byzantineKinds: nodes };
+}
+
+/** How many foreign nodes, or which. */
+function readForeign(text: string | undefined, { name, foreign }: SimulatedEngine): Pick<Plan, 'foreign'> {
+  if (text === undefined) return {};
+  if (foreign === undefined) throw new UserError(`--foreign is no setting of ${name}`);
+  return { foreign: readNodes('foreign', text, Object.keys(foreign)) };
+}
+
+/** How many nodes, all but one at the most, or of which kinds each. */
+function readNodes(name: string, text: string, kinds: readonly string[]): Range | string[] {
+  if (!/^[\d.]/.test(text)) return readKinds(name, text, kinds);
+  const { least, most } = SETTINGS.nodes.bounds;
+  const bounds = { least: 0, most: most - least };
+  return readRange(name, text, { ...SETTINGS.nodes, bounds, mixed: { least: 0, most: 2 } });
+}
+
+/** At least one node of the largest network that may be drawn is neither Byzantine nor foreign. */
+function checkForeign(
+  { faults, ranges, byzantine, byzantineKinds, foreign = [] }: Plan,
+  engine: SimulatedEngine,
+): void {
+  const asked = 'least' in foreign ? foreign.most : foreign.length;
+  const all = nodesOf({ faults, ranges }, engine).most;
+  const bad = byzantine?.least ?? byzantineKinds.length;
+  if (asked === 0 || asked + bad < all) return;
+  throw new UserError(
+    `--foreign: of ${all} nodes at most ${Math.max(0, all - 1 - bad)} can be foreign, not ${asked}; one must be neither ` +
+      'foreign nor Byzantine',
+  );
+}
+
+/** How many nodes there may be. */
+function nodesOf({ faults, ranges }: Pick<Plan, 'faults' | 'ranges'>, engine: SimulatedEngine): Range {
+  const { initial, mixed } = settingsOf(engine)['nodes'] ?? SETTINGS.nodes;
+  return ranges['nodes'] ?? (faults === 'mixed' ? mixed : undefined) ?? { least: initial, most: initial };
 }
 
 /** No more nodes are Byzantine than the engine can bear in the smallest network that may be drawn. */
 function checkHonest({ faults, ranges, byzantine, byzantineKinds }: Plan, engine: SimulatedEngine): void {
-  const { initial, mixed, bounds } = settingsOf(engine)['nodes'] ?? SETTINGS.nodes;
-  const drawn = faults === 'mixed' ? mixed : undefined;
-  const nodes = ranges['nodes'] ?? drawn ?? { least: initial, most: initial };
+  const { bounds } = settingsOf(engine)['nodes'] ?? SETTINGS.nodes;
+  const nodes = nodesOf({ faults, ranges }, engine);
   const named = byzantineKinds.length;
   const asked = byzantine ?? { least: named, most: named };
   const places: (readonly [number, number])[] = [

@@ -28,12 +28,13 @@ export interface SimulatedEngine extends Drawable {
 }
 
 function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
-  const { name, title, settings, byzantine } = subject;
+  const { name, title, settings, byzantine, foreign } = subject;
   return {
     name,
     title,
     settings,
     byzantine,
+    ...(foreign && { foreign }),
     mostByzantine: (nodes) => subject.mostByzantine(nodes),
     simulate: (seed, plan, hooks) => new Simulation(subject, seed, draw(seed, plan, subject), hooks),
   };

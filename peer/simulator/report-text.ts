@@ -58,7 +58,7 @@ function listed(items: readonly string[], width: number): string[] {
 
 /** What the seed has drawn, as far as it is not as in a quiet network. */
 function settingsLines({ settings }: RunReport, { engine, width }: Surroundings): string[] {
-  const { values, shape, partitionKinds, byzantine } = settings;
+  const { values, shape, partitionKinds, byzantine, foreign = [] } = settings;
   const numbers = Object.entries(settingsOf(engine)).flatMap(([name, { initial, unit }]) => {
     const value = values[name] ?? initial;
     return value === initial && name !== 'nodes' && name !== 'hours'
@@ -70,6 +70,7 @@ function settingsLines({ settings }: RunReport, { engine, width }: Surroundings)
     ...(shape === 'exponential' ? [] : [`latency-shape ${shape}`]),
     ...(partitionKinds === undefined ? [] : [`partition-kinds ${partitionKinds.join(',')}`]),
     ...(byzantine.length === 0 ? [] : [`byzantine ${byzantine.join(',')}`]),
+    ...(foreign.length === 0 ? [] : [`foreign ${foreign.join(',')}`]),
   ];
   return listed(shown, width);
 }

@@ -190,6 +190,8 @@ export interface Plan {
   readonly byzantine?: Range;
   /** Byzantine nodes asked for by kind. */
   readonly byzantineKinds: readonly string[];
+  /** How many foreign nodes, of whatever kinds, or of which; undefined for none. */
+  readonly foreign?: Range | readonly string[];
 }
 
 /** The settings that one seed has drawn. */
@@ -200,6 +202,13 @@ export interface Drawn {
   readonly partitionKinds?: readonly PartitionKind[];
   /** A kind for each Byzantine node. */
   readonly byzantine: readonly string[];
+  /** A kind for each foreign node, if there are any: runs without them have the digests that they always had. */
+  readonly foreign?: readonly string[];
+}
+
+/** The kinds of all nodes that are not as ours are, in their order: they have the last places. */
+export function kindsOf({ foreign = [], byzantine }: Drawn): readonly string[] {
+  return [...foreign, ...byzantine];
 }
 
 /** Share of the seeds in which `--faults mixed` draws a kind of fault at all. */
@@ -210,6 +219,7 @@ export interface Drawable {
   /** Its own; one that has the name of a common one takes its place. */
   readonly settings: Readonly<Record<string, SettingSpec>>;
   readonly byzantine: Readonly<Record<string, string>>;
+  readonly foreign?: Readonly<Record<string, string>>;
   mostByzantine(nodes: number): number;
 }
 
@@ -242,12 +252,24 @@ export function draw(seed: number, plan: Plan, engine: Drawable): Drawn {
         ? chance.integer(0, most)
         : 0;
   const drawn = Array.from({ length: kinds.length > 0 ? count : 0 }, () => chance.pick(kinds));
+  const bad = [...plan.byzantineKinds, ...drawn].slice(0, tolerated);
+  // Somebody is to be as ours are.
+  const foreign = drawForeign(seed, plan, engine).slice(0, Math.max(0, nodes - 1 - bad.length));
   return {
     values,
     shape: plan.shape ?? (mixed ? chance.pick(LATENCY_SHAPES) : 'exponential'),
     ...(plan.partitionKinds && { partitionKinds: plan.partitionKinds }),
-    byzantine: [...plan.byzantineKinds, ...drawn].slice(0, tolerated),
+    byzantine: bad,
+    ...(foreign.length > 0 && { foreign }),
   };
+}
+
+function drawForeign(seed: number, { foreign }: Plan, engine: Drawable): readonly string[] {
+  if (foreign === undefined) return [];
+  if (!('least' in foreign)) return foreign;
+  const chance = new Chance(seed, 'setting foreign');
+  const kinds = Object.keys(engine.foreign ?? {});
+  return Array.from({ length: chance.integer(foreign.least, foreign.most) }, () => chance.pick(kinds));
 }
 
 function drawFrom({ least, most }: Range, { whole }: SettingSpec, chance: Chance): number {

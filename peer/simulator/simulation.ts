@@ -21,7 +21,7 @@ import {
   type Verdict,
   type Violation,
 } from './report.ts';
-import type { Drawn } from './settings.ts';
+import { kindsOf, type Drawn } from './settings.ts';
 import type {
   Body,
   EngineTypes,
@@ -171,9 +171,10 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     const slowness = this.chance('slow nodes');
     this.peers = subject.peers(count);
     const order = this.order(count);
+    const kinds = kindsOf(drawn);
     for (let index = 0; index < count; index++) {
-      const place = order.indexOf(index) - (count - drawn.byzantine.length);
-      const node = new SimNode<T>(index, this.peers.peerOf(index), drawn.byzantine[place]);
+      const place = order.indexOf(index) - (count - kinds.length);
+      const node = new SimNode<T>(index, this.peers.peerOf(index), kinds[place]);
       node.clock = new NodeClock(
         clocks.between(-1, 1) * this.setting('skew'),
         1 + clocks.between(-1, 1) * this.setting('drift') * 1e-6,

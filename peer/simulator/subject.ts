@@ -30,15 +30,17 @@ export type EngineOf<T extends EngineTypes> = Engine<
 /** A node as subjects see it. */
 export interface SimulatedNode {
   readonly index: number;
-  /** False for a Byzantine node. */
+  /** Whether it is as ours are: neither Byzantine nor foreign. */
   readonly honest: boolean;
+  /** The kind of one that is not. */
+  readonly kind: string | undefined;
   /** Whether it runs at the moment. */
   readonly up: boolean;
   /** What it has stored: also while it is down. */
   readonly store: StoreView & { readonly size: number };
 }
 
-/** What a Byzantine node can do. It runs a true engine as well, whose messages pass through its hands. */
+/** What a Byzantine or foreign node can do. It runs a true engine as well, whose messages pass through its hands. */
 export interface Body<T extends EngineTypes> {
   readonly node: SimulatedNode;
   /** What others call it. */
@@ -67,7 +69,7 @@ export interface Body<T extends EngineTypes> {
   request(request: T['request']): T['result'] | undefined;
 }
 
-/** How a Byzantine node behaves. What is left out is as an honest node does it. */
+/** How a Byzantine or foreign node behaves. What is left out is as one of ours does it. */
 export interface Corruption<T extends EngineTypes> {
   /** What becomes of a message that its engine wants to send. */
   onSend?(to: T['peer'], message: T['message']): void;
@@ -122,7 +124,7 @@ export interface SubjectRun<T extends EngineTypes> {
     node: SimulatedNode,
     modules: { readonly view: StoreView; readonly entropy: Uint8Array },
   ): EngineOf<T>;
-  /** Makes a node Byzantine. Called when it starts, each time. */
+  /** Makes a node Byzantine, or foreign. Called when it starts, each time. */
   corrupt(kind: string, body: Body<T>): Corruption<T>;
   /** A node has started, for the first time or again. */
   onStart(node: SimulatedNode): void;
@@ -164,6 +166,8 @@ export interface Subject<T extends EngineTypes> {
   readonly settings: Readonly<Record<string, SettingSpec>>;
   /** Kinds of Byzantine nodes, each with what it does. */
   readonly byzantine: Readonly<Record<string, string>>;
+  /** Kinds of foreign nodes: honest ones with quirks. */
+  readonly foreign?: Readonly<Record<string, string>>;
   /** How many of so many nodes may be Byzantine at the most. */
   mostByzantine(nodes: number): number;
   /** How many of so many nodes are honest and never leave for good, if there are as many honest ones. */

@@ -175,6 +175,8 @@ describe('peer simulate', () => {
       '(%, default 0, mixed 0..30)',
       '--block-interval <n>',
       'goose  ',
+      '--foreign <nodes>',
+      'doubling  ',
       'Examples:',
       'The exit code is 0 if everything held, 2 if a checker was',
     ]) {

@@ -42,6 +42,22 @@ describe('a plan in words', () => {
     });
   });
 
+  it('has foreign nodes by number, as a range, or by kind, where the engine has such', () => {
+    const pow = findEngine('pow');
+    expect(readPlan(pow, { foreign: '2' }).foreign).toEqual({ least: 2, most: 2 });
+    expect(readPlan(pow, { foreign: '0..6' }).foreign).toEqual({ least: 0, most: 6 });
+    expect(readPlan(pow, { foreign: 'deaf, quiet,deaf' }).foreign).toEqual(['deaf', 'quiet', 'deaf']);
+    expect(() => readPlan(pow, { foreign: 'fox' })).toThrow(
+      '--foreign: there is no kind "fox"; there is: plain,',
+    );
+    expect(() => readPlan(pow, { foreign: '1.5' })).toThrow('--foreign 1.5: it must be a whole number');
+    expect(() => readPlan(pow, { foreign: '7' })).toThrow(
+      '--foreign: of 7 nodes at most 6 can be foreign, not 7',
+    );
+    expect(() => readPlan(pow, { foreign: '5', byzantine: '2' })).toThrow('at most 4 can be foreign, not 5');
+    expect(() => plan({ foreign: '1' })).toThrow('--foreign is no setting of planted');
+  });
+
   it.each<[Wording, string]>([
     [{ loss: '101' }, '--loss 101: it must be a number from 0 to 100, or a range of such, for example 0..30'],
     [{ hours: '0' }, '--hours 0: it must be a number from 0.01 to 8760, or a range of such, for example 1'],

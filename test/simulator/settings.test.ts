@@ -84,6 +84,23 @@ describe('the settings of a seed', () => {
     }
   });
 
+  it('have foreign nodes only where they were asked for, and leave one node that is not', () => {
+    for (const seed of SEEDS) expect('foreign' in drawOf(seed, MIXED)).toBe(false);
+    const many = { ...MIXED, foreign: { least: 50, most: 60 } };
+    const kinds = new Set<string>();
+    for (const seed of SEEDS) {
+      const { values, byzantine, foreign = [] } = drawOf(seed, many);
+      expect(byzantine.length + foreign.length).toBe((values['nodes'] ?? 0) - 1);
+      expect(without('', { ...drawOf(seed, many), foreign: [] })).toEqual(
+        without('', { ...drawOf(seed, MIXED), foreign: [] }),
+      );
+      for (const kind of foreign) kinds.add(kind);
+    }
+    expect(kinds).toEqual(new Set(Object.keys(powSubject.foreign ?? {})));
+    const asked = { ...QUIET, foreign: ['deaf', 'quiet', 'deaf'] };
+    expect(drawOf(1, asked).foreign).toEqual(['deaf', 'quiet', 'deaf']);
+  });
+
   it('have the kinds of Byzantine nodes that were asked for, in that order', () => {
     const plan = { ...QUIET, byzantineKinds: ['goose', 'eclipse', 'goose'] };
     expect(drawOf(1, plan).byzantine).toEqual(['goose', 'eclipse', 'goose']);

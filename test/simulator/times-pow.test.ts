@@ -39,6 +39,7 @@ describe('all nodes to agree again', () => {
     readonly nodes = [0, 1, 2].map((index) => ({
       index,
       honest: true,
+      kind: undefined,
       up: true,
       store: new SimulatedStore(),
     }));

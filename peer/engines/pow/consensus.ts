@@ -473,6 +473,8 @@ export class Consensus {
   private group(answers: readonly Answer[]): Group[] {
     const { context } = this;
     const groups = new Map<string, Group>();
+    // A hash is one chain, whatever height is said of it: whoever counts from 0 has a vote as well.
+    const votes = new Map<string, number>();
     for (const { claim, addresses } of answers) {
       if (claim === null) continue;
       if (!meetsDifficulty(claim.hash, context.chain.difficulty)) {
@@ -488,9 +490,10 @@ export class Consensus {
       }
       let group = groups.get(key);
       if (group === undefined) groups.set(key, (group = { ...claim, claimants: new Map(), votes: 0 }));
-      group.votes++;
+      votes.set(claim.hash, (votes.get(claim.hash) ?? 0) + 1);
       for (const address of honest) group.claimants.set(addressKey(address), address);
     }
+    for (const group of groups.values()) group.votes = votes.get(group.hash) ?? 0;
     return [...groups.values()];
   }
 

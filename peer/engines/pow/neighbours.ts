@@ -28,6 +28,8 @@ export class Neighbours {
   private readonly context: Context;
   private readonly strangers: Strangers;
   private waiting = false;
+  /** Since when our last block is our last one, as far as anybody was told of it. */
+  private tipAt = -Infinity;
 
   constructor(context: Context, strangers: Strangers) {
     this.context = context;
@@ -72,6 +74,8 @@ export class Neighbours {
     if (length === undefined || length < chain.height - MAX_MISSING_BLOCKS) return;
     const block = chain.block(length);
     if (block === undefined) return;
+    // Its miner tells everybody, and what a peer has said meanwhile may be from before it was told.
+    if (!peer.echoes && length + 1 === chain.height && askedAt - this.tipAt < RESEND_AFTER) return;
     const before = peer.sent.get(block.hash);
     if (before !== undefined && (before.times >= MAX_SENDS || askedAt - before.at < RESEND_AFTER)) return;
     context.count('announce.brought-up');
@@ -84,6 +88,7 @@ export class Neighbours {
   private announce(block: Block, suits: (peer: Peer) => boolean): void {
     const { context } = this;
     const { peers, now, random } = context;
+    this.tipAt = now;
     const targets = peers
       .all()
       .filter((peer) => peer.claim?.hash !== block.hash && !peer.sent.has(block.hash) && suits(peer));

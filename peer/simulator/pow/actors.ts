@@ -24,10 +24,12 @@ export interface Means {
   engine: () => PowEngine | undefined;
   /** What the node has stored. */
   chain: () => Chain;
+  /** Whether the node is not to get this copy of a block, although nothing is lost. */
+  misses: (block: Block) => boolean;
 }
 
-/** A kind of Byzantine node. */
-interface Actor {
+/** A kind of node that is not as ours are. */
+export interface Actor {
   readonly description: string;
   corrupt(body: Body, means: Means): Corruption;
 }

@@ -22,8 +22,9 @@ import type {
   SubjectRun,
   World,
 } from '../subject.ts';
-import { ACTORS, type ActorKind } from './actors.ts';
+import { ACTORS, type Actor } from './actors.ts';
 import { Agreement } from './agreement.ts';
+import { FOREIGN, ForeignNodes, TREATED_WELL } from './foreign.ts';
 import { Prospector } from './mining.ts';
 import { verifyStub } from './stub.ts';
 import type { PowTypes } from './types.ts';
@@ -154,6 +155,9 @@ interface Submission {
   readonly certain: boolean;
 }
 
+/** All kinds of nodes that are not as ours are. */
+const KINDS: Readonly<Record<string, Actor>> = { ...ACTORS, ...FOREIGN };
+
 class PowRun implements SubjectRun<PowTypes> {
   readonly goals: readonly LivenessGoal[];
   private readonly world: World<PowTypes>;
@@ -174,6 +178,7 @@ class PowRun implements SubjectRun<PowTypes> {
   /** When each node, or the one that has its place now, started for the first time; undefined before. */
   private readonly cameAt: (number | undefined)[] = [];
   private readonly agreement: Agreement;
+  private readonly foreign: ForeignNodes;
   /** Honest nodes that may still hold blocks of chains that were given up. */
   private unswept = new Set<SimulatedNode>();
   private readonly reorgs: number[] = [];
@@ -215,6 +220,10 @@ class PowRun implements SubjectRun<PowTypes> {
         }),
     );
     this.agreement = new Agreement(world, (index) => this.watches[index]?.hashes ?? []);
+    this.foreign = new ForeignNodes(world, {
+      chainOf: (node) => this.chainOf(node),
+      mine: (node) => this.mineAtOnce(node),
+    });
     const share = world.setting('miners') / 100;
     const { nodes } = world;
     const willing = nodes.filter(({ honest }) => !honest || this.chance.happens(share));
@@ -238,6 +247,7 @@ class PowRun implements SubjectRun<PowTypes> {
         },
         missing: () => this.leftovers(),
       },
+      ...this.foreign.goals(period),
       {
         checker: 'every word that reached a node and has not gone with a crash is in the chain of all',
         limit: patience,
@@ -268,11 +278,14 @@ class PowRun implements SubjectRun<PowTypes> {
   }
 
   corrupt(kind: string, body: Body<PowTypes>): Corruption<PowTypes> {
-    return ACTORS[kind as ActorKind].corrupt(body, {
+    const actor = KINDS[kind];
+    if (actor === undefined) throw new Error(`there is no kind "${kind}"`);
+    return actor.corrupt(body, {
       difficulty: this.world.setting('difficulty'),
       find: (template) => this.find(body.node, template),
       engine: () => this.engines[body.node.index],
       chain: () => this.chainOf(body.node),
+      misses: (block) => this.foreign.misses(body.node, block),
     });
   }
 
@@ -282,7 +295,8 @@ class PowRun implements SubjectRun<PowTypes> {
     this.cameAt[node.index] ??= this.world.now();
     if (!node.honest) return;
     this.watches[node.index]?.onStart();
-    this.agreement.hold(node, this.watches[node.index]?.tip);
+    this.foreign.onStart(node);
+    this.onTip(node);
   }
 
   onReplaced(node: SimulatedNode): void {
@@ -309,11 +323,12 @@ class PowRun implements SubjectRun<PowTypes> {
 
   onSend(node: SimulatedNode, message: PowMessage, to: readonly Address[]): void {
     this.watches[node.index]?.onSend(message, to);
+    this.foreign.onSend(node, message, to);
   }
 
   onStore(node: SimulatedNode, writes: readonly StoreWrite[]): void {
     this.watches[node.index]?.onStore(writes);
-    this.agreement.hold(node, this.watches[node.index]?.tip);
+    this.onTip(node);
   }
 
   onReply(node: SimulatedNode, request: PowRequest, { status }: PowResult): void {
@@ -366,6 +381,13 @@ class PowRun implements SubjectRun<PowTypes> {
       offenders: status?.peers.filter(({ offences }) => offences > 0).length ?? 0,
       reorgs: this.reorgsOf[node.index] ?? 0,
     };
+  }
+
+  /** The chain of an honest node has been looked at. */
+  private onTip(node: SimulatedNode): void {
+    const tip = this.watches[node.index]?.tip;
+    this.agreement.hold(node, tip);
+    this.foreign.hold(node, tip);
   }
 
   /** Whom a node knows, so whom it asks for STATS. */
@@ -470,6 +492,16 @@ class PowRun implements SubjectRun<PowTypes> {
       const result = this.world.request(node, { kind: 'submit-block', block });
       if (result !== undefined) this.tally[result.status]++;
     });
+  }
+
+  /** A node finds a block at this moment, and takes it. */
+  private mineAtOnce(node: SimulatedNode): Block | undefined {
+    const template = this.templates[node.index];
+    if (template === undefined || template === null) return undefined;
+    const block = this.find(node, template);
+    return this.world.request(node, { kind: 'submit-block', block })?.status === 'accepted'
+      ? block
+      : undefined;
   }
 
   private submitWords(): void {
@@ -627,13 +659,14 @@ export const powSubject: Subject<PowTypes> = {
   codec: powCodec,
   settings,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),
+  foreign: Object.fromEntries(Object.entries(FOREIGN).map(([kind, { description }]) => [kind, description])),
   // At least one node is honest: there would be nothing to look at.
   mostByzantine: (nodes) => nodes - 1,
   lasting: () => WELL_KNOWN,
   numbered: false,
   peers: (nodes) => new AddressTable(nodes),
   maxMessage: MAX_UDP,
-  checkers: Object.values(CHECKERS),
+  checkers: [...Object.values(CHECKERS), TREATED_WELL],
   progressName: 'height',
   tipWords: {
     name: 'branches',

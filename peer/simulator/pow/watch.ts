@@ -334,13 +334,15 @@ export class NodeWatch {
 
   /**
    * Whoever chose must have known of no better chain, whatever he counted besides the answers of those he asked. Chains
-   * that his own one goes on from are none, nor are those whose last block he asked for and was not served.
+   * that his own one goes on from are none, nor are those whose last block he asked for and was not served. A chain is
+   * what its last block makes it, so who claims that with another height counts otherwise.
    */
   private mustBeBest(chosen: Candidate, what: string): void {
     const difficulty = this.world.setting('difficulty');
     const better = this.ballot.claimed.find(
       (claim) =>
         beats(claim, chosen) &&
+        claim.hash !== chosen.hash &&
         meetsDifficulty(claim.hash, difficulty) &&
         !this.disproved.has(claimKey(claim)) &&
         !(this.probed.has(claim.height - 1) && !this.served.has(claim.hash)) &&

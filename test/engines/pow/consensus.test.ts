@@ -164,6 +164,14 @@ describe('choosing', () => {
     expect(node.blocks()).toEqual(third);
   });
 
+  it('has the votes of those who count heights from 0', () => {
+    const stats = { height: third.length - 1, hash: third.at(-1)?.hash ?? '' };
+    const scripts = { 1: servingScript(at(1), third), 2: servingScript(at(2), third, { stats }) };
+    const { network, node } = joining(scripts, lowest);
+    network.run(20_000);
+    expect(node.blocks()).toEqual(third);
+  });
+
   it('counts itself, and at a tie moves to the lowest hash', () => {
     const { network, node } = joining({ 1: servingScript(at(1), lowest) }, second);
     network.run(20_000);

@@ -70,6 +70,15 @@ describe('a block that others mined', () => {
     expect(stats(rig, 5, at(3))).toEqual([]);
   });
 
+  it('is not sent to who was asked before it came: its miner may have told it meanwhile', () => {
+    const rig = rigAt(5);
+    untilAsked(rig, at(2));
+    rig.receive({ type: 'ANNOUNCE', block: block(5) }, at(1));
+    expect(announced(stats(rig, 5, at(2)), at(2))).toEqual([]);
+    untilAsked(rig, at(2), PASSED_ON);
+    expect(announced(stats(rig, 5, at(2)), at(2))).toEqual([5]);
+  });
+
   it('is not sent to who has shown in the meantime that it has it', () => {
     const rig = rigAt(5);
     rig.receive({ type: 'ANNOUNCE', block: block(5) }, at(2));
