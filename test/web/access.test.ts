@@ -1,7 +1,9 @@
 /** Who may change something: this machine itself, and whoever has the token; nobody who comes through a proxy. */
+import { BlockList } from 'node:net';
+
 import { afterEach, describe, expect, test } from 'vitest';
 
-import type { WebEnv } from '../../peer/web/access.ts';
+import { addNetwork, type WebEnv } from '../../peer/web/access.ts';
 import { REQUESTS_BURST } from '../../peer/web/limits.ts';
 import type { AppOptions } from '../../peer/web/server.ts';
 import { WebRig } from './web-rig.ts';
@@ -196,6 +198,22 @@ describe('each client has limits of its own', () => {
     ] as const)
       expect(await answered(newRig({ trustedProxies: [proxy] }), each, address)).toBe(Infinity);
   });
+
+  test.each(['10.0.0.0/33', 'fd00::/129', 'goose', 'goose/8', '10.0.0', '10.0.0.0/', ''])(
+    'of whom %j is no list',
+    (text) => {
+      expect(addNetwork(new BlockList(), text)).toBe(false);
+    },
+  );
+
+  test.each(['10.0.0.0/32', '10.0.0.0/0', 'fd00::/128', '::1', '10.0.0.1'])(
+    'of whom %s is a list',
+    (text) => {
+      const list = new BlockList();
+      expect(addNetwork(list, text)).toBe(true);
+      expect(list.rules).toHaveLength(1);
+    },
+  );
 
   test('and it is the last that is named whom nobody trusts, whatever the client wrote before it', async () => {
     const rig = newRig({ trustedProxies: ['127.0.0.1', '10.0.0.0/8'] });

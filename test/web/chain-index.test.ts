@@ -89,6 +89,21 @@ describe('the leaderboard', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('counts who bears the name of all others with them, and nobody else', async () => {
+    vi.useFakeTimers();
+    const chain = new FakeChain();
+    for (const name of ['(others)', 'a', 'a']) chain.push(name);
+    const index = new ChainIndex(chain);
+    index.follow();
+    await readAll(index, chain);
+    expect(index.names).toBe(1);
+    expect(index.leaders(Infinity)).toEqual([
+      { name: 'a', blocks: 2 },
+      { name: '(others)', blocks: 1 },
+    ]);
+    index.close();
+  });
+
   test('counts no more names apart than its bound, and cuts long ones', async () => {
     vi.useFakeTimers();
     const chain = new FakeChain();

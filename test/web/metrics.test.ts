@@ -36,7 +36,8 @@ function live(rig: WebRig, round: number): void {
   rig.engine.receive({ type: 'CONSENSUS' }, at(2));
   rig.attach();
   rig.tell(
-    { kind: 'chain-adopted', height: 5, hash: chain[4]?.hash ?? '', added: 3, depth: 2, returnedWords: 0 },
+    { kind: 'chain-adopted', height: 5, hash: chain[4]?.hash ?? '', added: 3, depth: 1, returnedWords: 0 },
+    { kind: 'chain-adopted', height: 5, hash: chain[4]?.hash ?? '', added: 1, depth: 0, returnedWords: 0 },
     { kind: 'consensus-finished', outcome: 'adopted', answers: 1, height: 5 },
     { kind: 'false-chain', target: { height: 9, hash: 'x' }, claimedBy: [], fault: 'x' },
   );
@@ -84,6 +85,9 @@ test('tell what the node counts, each drop by its bound', async () => {
   );
   for (const name of ['nodejs_eventloop_lag_p99_seconds', 'process_resident_memory_bytes'])
     expect(samples.has(name), name).toBe(true);
+  expect([...samples].filter(([name]) => name.startsWith('gossip_peer_build_info{'))).toEqual([
+    [expect.stringMatching(/version=".+",engine="pow",node="\d+\..+"/), 1],
+  ]);
 });
 
 test('have no label that the network could fill', async () => {

@@ -531,6 +531,7 @@ describe('liars with a claim of their own', () => {
     network.run(1_200_000);
     expect(sentTo(network, node, at(66).host, 'GET_BLOCK')).toHaveLength(before);
     expect(node.blocks()).toEqual(honest);
+    expect(node.engine.status().counters['stats-reply.known-false']).toBeGreaterThan(0);
     expect(node.engine.status().peers.find(({ address }) => address.host === at(66).host)?.offences).toBe(1);
   });
 
