@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { PbftEffect } from '../../../peer/engines/pbft/context.ts';
+import { ForeignStore } from '../../../peer/engines/pbft/journal.ts';
 import type { Header, PbftMessage } from '../../../peer/engines/pbft/messages.ts';
 import { isNamedStored, isStored, readStored } from '../../../peer/simulator/pbft/layout.ts';
 import type { MemoryStore } from '../../../peer/storage/memory.ts';
@@ -212,6 +213,18 @@ describe('what a replica says', () => {
     script(network);
     expect(told.length).toBeGreaterThan(0);
     expect(told).not.toContain(false);
+  });
+});
+
+describe('a store of other settings', () => {
+  it('names each that is not as it was, also one that was not there before or is there no more', () => {
+    const before = { interval: 100, buffer: 1000, application: 'log' };
+    const now = { interval: 200, buffer: 1000, window: 3 };
+    expect(new ForeignStore(before, now).changes).toEqual([
+      { name: 'interval', before: '100', now: '200' },
+      { name: 'application', before: 'log', now: 'undefined' },
+      { name: 'window', before: 'undefined', now: '3' },
+    ]);
   });
 });
 
