@@ -319,8 +319,17 @@ export async function runProgram(
   args: readonly string[],
   names: readonly string[] = [],
 ): Promise<void> {
+  guardProcess(program.name(), args.includes('--verbose'));
+  await runCommandLine(program, args, names);
+}
+
+/** The same for a command line that does not have the process to itself. */
+export async function runCommandLine(
+  program: Command,
+  args: readonly string[],
+  names: readonly string[],
+): Promise<void> {
   const verbose = args.includes('--verbose');
-  guardProcess(program.name(), verbose);
   const commands = commandsOf(program);
   forgetEmptyVariables([program, ...commands]);
   for (const command of [program, ...commands]) refuseMissingValues(command);

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 
 import { describe, expect, test } from 'vitest';
 
-import { runPeer } from './run.ts';
+import { runHere, runPeer } from './run.ts';
 
 /** Whether this machine has a shell. */
 function has(shell: string): boolean {
@@ -120,7 +120,9 @@ test.skipIf(!has('fish'))(`fish offers commands and what an option may be${note(
 });
 
 test('the scripts for zsh and fish have every command, what an option may be, and quote what they explain', async () => {
-  const [zsh, fish] = await Promise.all([script('zsh'), script('fish')]);
+  const [zsh = '', fish = ''] = await Promise.all(
+    ['zsh', 'fish'].map(async (shell) => (await runHere(['completion', shell])).stdout),
+  );
   for (const text of [zsh, fish])
     for (const word of [
       'simulate',
@@ -139,7 +141,7 @@ test('the scripts for zsh and fish have every command, what an option may be, an
 });
 
 test('another shell is refused with those that there are', async () => {
-  const { stderr, code } = await runPeer(['completion', 'ksh']);
+  const { stderr, code } = await runHere(['completion', 'ksh']);
   expect(stderr).toMatch(/Allowed choices are bash, zsh, fish/);
   expect(code).toBe(1);
 });

@@ -12,7 +12,7 @@ import { eventually } from '../support/asker.ts';
 import { writeMembersFile } from '../support/cluster.ts';
 import { Lab, type Program } from '../support/processes.ts';
 import { LOOPBACK } from '../support/wire.ts';
-import { runPeer } from './run.ts';
+import { runHere, runPeer, type Run } from './run.ts';
 
 const SEED = 'ab'.repeat(32);
 
@@ -39,7 +39,10 @@ function file(name: string, text: string, mode = 0o600): string {
 
 /** What a command says that is refused: one line. */
 async function refusal(...args: string[]): Promise<string> {
-  const { stdout, stderr, code } = await runPeer(['pbft', ...args]);
+  return refusalOf(await runHere(['pbft', ...args]));
+}
+
+function refusalOf({ stdout, stderr, code }: Run): string {
   expect({ stdout, code, lines: stderr.trim().split('\n').length }).toEqual({
     stdout: '',
     code: 1,
@@ -53,7 +56,7 @@ const start = (...args: string[]): Promise<string> =>
 
 describe('help', () => {
   it('names every option with its default and its variable, what can be typed, and examples', async () => {
-    const { stdout, code } = await runPeer(['pbft', 'start', '--help']);
+    const { stdout, code } = await runHere(['pbft', 'start', '--help']);
     expect(code).toBe(0);
     const text = stdout.replaceAll(/\s+/g, ' ');
     for (const [option, value] of Object.entries({
@@ -77,26 +80,26 @@ describe('help', () => {
   });
 
   it('of the group lists its commands; without one of them, or with a wrong one, there is an error', async () => {
-    const { stdout, code } = await runPeer(['pbft', '--help']);
+    const { stdout, code } = await runHere(['pbft', '--help']);
     expect(stdout).toMatch(/start \[options\][^]*keygen \[options\]/);
     expect(code).toBe(0);
-    expect((await runPeer(['pbft'])).code).toBe(1);
+    expect((await runHere(['pbft'])).code).toBe(1);
     expect(await refusal('explode')).toBe("peer: unknown command 'explode'");
   });
 });
 
 describe('keygen', () => {
   it('makes a new pair each time, and the pair of a seed', async () => {
-    const [one, other] = await Promise.all([runPeer(['pbft', 'keygen']), runPeer(['pbft', 'keygen'])]);
+    const [one, other] = await Promise.all([runPeer(['pbft', 'keygen']), runHere(['pbft', 'keygen'])]);
     expect(one.stdout).toMatch(/^public key {2}[0-9a-f]{64}\nseed {8}[0-9a-f]{64}\n$/);
     expect(one.stdout).not.toBe(other.stdout);
-    const { stdout } = await runPeer(['pbft', 'keygen', '--seed', SEED, '--json']);
+    const { stdout } = await runHere(['pbft', 'keygen', '--seed', SEED, '--json']);
     expect(JSON.parse(stdout)).toEqual({ publicKey: keyPairOf(SEED).publicKey, seed: SEED });
   });
 
   it('writes a file for its owner alone, never over another one, and keeps the secret to it', async () => {
     const path = join(folder, 'new.key');
-    const { stdout, code } = await runPeer(['pbft', 'keygen', '--out', path]);
+    const { stdout, code } = await runHere(['pbft', 'keygen', '--out', path]);
     const { publicKey, seed } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>;
     expect(code).toBe(0);
     expect(stdout).toBe(`public key  ${publicKey}\n`);
@@ -105,7 +108,7 @@ describe('keygen', () => {
     expect(await refusal('keygen', '--out', path)).toMatch(
       /^peer: can't write .*new\.key: it is there already; a key is never written over$/,
     );
-    const again = await runPeer(['pbft', 'keygen', '--json', '--out', join(folder, 'other.key')]);
+    const again = await runHere(['pbft', 'keygen', '--json', '--out', join(folder, 'other.key')]);
     expect(Object.keys(JSON.parse(again.stdout) as object)).toEqual(['publicKey']);
   });
 });
@@ -132,15 +135,21 @@ describe('what is refused, in one line each', () => {
       ['-i', '0', '-n', '64', '--checkpoint-interval', '1000'],
       '--checkpoint-interval: 1000 is too large for 64 members: it may be 9',
     ],
-    [['-i', '0', '--supervised'], '--supervised is for programs that start this one'],
     [['-i', '0', 'more'], 'too many arguments'],
     [['-i', '0', '--xylophone', '1'], "unknown option '--xylophone'"],
   ])('%j', async (args, message) => {
     expect(await start(...args)).toContain(message);
   });
 
+  it('--supervised, where no process has started it that could be obeyed', async () => {
+    const args = ['-i', '0', '-p', '0', '--data-dir', join(folder, 'data')];
+    expect(refusalOf(await runPeer(['pbft', 'start', ...args, '--supervised']))).toContain(
+      '--supervised is for programs that start this one',
+    );
+  });
+
   it('options that stand before the commands, whatever the level', async () => {
-    const before = await runPeer(['--port', '1', 'pbft', 'keygen']);
+    const before = await runHere(['--port', '1', 'pbft', 'keygen']);
     expect(before.stderr).toBe('peer: --port stands before "pbft"; options go after the command\n');
     expect(before.code).toBe(1);
   });
@@ -233,7 +242,9 @@ describe('a replica', () => {
       executed: 0,
       data,
     });
-    expect(await refusal('start', '-p', '0', ...own)).toMatch(/^peer: the data folder .* is in use/);
+    expect(refusalOf(await runPeer(['pbft', 'start', '-p', '0', ...own]))).toMatch(
+      /^peer: the data folder .* is in use/,
+    );
     expect((await first.kill('SIGTERM')).code).toBe(0);
     expect(await refusal('start', '-p', '0', ...own, '--checkpoint-interval', '50')).toBe(
       'peer: the data folder was begun with other settings: --checkpoint-interval was 100 and is 50 now. Start this replica with the old ones; for another member or cluster name another --data-dir',

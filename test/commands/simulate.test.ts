@@ -13,7 +13,7 @@ import type { RunReport } from '../../peer/simulator/report.ts';
 import type { TraceLine } from '../../peer/simulator/trace.ts';
 import { eventually } from '../support/asker.ts';
 import { Program } from '../support/processes.ts';
-import { runPeer, type Run } from './run.ts';
+import { runHere, runPeer, type Run } from './run.ts';
 
 /** A short run with everything in it. */
 const SHORT = ['--faults', 'mixed', '--hours', '0.05', '--seed', '3'];
@@ -168,7 +168,7 @@ describe('peer simulate', () => {
   });
 
   it('explains itself: every setting, every kind of Byzantine node', async () => {
-    const { stdout, code } = await simulate('--help');
+    const { stdout, code } = await runHere(['simulate', '--help']);
     expect(code).toBe(0);
     for (const part of [
       '--loss <n>',
@@ -209,10 +209,18 @@ describe('peer simulate', () => {
     [['--trace', '/no/such/folder/x'], "can't write /no/such/folder/x"],
     [['--html', '/no/such/folder/x'], "can't write /no/such/folder/x"],
   ])('answers %j with one line and exit code 1', async (args, message) => {
-    const { stdout, stderr, code } = await simulate(...args);
+    const { stdout, stderr, code } = await runHere(['simulate', ...args]);
     expect(stderr).toContain(message);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect([stdout, code]).toEqual(['', 1]);
+  });
+
+  it('does so as a process, too', async () => {
+    expect(await simulate('--json', '--trace', '-')).toEqual({
+      stdout: '',
+      stderr: 'peer: --trace - and --json can not both go to standard output; give one a file\n',
+      code: 1,
+    });
   });
 
   it.each([

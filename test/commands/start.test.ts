@@ -14,6 +14,7 @@ import { defaultName, peerCommand } from '../../peer/commands/start.ts';
 import { requireBuild } from '../support/built.ts';
 import { freePort } from '../support/processes.ts';
 import { isMineableName } from '../../shared/block.ts';
+import { runHere } from './run.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LOOPBACK = '127.0.0.1';
@@ -148,8 +149,8 @@ describe('help', () => {
   });
 
   test.each(['export', 'import', 'verify'])('%s has its own', async (command) => {
-    const run = peer([command, '--help']);
-    expect(await run.ended).toEqual({ code: 0, signal: null });
+    const run = await runHere([command, '--help']);
+    expect(run.code).toBe(0);
     expect(run.stdout).toContain(`Usage: peer ${command} `);
   });
 });
@@ -211,8 +212,9 @@ describe('what is wrong is said in one line', () => {
     [['export'], /^peer: --port stands before "export"; options go after the command/],
   ];
   test.each(runs)('peer %j', async (args, line) => {
-    const run = peer(['--port', '0', '--miner-port', '0', '--data-dir', join(folder, 'data'), ...args]);
-    expect(await run.ended).toEqual({ code: 1, signal: null });
+    const all = ['--port', '0', '--miner-port', '0', '--data-dir', join(folder, 'data'), ...args];
+    const run = await runHere(all);
+    expect(run.code).toBe(1);
     expect(run.stdout).toBe('');
     expect(run.stderr).toMatch(/^peer: [^\n]+\n$/);
     expect(run.stderr).toMatch(line);
@@ -222,8 +224,8 @@ describe('what is wrong is said in one line', () => {
     [['statu', '--url', 'x'], 'statu', 'status'],
     [['help', 'verfiy'], 'verfiy', 'verify'],
   ])('a command that was mistyped: peer %j', async (args, name, meant) => {
-    const run = peer(args);
-    expect(await run.ended).toEqual({ code: 1, signal: null });
+    const run = await runHere(args);
+    expect(run.code).toBe(1);
     expect(run.stderr).toBe(`peer: unknown command '${name}' (did you mean ${meant}?); --help lists them\n`);
   });
 
@@ -234,8 +236,8 @@ describe('what is wrong is said in one line', () => {
   });
 
   test('with --verbose, also where it came from', async () => {
-    const run = peer(['--config', '/nonexistent.json', '--verbose']);
-    expect(await run.ended).toEqual({ code: 1, signal: null });
+    const run = await runHere(['--config', '/nonexistent.json', '--verbose']);
+    expect(run.code).toBe(1);
     expect(run.stderr).toMatch(/^peer: UserError: option file .*\n {4}at /);
   });
 
@@ -247,8 +249,8 @@ describe('what is wrong is said in one line', () => {
       /^peer: environment variable GOSSIP_PEER_GENESIS: it must be true or false/,
     ],
   ])('environment variable %s=%s', async (name, value, line) => {
-    const run = peer([], { [name]: value });
-    expect(await run.ended).toEqual({ code: 1, signal: null });
+    const run = await runHere([], { [name]: value });
+    expect(run.code).toBe(1);
     expect(run.stderr).toMatch(line);
   });
 });

@@ -17,7 +17,7 @@ import { freePort } from '../support/processes.ts';
 import { Terminal, terminalNote } from '../support/terminal.ts';
 import { LOOPBACK } from '../support/wire.ts';
 import { DIFFICULTY, HOSTILE, WebRig, hostileBlock } from '../web/web-rig.ts';
-import { runPeer } from './run.ts';
+import { runHere, runPeer } from './run.ts';
 
 const plain = buildChain(12, { difficulty: DIFFICULTY });
 const chain = [...plain, hostileBlock(plain.at(-1) ?? null)];
@@ -138,7 +138,7 @@ test.each([
   ],
 ] as const)('one clear line where %s', async (_, address, message) => {
   for (const more of [[], ['--watch'], ['--json']]) {
-    const { stdout, stderr, code } = await runPeer(['status', '--url', await address(), ...more]);
+    const { stdout, stderr, code } = await runHere(['status', '--url', await address(), ...more]);
     expect({ stdout, code }).toEqual({ stdout: '', code: 1 });
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split('\n').length).toBe(1);
@@ -147,7 +147,7 @@ test.each([
 
 test('an address that is none is refused', async () => {
   for (const url of ['8998', 'ftp://127.0.0.1/'])
-    expect(await runPeer(['status', `--url=${url}`])).toMatchObject({
+    expect(await runHere(['status', `--url=${url}`])).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/It must be the address of a status page/) as string,
     });

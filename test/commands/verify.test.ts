@@ -9,7 +9,7 @@ import { verifyRecord, type Verdict } from '../../peer/commands/verify.ts';
 import { blockToJson, type Block } from '../../shared/block.ts';
 import { buildChain, flipBit, gooseChain, longMessage, wrongPrevious } from '../support/chains.ts';
 import { GENESES } from '../vectors/geneses.ts';
-import { runPeer } from './run.ts';
+import { runHere, runPeer } from './run.ts';
 
 const DIFFICULTY = 2;
 const CHAIN = buildChain(8, { difficulty: DIFFICULTY });
@@ -89,12 +89,12 @@ describe('peer verify', () => {
   });
 
   it('demands eight zeros by default', async () => {
-    const run = await runPeer(['verify', file(record(GENESES.slice(0, 1).map(({ block }) => block)))]);
+    const run = await runHere(['verify', file(record(GENESES.slice(0, 1).map(({ block }) => block)))]);
     expect(run).toMatchObject({
       stdout: expect.stringMatching(/^valid: 1 block at difficulty 8;/) as string,
       code: 0,
     });
-    const easy = await runPeer(['verify', file(record(CHAIN))]);
+    const easy = await runHere(['verify', file(record(CHAIN))]);
     expect(easy).toMatchObject({ stdout: expect.stringContaining('misses-difficulty') as string, code: 1 });
   });
 
@@ -109,7 +109,7 @@ describe('peer verify', () => {
   });
 
   it('does not call an empty file valid', async () => {
-    expect(await runPeer(['verify', file('')])).toStrictEqual({
+    expect(await runHere(['verify', file('')])).toStrictEqual({
       stdout: 'not valid: there is no block in it\n',
       stderr: '',
       code: 1,
@@ -117,7 +117,7 @@ describe('peer verify', () => {
   });
 
   it('says in one line that a file is missing', async () => {
-    const run = await runPeer(['verify', join(folder, 'nowhere.txt')]);
+    const run = await runHere(['verify', join(folder, 'nowhere.txt')]);
     expect(run).toStrictEqual({
       stdout: '',
       stderr: expect.stringMatching(
