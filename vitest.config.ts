@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
  * Rooms whose tests start no program and leave nothing behind in their process. The files of such a room share one, which
  * saves them from loading the same modules again: a second each.
  */
-const SHARING = ['applications', 'core', 'engines', 'mining'].map((room) => `test/${room}/**/*.test.ts`);
+const SHARING = ['applications', 'core', 'engines/*/protocol', 'engines/*/node/mining'].map(
+  (room) => `test/${room}/**/*.test.ts`,
+);
 
 export default defineConfig({
   test: {

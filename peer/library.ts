@@ -14,7 +14,7 @@ import { UserError } from '../shared/errors.ts';
 import { silentLog, type Log } from '../shared/log.ts';
 import { hostPort } from '../shared/options.ts';
 import { ID_PATTERN } from './applications/once.ts';
-import type { PbftConfig, PbftNotice, PbftStatus } from './engines/pbft/interface.ts';
+import type { PbftConfig, PbftNotice, PbftStatus } from './engines/pbft/protocol/interface.ts';
 import {
   MAX_MEMBERS,
   MIN_MEMBERS,
@@ -22,15 +22,15 @@ import {
   demonstrationKey,
   memberOf,
   type Cluster,
-} from './node/members.ts';
-import { configOf } from './node/pbft-config.ts';
+} from './engines/pbft/node/members.ts';
+import { configOf } from './engines/pbft/node/config.ts';
 import {
   checkPbftNode,
   openPbftNode,
   REPLICA_WORDS,
   type PbftNode,
   type PbftNodeOptions,
-} from './node/pbft-node.ts';
+} from './engines/pbft/node/open.ts';
 import { openDataDir, type DataDir } from './storage/data-dir.ts';
 import { MemoryStore } from './storage/memory.ts';
 import type { TcpPeer } from './transports/tcp.ts';
@@ -44,11 +44,11 @@ export {
   type PbftConfig,
   type PbftNotice,
   type PbftStatus,
-} from './engines/pbft/interface.ts';
-export { parseMembers, readMembersFile, type Cluster } from './node/members.ts';
+} from './engines/pbft/protocol/interface.ts';
+export { parseMembers, readMembersFile, type Cluster } from './engines/pbft/node/members.ts';
 export { readKeyFile, writeKeyFile } from './storage/key-file.ts';
 export { type TcpPeer } from './transports/tcp.ts';
-export { SubmitError } from './web/pbft/subject.ts';
+export { SubmitError } from './engines/pbft/face/subject.ts';
 
 /** A request as applications read it: a verb and what it takes. */
 export class Request {

@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 
-import { peerCommand } from './commands/start.ts';
+import { peerCommand } from './engines/pow/node/start.ts';
 
 /** The commands besides the peer itself, in the order in which the help lists them. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  export: async () => (await import('./commands/export.ts')).exportCommand(),
-  import: async () => (await import('./commands/import.ts')).importCommand(),
-  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
-  check: async () => (await import('./commands/check.ts')).checkCommand(),
+  export: async () => (await import('./engines/pow/node/export.ts')).exportCommand(),
+  import: async () => (await import('./engines/pow/node/import.ts')).importCommand(),
+  verify: async () => (await import('./engines/pow/node/verify.ts')).verifyCommand(),
+  check: async () => (await import('./engines/pow/check/command.ts')).checkCommand(),
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),
   network: async () => (await import('./commands/network.ts')).networkCommand(),
-  pbft: async () => (await import('./commands/pbft.ts')).pbftCommand(),
+  pbft: async () => (await import('./engines/pbft/node/command.ts')).pbftCommand(),
   status: async () => (await import('./commands/status.ts')).statusCommand(),
   completion: async () => (await import('./commands/completion.ts')).completionCommand(),
 };

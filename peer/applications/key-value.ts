@@ -11,7 +11,7 @@
  */
 import { UserError } from '../../shared/errors.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
-import { MAX_PAGE_LENGTH, type Application } from './application.ts';
+import { MAX_PAGE_LENGTH, type Application } from '../core/application.ts';
 import {
   describeAnswer,
   isText,

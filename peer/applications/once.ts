@@ -12,7 +12,7 @@
  */
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
-import type { Application, OperationContext } from './application.ts';
+import type { Application, OperationContext } from '../core/application.ts';
 import { readOperation, refusal } from './operations.ts';
 
 /** What an id is made of: it stands in addresses as it is. */

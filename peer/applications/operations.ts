@@ -2,7 +2,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
 import { escapeControls } from '../../shared/escape.ts';
-import { MAX_OPERATION_LENGTH } from './application.ts';
+import { MAX_OPERATION_LENGTH } from '../core/application.ts';
 
 /** The parts of an operation, the verb first; none if the text is no JSON array or too long. */
 export function readOperation(operation: string): readonly unknown[] {

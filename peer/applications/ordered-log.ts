@@ -11,7 +11,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
-import type { Application, OperationContext } from './application.ts';
+import type { Application, OperationContext } from '../core/application.ts';
 import { describeAnswer, isText, readOperation, refusal } from './operations.ts';
 
 /** Longest text, in characters as they stand in JSON: so that the entries of a page fit into a page. */

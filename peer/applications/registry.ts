@@ -1,5 +1,5 @@
 /** The applications that a cluster may run: a new one is one line here. */
-import type { Application } from './application.ts';
+import type { Application } from '../core/application.ts';
 import { KeyValueStore } from './key-value.ts';
 import { OrderedLog } from './ordered-log.ts';
 

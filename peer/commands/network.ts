@@ -9,18 +9,18 @@ import { counted, painterFor, table } from '../../shared/text-table.ts';
 import { APPLICATIONS } from '../applications/registry.ts';
 import { Network, type NetworkPlace } from '../network/network.ts';
 import type { NodeKind } from '../network/node.ts';
-import { pbftKind } from '../network/pbft-kind.ts';
+import { pbftKind } from '../engines/pbft/node/network.ts';
 import { lastBasePort } from '../network/ports.ts';
-import { powKind } from '../network/pow-kind.ts';
+import { powKind } from '../engines/pow/node/network.ts';
 import { openNetworkWeb } from '../network/web.ts';
 import { MAX_NODES } from '../web/schemas.ts';
-import { accessOptions, addHttpAccessOptions, type HttpAccessOptions } from './http-options.ts';
-import { pbftPrompt } from './network-pbft.ts';
-import { powPrompt } from './network-pow.ts';
-import type { NetworkPromptParts } from './network-prompt.ts';
-import type { Prompt } from './prompt.ts';
-import { exitSoon, onStopSignal } from './run-node.ts';
-import { Terminal } from './terminal.ts';
+import { accessOptions, addHttpAccessOptions, type HttpAccessOptions } from '../cli/http-options.ts';
+import { pbftPrompt } from '../engines/pbft/node/network-prompt.ts';
+import { powPrompt } from '../engines/pow/node/network-prompt.ts';
+import type { NetworkPromptParts } from '../cli/network-prompt.ts';
+import type { Prompt } from '../cli/prompt.ts';
+import { exitSoon, onStopSignal } from '../cli/run-node.ts';
+import { Terminal } from '../cli/terminal.ts';
 
 /** Threads of a miner: more than one machine has for one of several. */
 const MAX_PROCESSES = 64;

@@ -14,7 +14,7 @@ import { EXIT_CODES, StopSignals } from '../../shared/stop-signals.ts';
 import { formatNumber, wantsColour } from '../../shared/text-table.ts';
 import { Campaign } from '../simulator/campaign.ts';
 import { commandLine, readSeeds, type Wording } from '../simulator/plan.ts';
-import type { RunningSimulation, SimulatedEngine } from '../simulator/registry.ts';
+import type { RunningSimulation, SimulatedEngine } from '../simulator/offer.ts';
 import { campaignText, failureLine, formatTime, runText } from '../simulator/report-text.ts';
 import { passed } from '../simulator/report.ts';
 import type { Plan } from '../simulator/settings.ts';

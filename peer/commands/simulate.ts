@@ -8,7 +8,7 @@ import { addVerboseOption, integer } from '../../shared/options.ts';
 import { PARTITION_KINDS, PARTITION_TEXTS } from '../simulator/faults.ts';
 import { LATENCY_SHAPES } from '../simulator/network.ts';
 import { findEngine, MAX_SEED, PLAN_OPTIONS, readPlan, type Wording } from '../simulator/plan.ts';
-import { SIMULATED_ENGINES } from '../simulator/registry.ts';
+import { SIMULATED_ENGINES } from '../simulator/offer.ts';
 import { SETTINGS, type SettingSpec } from '../simulator/settings.ts';
 import { runCampaign, runSeed, type CampaignOptions, type RunOptions } from './simulate-run.ts';
 

@@ -7,10 +7,15 @@ import { toJson } from '../../shared/escape.ts';
 import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
 import { painterFor, type Painter } from '../../shared/text-table.ts';
 import { engineSchema } from '../web/schemas.ts';
-import { ask } from './ask.ts';
-import { askNetwork, isNetwork, networkLine, networkText, type NetworkAnswers } from './network-text.ts';
-import { askReplica, replicaLine, replicaStatusText, type ReplicaAnswers } from './pbft-status-text.ts';
-import { askPeer, formatHashRate, peerText, type PeerAnswers } from './status-text.ts';
+import { ask } from '../cli/ask.ts';
+import { askNetwork, isNetwork, networkLine, networkText, type NetworkAnswers } from '../cli/network-text.ts';
+import {
+  askReplica,
+  replicaLine,
+  replicaStatusText,
+  type ReplicaAnswers,
+} from '../engines/pbft/face/status-text.ts';
+import { askPeer, formatHashRate, peerText, type PeerAnswers } from '../engines/pow/face/status-text.ts';
 
 /** The longest time between two looks, in seconds: a day. */
 const MAX_INTERVAL = 86_400;

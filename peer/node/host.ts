@@ -1,8 +1,8 @@
 import type { Address } from '../../shared/address.ts';
 import { messageOf } from '../../shared/errors.ts';
-import { ClockWatch } from '../engines/clock-watch.ts';
-import type { Codec, Decoded, Effect, Engine, EngineEvent } from '../engines/engine.ts';
-import type { Store } from '../storage/store.ts';
+import { ClockWatch } from '../core/clock-watch.ts';
+import type { Codec, Decoded, Effect, Engine, EngineEvent } from '../core/engine.ts';
+import type { Store } from '../core/store.ts';
 import type { Transport } from '../transports/transport.ts';
 
 /** The longest time, in milliseconds (25 days), that Node's timers take: they would let longer ones run out at once. */

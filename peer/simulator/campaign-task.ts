@@ -1,7 +1,7 @@
 /** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
 import type { PartitionKind } from './faults.ts';
 import { findEngine } from './plan.ts';
-import type { SimulatedEngine } from './registry.ts';
+import type { SimulatedEngine } from './offer.ts';
 import {
   messageFaults,
   NOTHING_THROWS,

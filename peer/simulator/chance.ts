@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 
-import { Random } from '../engines/random.ts';
+import { Random } from '../core/random.ts';
 
 /** ln 2 and ln 3/4, to the last bit. */
 const LN2 = 0.6931471805599453;

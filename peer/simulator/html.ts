@@ -6,7 +6,7 @@ import { pageScript, pageText, uPlotFile } from '../web/assets.ts';
 import type { Lane, Mark } from '../web/page/plot-data.ts';
 import type { ReportData, ReportHistogram, ReportLine, ReportTimeline } from '../web/page/report-data.ts';
 import { Markup, markup, type Content } from './markup.ts';
-import { SIMULATED_ENGINES } from './registry.ts';
+import { SIMULATED_ENGINES } from './offer.ts';
 import { passed, type Distribution, type FaultSpan, type RunReport, type Timeline } from './report.ts';
 import { kindsOf, SETTINGS, type SettingSpec } from './settings.ts';
 

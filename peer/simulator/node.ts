@@ -1,5 +1,5 @@
 import type { Corruption, EngineOf, EngineTypes, SimulatedNode } from './subject.ts';
-import { ClockWatch } from '../engines/clock-watch.ts';
+import { ClockWatch } from '../core/clock-watch.ts';
 import { SimulatedStore } from './store.ts';
 
 /** What the clocks of all nodes show at the start, in milliseconds since 1970: a moment in November 2023. */

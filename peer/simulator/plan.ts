@@ -5,7 +5,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { PARTITION_KINDS } from './faults.ts';
 import { LATENCY_SHAPES } from './network.ts';
-import { SIMULATED_ENGINES, type SimulatedEngine } from './registry.ts';
+import { SIMULATED_ENGINES, type SimulatedEngine } from './offer.ts';
 import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from './settings.ts';
 
 /** Texts by the name of the option; options that were not given are missing. */

@@ -11,7 +11,7 @@ import {
 } from '../../shared/text-table.ts';
 import type { CampaignResult, Failure } from './campaign.ts';
 import { settingsOf } from './settings.ts';
-import type { SimulatedEngine } from './registry.ts';
+import type { SimulatedEngine } from './offer.ts';
 import { messageFaults, passed, type RunReport, type Verdict, type Violation } from './report.ts';
 
 /** Columns of a paragraph, at most. */

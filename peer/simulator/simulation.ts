@@ -5,8 +5,8 @@
  * First comes a phase with faults, in which what must never happen is watched for; then everything heals and what must
  * happen in the end is waited for. Time is counted in whole microseconds.
  */
-import type { Effect, EngineEvent } from '../engines/engine.ts';
-import type { StoreWrite } from '../storage/store.ts';
+import type { Effect, EngineEvent } from '../core/engine.ts';
+import type { StoreWrite } from '../core/store.ts';
 import { Chance } from './chance.ts';
 import { FaultSchedule, PARTITION_KINDS } from './faults.ts';
 import { healed, Network, type DropReason } from './network.ts';

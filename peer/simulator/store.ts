@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 
-import type { StoreView, StoreWrite } from '../storage/store.ts';
+import type { StoreView, StoreWrite } from '../core/store.ts';
 import type { Chance } from './chance.ts';
 
 /** Hex digits of the checksum before each record. */

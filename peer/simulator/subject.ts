@@ -2,8 +2,8 @@
  * What the simulator has to know of an engine to run a network of it: how to make one, what to ask of it, what must
  * hold, and how it can be corrupted. Everything else here works with any engine.
  */
-import type { Codec, Engine } from '../engines/engine.ts';
-import type { StoreView, StoreWrite } from '../storage/store.ts';
+import type { Codec, Engine } from '../core/engine.ts';
+import type { StoreView, StoreWrite } from '../core/store.ts';
 import type { Chance } from './chance.ts';
 import type { PeerTable } from './peers.ts';
 import type { Distribution, Figure, NodeRow, TipWords } from './report.ts';

@@ -4,7 +4,7 @@ import { fileFaultOf, UserError } from '../../shared/errors.ts';
 import { makeFolder } from './folder.ts';
 import { openLmdbStore, type StoreOptions } from './lmdb.ts';
 import { lockFolder, type FolderLock } from './lock.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../core/store.ts';
 
 /** A data folder that belongs to this process. */
 export interface DataDir {

@@ -17,7 +17,7 @@ import { checksum, CHECKSUM_LENGTH } from './checksum.ts';
 import { makeFolder, syncFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import { checkRoom } from './lmdb-files.ts';
-import type { Store, StoreView, StoreWrite } from './store.ts';
+import type { Store, StoreView, StoreWrite } from '../core/store.ts';
 
 /**
  * Address space that is reserved at first, in bytes: room for some two million blocks. It costs no memory and no

@@ -1,4 +1,4 @@
-import type { Store, StoreWrite } from './store.ts';
+import type { Store, StoreWrite } from '../core/store.ts';
 
 /** A store that lives as long as the process: for tests, and for a peer that is to leave nothing behind. */
 export class MemoryStore implements Store {

@@ -1,4 +1,4 @@
-import type { Store } from './store.ts';
+import type { Store } from '../core/store.ts';
 
 /** A store that tells how long, in seconds, each of its writes took. */
 export function timed(store: Store, tell: (seconds: number) => void): Store {

@@ -5,40 +5,61 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as nodeModule from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { UserError } from '../../shared/errors.ts';
 
 /** Where the project's package.json lies: the same for the sources and for what was built. */
 export const ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
-export const PAGE = 'peer/web/page';
+const PAGE = 'peer/web/page';
 /** The version of this program, as its package says. */
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
   .version;
 
-/**
- * A stylesheet or a page of peer/web/page, as it is.
- *
- * @param name as in "style.css"
- */
-export function pageText(name: string): string {
-  return readFileSync(join(ROOT, PAGE, name), 'utf8');
-}
-
 /** What pages import of the folder shared: served below a folder of that name beside them. */
 export const SHARED_SCRIPTS = ['shared/escape'] as const;
 
+/** The folder with what the page of an engine has of its own, or, without an engine, with what all pages have. */
+export function pageFolder(engine?: string): string {
+  return engine === undefined ? PAGE : `peer/engines/${engine}/page`;
+}
+
+/** Where a file lies that is served under a name: those of an engine are served below its name. */
+function sourceOf(name: string): string {
+  if (SHARED_SCRIPTS.some((one) => one === name)) return name;
+  const [engine, file] = name.split('/');
+  return file === undefined ? `${PAGE}/${name}` : `${pageFolder(engine)}/${file}`;
+}
+
+/** The opposite of {@link sourceOf}. */
+function servedAs(path: string): string {
+  return path.replace(/^peer\/web\/page\//, '').replace(/^peer\/engines\/(\w+)\/page\//, '$1/');
+}
+
 /**
- * A module of peer/web/page, or one that pages share with the program, as browsers run it. What it imports beside it is
- * named with the ending ".js".
+ * A stylesheet or a page, as it is.
  *
- * @param name without its ending, as in "plots"
+ * @param name as in "style.css", or "pow/page.css" for one of an engine
+ */
+export function pageText(name: string): string {
+  return readFileSync(join(ROOT, sourceOf(name)), 'utf8');
+}
+
+/**
+ * A module of a page, or one that pages share with the program, as browsers run it. What it imports is named by where it
+ * is served, with the ending ".js".
+ *
+ * @param name without its ending, as in "plots", or "pow/main" for one of an engine
  * @throws UserError if it is not built and this Node can't take its types away
  */
 export function pageScript(name: string): string {
-  const shared = SHARED_SCRIPTS.find((one) => one === name);
-  return compiled(shared ?? `${PAGE}/${name}`).replace(/(['"])(?:\.\.\/){3}((?:\.\.\/)*shared\/)/g, '$1./$2');
+  const path = sourceOf(name);
+  return compiled(path).replace(/(['"])(\.{1,2}\/[\w./-]+\.js)\1/g, (_, quote: string, imported: string) => {
+    const served = servedAs(posix.join(posix.dirname(path), imported));
+    const relative = posix.relative(posix.dirname(name), served);
+    return `${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`;
+  });
 }
 
 function compiled(path: string): string {

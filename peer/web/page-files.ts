@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 
 import { UserError } from '../../shared/errors.ts';
-import { PAGE, ROOT, SHARED_SCRIPTS, pageScript, pageText, uPlotFile } from './assets.ts';
+import { ROOT, SHARED_SCRIPTS, pageFolder, pageScript, pageText, uPlotFile } from './assets.ts';
 import type { WebEnv } from './access.ts';
 import { ProblemError } from './problem.ts';
 
@@ -18,7 +18,7 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
-/** The folders of peer/web/page: each has what one engine's page has of its own. */
+/** The engines that have a page of their own. */
 export type PageName = 'pow' | 'pbft';
 
 interface PageFile {
@@ -69,10 +69,10 @@ function pageFiles({ page, network }: PageKind): Map<string, () => string> {
   const files = new Map<string, () => string>([['index.html', () => documentOf({ page, network })]]);
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
   for (const name of SHARED_SCRIPTS) files.set(`${name}.js`, () => pageScript(name));
-  for (const folder of ['', `${page}/`]) {
-    const path = join(ROOT, PAGE, folder);
+  for (const engine of [undefined, page]) {
+    const path = join(ROOT, pageFolder(engine));
     for (const file of existsSync(path) ? readdirSync(path) : []) {
-      const name = folder + file;
+      const name = engine === undefined ? file : `${engine}/${file}`;
       if (name.endsWith('.ts'))
         files.set(name.replace(/ts$/, 'js'), () => pageScript(name.replace(/\.ts$/, '')));
       else if (/\.(css|svg)$/.test(name)) files.set(name, () => pageText(name));

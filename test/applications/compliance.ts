@@ -8,7 +8,7 @@ import {
   MAX_RESULT_LENGTH,
   type Application,
   type OperationContext,
-} from '../../peer/applications/application.ts';
+} from '../../peer/core/application.ts';
 import { UserError } from '../../shared/errors.ts';
 
 /** An application and what to try it with. */

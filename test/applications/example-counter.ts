@@ -2,7 +2,7 @@
  * The smallest complete application, to begin one's own with: a number that counts up and down. Operations are
  * `["add", number]` and `["value"]`; both are answered with `{"value": the number}`.
  */
-import type { Application } from '../../peer/applications/application.ts';
+import type { Application } from '../../peer/core/application.ts';
 import { describeAnswer, readOperation, refusal } from '../../peer/applications/operations.ts';
 import { UserError } from '../../shared/errors.ts';
 

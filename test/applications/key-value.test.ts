@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { MAX_OPERATION_LENGTH, MAX_PAGE_LENGTH } from '../../peer/applications/application.ts';
+import { MAX_OPERATION_LENGTH, MAX_PAGE_LENGTH } from '../../peer/core/application.ts';
 import {
   KEY_VALUE_RULES,
   KeyValueStore,

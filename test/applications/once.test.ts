@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { KeyValueStore } from '../../peer/applications/key-value.ts';
 import { OnceOnly, isReused, onceOf, readOnce } from '../../peer/applications/once.ts';
-import { MAX_PAGE_LENGTH } from '../../peer/applications/application.ts';
+import { MAX_PAGE_LENGTH } from '../../peer/core/application.ts';
 import { OrderedLog } from '../../peer/applications/ordered-log.ts';
 
 const CLIENTS = 4;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
-import { MAX_PAGE_LENGTH } from '../../peer/applications/application.ts';
+import { MAX_PAGE_LENGTH } from '../../peer/core/application.ts';
 import { LOG_RULES, MAX_ENTRIES, MAX_TEXT_LENGTH, OrderedLog } from '../../peer/applications/ordered-log.ts';
 
 const CONTEXT = { client: 2, time: 1_700_000_000_000 };

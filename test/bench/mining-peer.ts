@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { MiningServer } from '../../peer/mining/server.ts';
+import { MiningServer } from '../../peer/engines/pow/node/mining/server.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { WorkTemplate } from '../../shared/work.ts';
 

@@ -1,10 +1,10 @@
 /** Replicas of one cluster in one process, with nothing between them but their codec. Signatures are real. */
 import { KeyValueStore } from '../../peer/applications/key-value.ts';
-import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
-import type { PbftConfig, PbftNotice } from '../../peer/engines/pbft/interface.ts';
-import type { PbftEffect } from '../../peer/engines/pbft/context.ts';
-import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
-import { demonstrationKey } from '../../peer/node/members.ts';
+import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
+import type { PbftConfig, PbftNotice } from '../../peer/engines/pbft/protocol/interface.ts';
+import type { PbftEffect } from '../../peer/engines/pbft/protocol/context.ts';
+import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
+import { demonstrationKey } from '../../peer/engines/pbft/node/members.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { verifierOf } from '../../shared/ed25519.ts';
 

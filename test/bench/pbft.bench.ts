@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { DEFAULT_PBFT_CONFIG, type PbftConfig } from '../../peer/engines/pbft/interface.ts';
+import { DEFAULT_PBFT_CONFIG, type PbftConfig } from '../../peer/engines/pbft/protocol/interface.ts';
 import { keyPairOf, verifierOf } from '../../shared/ed25519.ts';
 import { median, quantile } from './figures.ts';
 import { runInMemory, type Load } from './pbft-memory.ts';

@@ -5,8 +5,8 @@
  *     node dist/test/bench/state.bench.js [keys] [rounds]
  */
 import { KeyValueStore } from '../../peer/applications/key-value.ts';
-import { changedPages, pageDigest, ReplicatedState, rootOf } from '../../peer/engines/pbft/state.ts';
-import { DEFAULT_PBFT_CONFIG } from '../../peer/engines/pbft/interface.ts';
+import { changedPages, pageDigest, ReplicatedState, rootOf } from '../../peer/engines/pbft/protocol/state.ts';
+import { DEFAULT_PBFT_CONFIG } from '../../peer/engines/pbft/protocol/interface.ts';
 import { seededRandom } from '../support/random.ts';
 import { quantile, table } from './figures.ts';
 import { argument, median } from './measure.ts';

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { Chain } from '../../peer/engines/pow/chain.ts';
+import { Chain } from '../../peer/engines/pow/protocol/chain.ts';
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
-import type { Store } from '../../peer/storage/store.ts';
+import type { Store } from '../../peer/core/store.ts';
 import { blockToJson, hashBlock, type Block } from '../../shared/block.ts';
 import { seededRandom } from '../support/random.ts';
 import { compare, median } from './measure.ts';

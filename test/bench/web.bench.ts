@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 
-import { at } from '../engines/pow/rig.ts';
+import { at } from '../engines/pow/protocol/rig.ts';
 import { buildChain } from '../support/chains.ts';
 import { Lab, forgetImportedChains, freePort } from '../support/processes.ts';
 import { WebRig } from '../web/web-rig.ts';

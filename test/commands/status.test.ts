@@ -2,16 +2,16 @@ import { spawn } from 'node:child_process';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { networkText } from '../../peer/commands/network-text.ts';
-import { formatSeconds } from '../../peer/commands/status-format.ts';
-import { formatHashRate, peerText } from '../../peer/commands/status-text.ts';
+import { networkText } from '../../peer/cli/network-text.ts';
+import { formatSeconds } from '../../peer/cli/status-format.ts';
+import { formatHashRate, peerText } from '../../peer/engines/pow/face/status-text.ts';
 import { listen } from '../../peer/web/http.ts';
-import { peersSchema, statusSchema } from '../../peer/web/pow/schemas.ts';
+import { peersSchema, statusSchema } from '../../peer/engines/pow/face/schemas.ts';
 import type { NodesJson } from '../../peer/web/schemas.ts';
 import { addressKey } from '../../shared/address.ts';
 import { silentLog } from '../../shared/log.ts';
 import { painter } from '../../shared/text-table.ts';
-import { at } from '../engines/pow/rig.ts';
+import { at } from '../engines/pow/protocol/rig.ts';
 import { buildChain, mineBlock } from '../support/chains.ts';
 import { freePort } from '../support/processes.ts';
 import { Terminal, terminalNote } from '../support/terminal.ts';

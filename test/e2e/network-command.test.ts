@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { minedNodes } from '../../peer/network/pow-kind.ts';
+import { minedNodes } from '../../peer/engines/pow/node/network.ts';
 import { nodesSchema } from '../../peer/web/schemas.ts';
 import { CommandNetwork } from '../support/command-network.ts';
 import { eventually } from '../support/asker.ts';

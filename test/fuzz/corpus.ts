@@ -5,8 +5,8 @@ import type { Block } from '../../shared/block.ts';
 import { UserError, fileFaultOf } from '../../shared/errors.ts';
 import { encodeAnswer, encodeHello, encodeJob, encodeRate, encodeResult } from '../../shared/mining-wire.ts';
 import { readRecord } from '../../shared/record.ts';
-import { powCodec } from '../../peer/engines/pow/codec.ts';
-import type { PowMessage } from '../../peer/engines/pow/messages.ts';
+import { powCodec } from '../../peer/engines/pow/protocol/codec.ts';
+import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
 import { buildChain, mineBlock } from '../support/chains.ts';
 import { GENESES } from '../vectors/geneses.ts';
 

@@ -47,15 +47,15 @@ import {
   seconds,
 } from '../../shared/options.ts';
 import { RECORD_RULES, readRecord, type RecordLine } from '../../shared/record.ts';
-import { DATAGRAM_RULES, powCodec } from '../../peer/engines/pow/codec.ts';
+import { DATAGRAM_RULES, powCodec } from '../../peer/engines/pow/protocol/codec.ts';
 import {
   MAX_HOST_LENGTH,
   MAX_ID_LENGTH,
   MAX_NAME_LENGTH,
   MAX_RECEIVED,
   MAX_WORD_LENGTH,
-} from '../../peer/engines/pow/limits.ts';
-import type { PowMessage } from '../../peer/engines/pow/messages.ts';
+} from '../../peer/engines/pow/protocol/limits.ts';
+import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
 import { readLooseBlock, wireFault, wireHash } from '../support/wire.ts';
 import { miningMessages, networkMessages, type Corpus } from './corpus.ts';
 import {

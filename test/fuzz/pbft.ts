@@ -7,19 +7,19 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import type { Application } from '../../peer/applications/application.ts';
-import type { EngineEvent } from '../../peer/engines/engine.ts';
-import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
-import type { PbftEffect } from '../../peer/engines/pbft/context.ts';
+import type { Application } from '../../peer/core/application.ts';
+import type { EngineEvent } from '../../peer/core/engine.ts';
+import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
+import type { PbftEffect } from '../../peer/engines/pbft/protocol/context.ts';
 import type {
   PbftConfig,
   PbftMembership,
   PbftRequest,
   Signatures,
-} from '../../peer/engines/pbft/interface.ts';
-import type { Batch, PbftMessage } from '../../peer/engines/pbft/messages.ts';
-import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
-import { Signing } from '../../peer/engines/pbft/signing.ts';
+} from '../../peer/engines/pbft/protocol/interface.ts';
+import type { Batch, PbftMessage } from '../../peer/engines/pbft/protocol/messages.ts';
+import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
+import { Signing } from '../../peer/engines/pbft/protocol/signing.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { hostileBytes, hostileText } from './inputs.ts';

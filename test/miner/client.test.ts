@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { PeerClient } from '../../miner/client.ts';
 import type { FoundBlock } from '../../shared/mining-wire.ts';
-import { type TestClient, until } from '../mining/helpers.ts';
+import { type TestClient, until } from '../engines/pow/node/mining/helpers.ts';
 import { ScriptedPeer } from './helpers.ts';
 
 const HASH = 'ab'.repeat(28) + '00000000';

@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 
 import { silentLog, type Log, type LogData } from '../../shared/log.ts';
-import { TestClient } from '../mining/helpers.ts';
+import { TestClient } from '../engines/pow/node/mining/helpers.ts';
 import { requireBuild } from '../support/built.ts';
 
 /** The compiled worker: Node 20 can't run TypeScript in a worker. */

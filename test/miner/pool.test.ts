@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageOrders } from '../../miner/orders.ts';
 import { MiningPool, type PoolOptions, type PoolWork } from '../../miner/pool.ts';
 import { hashBlock, preimageHead, trailingZeros } from '../../shared/block.ts';
-import { until } from '../mining/helpers.ts';
+import { until } from '../engines/pow/node/mining/helpers.ts';
 import { WORKER } from './helpers.ts';
 
 const BLOCK = { height: 1, minedBy: 'me', messages: ['hello'], timestamp: 1_700_000_000 };

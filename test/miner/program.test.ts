@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { MiningServer } from '../../peer/mining/server.ts';
+import { MiningServer } from '../../peer/engines/pow/node/mining/server.ts';
 import { hashBlock, readBlock, verifyBlock, type Block } from '../../shared/block.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { WorkTemplate } from '../../shared/work.ts';
-import { until, workAt } from '../mining/helpers.ts';
+import { until, workAt } from '../engines/pow/node/mining/helpers.ts';
 import { Program } from '../support/processes.ts';
 import { ScriptedPeer } from './helpers.ts';
 

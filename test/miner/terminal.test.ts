@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { until } from '../mining/helpers.ts';
+import { until } from '../engines/pow/node/mining/helpers.ts';
 import { Terminal, terminalNote } from '../support/terminal.ts';
 import { ScriptedPeer } from './helpers.ts';
 

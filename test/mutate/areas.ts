@@ -10,18 +10,18 @@ export interface Area {
 }
 
 export const AREAS: readonly Area[] = [
-  { name: 'pbft', folder: 'peer/engines/pbft' },
-  { name: 'pow', folder: 'peer/engines/pow' },
+  { name: 'pbft', folder: 'peer/engines/pbft/protocol' },
+  { name: 'pow', folder: 'peer/engines/pow/protocol' },
   { name: 'applications', folder: 'peer/applications' },
   { name: 'storage', folder: 'peer/storage' },
-  { name: 'http', folder: 'peer/web', files: /^[^/]+$|^(?:pow|pbft)\// },
+  { name: 'http', folder: 'peer', files: /^web\/[^/]+$|^engines\/\w+\/face\// },
   { name: 'handshake', folder: 'peer/transports', files: /^(?:handshake|frame|tcp)/ },
   {
     name: 'shared',
     folder: 'shared',
     files: /^(?:block|json|json-stream|mining-wire|record|ed25519|address|work)\.ts$/,
   },
-  { name: 'mining', folder: 'peer/mining' },
+  { name: 'mining', folder: 'peer/engines/pow/node/mining' },
 ];
 
 /** Every TypeScript file below a folder, by its path from the root. */

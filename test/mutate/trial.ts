@@ -208,7 +208,7 @@ export class Trials {
   }
 }
 
-/** `engines/pow` both of `peer/engines/pow/chain.ts` and of its test. */
+/** `engines/pow` both of `peer/engines/pow/protocol/chain.ts` and of its test. */
 function roomOf(file: string): string {
   return file.replace(/^(?:peer|test)\//, '').replace(/[^/]+$/, '');
 }

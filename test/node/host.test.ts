@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import type { Address } from '../../shared/address.ts';
-import type { Codec, Effect, Engine, EngineEvent } from '../../peer/engines/engine.ts';
+import type { Codec, Effect, Engine, EngineEvent } from '../../peer/core/engine.ts';
 import { EngineHost, HostError } from '../../peer/node/host.ts';
-import type { Store, StoreWrite } from '../../peer/storage/store.ts';
+import type { Store, StoreWrite } from '../../peer/core/store.ts';
 import type { Transport } from '../../peer/transports/transport.ts';
 
 type Event = EngineEvent<string, string>;

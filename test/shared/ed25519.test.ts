@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 
 import { generateKeyPair, isPublicKey, keyPairOf, verifierOf } from '../../shared/ed25519.ts';
-import { MIN_MEMBERS, checkCluster, parseMembers } from '../../peer/node/members.ts';
+import { MIN_MEMBERS, checkCluster, parseMembers } from '../../peer/engines/pbft/node/members.ts';
 
 /** The low bytes of a little-endian number whose other bytes are ff, but the last, which is 7f or, with the sign, ff. */
 const high = (first: string, last: '7f' | 'ff'): string => first + 'ff'.repeat(30) + last;

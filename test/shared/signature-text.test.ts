@@ -1,7 +1,7 @@
 /** A signature is 64 bytes, and there is one text of them that is taken: wherever one is read. */
 import { describe, expect, it } from 'vitest';
 
-import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
+import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
 import { decodeAddress, encodeAddress, signAddress } from '../../peer/transports/address-record.ts';
 import { decodeHandshake, encodeHandshake } from '../../peer/transports/handshake.ts';
 import { keyPairOf, verifierOf } from '../../shared/ed25519.ts';

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { readPlan, type Wording } from '../../peer/simulator/plan.ts';
-import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
+import { SIMULATED_ENGINES } from '../../peer/simulator/offer.ts';
 import { draw } from '../../peer/simulator/settings.ts';
 import { expectHeld, run } from './harness.ts';
 

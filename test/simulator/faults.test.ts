@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { powSubject } from '../../peer/simulator/pow/subject.ts';
+import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
 import type { RunReport } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { readPlan, findEngine } from '../../peer/simulator/plan.ts';
-import { powSubject } from '../../peer/simulator/pow/subject.ts';
+import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
 import { draw } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';
 import { readStoredChain } from '../support/store-reader.ts';

@@ -1,7 +1,7 @@
 /** Runs seeds of the simulator for tests. */
 import { expect, it } from 'vitest';
 
-import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/registry.ts';
+import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/offer.ts';
 import { passed, type RunReport } from '../../peer/simulator/report.ts';
 import type { Plan } from '../../peer/simulator/settings.ts';
 

@@ -5,11 +5,11 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { renderHtml, replayCommand } from '../../peer/simulator/html.ts';
-import { SIMULATED_ENGINES } from '../../peer/simulator/registry.ts';
+import { SIMULATED_ENGINES } from '../../peer/simulator/offer.ts';
 import { distribution, type RunReport } from '../../peer/simulator/report.ts';
 import type { Plan } from '../../peer/simulator/settings.ts';
-import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
-import { powSubject } from '../../peer/simulator/pow/subject.ts';
+import { pbftSubject } from '../../peer/engines/pbft/simulation/subject.ts';
+import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
 import { uPlotFile } from '../../peer/web/assets.ts';
 import {
   barriers,

@@ -1,5 +1,5 @@
 /** Plants faults in the engines of a simulation, to see whether they are found. */
-import type { Effect, EngineEvent, Gauge } from '../../peer/engines/engine.ts';
+import type { Effect, EngineEvent, Gauge } from '../../peer/core/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation, type SimulationHooks } from '../../peer/simulator/simulation.ts';

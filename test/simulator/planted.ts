@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 
 import { DONE, type CampaignSetup } from '../../peer/simulator/campaign-task.ts';
-import type { SimulatedEngine } from '../../peer/simulator/registry.ts';
+import type { SimulatedEngine } from '../../peer/simulator/offer.ts';
 import type { RunReport, Violation } from '../../peer/simulator/report.ts';
 import { draw, type SettingSpec } from '../../peer/simulator/settings.ts';
 import { Digest } from '../../peer/simulator/trace.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { pbftSubject } from '../../peer/simulator/pbft/subject.ts';
-import { powSubject } from '../../peer/simulator/pow/subject.ts';
+import { pbftSubject } from '../../peer/engines/pbft/simulation/subject.ts';
+import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
 import { draw, settingsOf, type Drawn, type Plan } from '../../peer/simulator/settings.ts';
 
 const QUIET: Plan = { faults: 'none', ranges: {}, byzantineKinds: [] };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Chance } from '../../peer/simulator/chance.ts';
 import { SimulatedStore, type WriteFate } from '../../peer/simulator/store.ts';
-import type { StoreWrite } from '../../peer/storage/store.ts';
+import type { StoreWrite } from '../../peer/core/store.ts';
 
 function contents(store: SimulatedStore): Map<string, string> {
   return new Map(store.entries());

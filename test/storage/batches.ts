@@ -1,5 +1,5 @@
 /** Batches of writes that show whether they are in a store as a whole. */
-import type { StoreView, StoreWrite } from '../../peer/storage/store.ts';
+import type { StoreView, StoreWrite } from '../../peer/core/store.ts';
 
 /** As many as a peer that downloads a chain writes at once. */
 const SIZE = 256;

@@ -8,9 +8,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import { Chain } from '../../peer/engines/pow/chain.ts';
+import { Chain } from '../../peer/engines/pow/protocol/chain.ts';
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
-import type { Store } from '../../peer/storage/store.ts';
+import type { Store } from '../../peer/core/store.ts';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import { buildChain, extendChain, forkChain, type PlainBlock } from '../support/chains.ts';
 import { DAMAGES } from '../support/damage.ts';

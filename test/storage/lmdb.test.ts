@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openDataDir } from '../../peer/storage/data-dir.ts';
 import { openLmdbSnapshot, openLmdbStore } from '../../peer/storage/lmdb.ts';
-import type { Store } from '../../peer/storage/store.ts';
+import type { Store } from '../../peer/core/store.ts';
 import { UserError } from '../../shared/errors.ts';
 import { seededRandom } from '../support/random.ts';
 import { batch, readBatch } from './batches.ts';

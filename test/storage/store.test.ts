@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { openLmdbStore } from '../../peer/storage/lmdb.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
-import type { Store, StoreWrite } from '../../peer/storage/store.ts';
+import type { Store, StoreWrite } from '../../peer/core/store.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 /** Replicas of a PBFT cluster as processes, driven through their standard input. */
 import { writeFileSync } from 'node:fs';
 
-import { replicaName } from '../../peer/engines/pbft/interface.ts';
-import { demonstrationKey } from '../../peer/node/members.ts';
+import { replicaName } from '../../peer/engines/pbft/protocol/interface.ts';
+import { demonstrationKey } from '../../peer/engines/pbft/node/members.ts';
 import { eventually } from './asker.ts';
 import { freePort, type Lab, type LogRecord, type Program } from './processes.ts';
 import { LOOPBACK } from './wire.ts';

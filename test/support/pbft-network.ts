@@ -2,11 +2,11 @@
  * A cluster of PBFT engines in one process, on a virtual clock. Every message takes the same time, unless a test holds
  * it back; members without an engine are the test's to speak for. Messages go through the codec, as over a connection.
  */
-import type { Application } from '../../peer/applications/application.ts';
+import type { Application } from '../../peer/core/application.ts';
 import { OrderedLog } from '../../peer/applications/ordered-log.ts';
-import type { EngineEvent } from '../../peer/engines/engine.ts';
-import { pbftCodec } from '../../peer/engines/pbft/codec.ts';
-import type { PbftEffect } from '../../peer/engines/pbft/context.ts';
+import type { EngineEvent } from '../../peer/core/engine.ts';
+import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
+import type { PbftEffect } from '../../peer/engines/pbft/protocol/context.ts';
 import {
   DEFAULT_PBFT_CONFIG,
   type PbftConfig,
@@ -15,8 +15,8 @@ import {
   type PbftResult,
   type PbftStatus,
   type Signatures,
-} from '../../peer/engines/pbft/interface.ts';
-import { MAX_RECEIVED } from '../../peer/engines/pbft/limits.ts';
+} from '../../peer/engines/pbft/protocol/interface.ts';
+import { MAX_RECEIVED } from '../../peer/engines/pbft/protocol/limits.ts';
 import type {
   Batch,
   Certificate,
@@ -28,12 +28,12 @@ import type {
   PreparedProof,
   ViewChange,
   Vote,
-} from '../../peer/engines/pbft/messages.ts';
-import { nameOf } from '../../peer/engines/pbft/new-view.ts';
-import { PbftEngine } from '../../peer/engines/pbft/pbft.ts';
-import { primaryOf, quorumOf } from '../../peer/engines/pbft/quorum.ts';
-import { Signing } from '../../peer/engines/pbft/signing.ts';
-import { stubKeys } from '../../peer/simulator/pbft/keys.ts';
+} from '../../peer/engines/pbft/protocol/messages.ts';
+import { nameOf } from '../../peer/engines/pbft/protocol/new-view.ts';
+import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
+import { primaryOf, quorumOf } from '../../peer/engines/pbft/protocol/quorum.ts';
+import { Signing } from '../../peer/engines/pbft/protocol/signing.ts';
+import { stubKeys } from '../../peer/engines/pbft/simulation/keys.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 
 type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;

@@ -1,7 +1,7 @@
 /** The second reader of stores must find what is wrong, or its silence in other tests would mean nothing. */
 import { describe, expect, it } from 'vitest';
 
-import { Chain } from '../../peer/engines/pow/chain.ts';
+import { Chain } from '../../peer/engines/pow/protocol/chain.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { buildChain, extendChain, flipBit, forkChain, type PlainBlock } from './chains.ts';
 import { lossOf } from './kill-campaign.ts';

@@ -1,6 +1,6 @@
 /**
  * A second reader of a peer's data folder, written from the description of the layout at the top of
- * `peer/engines/pow/chain.ts` and with none of its code: what the peer writes must mean the same to somebody else.
+ * `peer/engines/pow/protocol/chain.ts` and with none of its code: what the peer writes must mean the same to somebody else.
  */
 import { open } from 'lmdb';
 

@@ -1,7 +1,7 @@
 /** A terminal for tests: a real one, made by util-linux's `script`, where that is at hand. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 
-import { until } from '../mining/helpers.ts';
+import { until } from '../engines/pow/node/mining/helpers.ts';
 import { ROOT, requireBuild } from './built.ts';
 
 const version = spawnSync('script', ['--version']);

@@ -4,12 +4,17 @@
  */
 import { addressKey, type Address } from '../../shared/address.ts';
 import type { Block } from '../../shared/block.ts';
-import { Chain } from '../../peer/engines/pow/chain.ts';
-import { powCodec } from '../../peer/engines/pow/codec.ts';
-import type { PowConfig, PowNotice, PowRequest, PowResult } from '../../peer/engines/pow/interface.ts';
-import type { PowMessage } from '../../peer/engines/pow/messages.ts';
-import { PowEngine } from '../../peer/engines/pow/pow.ts';
-import type { EngineEvent } from '../../peer/engines/engine.ts';
+import { Chain } from '../../peer/engines/pow/protocol/chain.ts';
+import { powCodec } from '../../peer/engines/pow/protocol/codec.ts';
+import type {
+  PowConfig,
+  PowNotice,
+  PowRequest,
+  PowResult,
+} from '../../peer/engines/pow/protocol/interface.ts';
+import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
+import { PowEngine } from '../../peer/engines/pow/protocol/pow.ts';
+import type { EngineEvent } from '../../peer/core/engine.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { seededRandom } from './random.ts';
 

@@ -9,8 +9,8 @@ import { silentLog } from '../../shared/log.ts';
 import type { WebEnv } from '../../peer/web/access.ts';
 import { Connections } from '../../peer/web/connections.ts';
 import { listen, type Listening } from '../../peer/web/http.ts';
-import { openPowWeb } from '../../peer/web/pow/server.ts';
-import { until } from '../mining/helpers.ts';
+import { openPowWeb } from '../../peer/engines/pow/face/server.ts';
+import { until } from '../engines/pow/node/mining/helpers.ts';
 import { WebRig } from './web-rig.ts';
 
 const MOST = 5;

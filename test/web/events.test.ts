@@ -9,10 +9,10 @@ import {
   RATE_STEP,
   RECONNECT,
 } from '../../peer/web/limits.ts';
-import { eventSchemas, type PowEvents } from '../../peer/web/pow/schemas.ts';
+import { eventSchemas, type PowEvents } from '../../peer/engines/pow/face/schemas.ts';
 import type { Block } from '../../shared/block.ts';
 import { buildChain, extendChain } from '../support/chains.ts';
-import { at } from '../engines/pow/rig.ts';
+import { at } from '../engines/pow/protocol/rig.ts';
 import { DIFFICULTY, WebRig, hostileBlock } from './web-rig.ts';
 
 const chain = buildChain(3, { difficulty: DIFFICULTY });

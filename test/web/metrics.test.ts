@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 
-import { peerCommand } from '../../peer/commands/start.ts';
+import { peerCommand } from '../../peer/engines/pow/node/start.ts';
 import { buildChain } from '../support/chains.ts';
-import { at } from '../engines/pow/rig.ts';
+import { at } from '../engines/pow/protocol/rig.ts';
 import { expectGrowth, readMetrics, type Scrape } from './metrics-text.ts';
-import { ReplicaRig } from './pbft/replica-rig.ts';
+import { ReplicaRig } from '../engines/pbft/face/replica-rig.ts';
 import { DIFFICULTY, WebRig } from './web-rig.ts';
 
 const DEPLOY = new URL('../../peer/web/deploy/', import.meta.url);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Network } from '../../peer/network/network.ts';
 import { createNetworkApp } from '../../peer/network/web.ts';
 import { listen, type Listening } from '../../peer/web/http.ts';
-import { openPowWeb } from '../../peer/web/pow/server.ts';
+import { openPowWeb } from '../../peer/engines/pow/face/server.ts';
 import type { NodesJson } from '../../peer/web/schemas.ts';
 import { silentLog } from '../../shared/log.ts';
 import { TestBrowser, VIEWS, browserNote, browserPath, type OpenPage } from '../support/browser.ts';

@@ -7,10 +7,10 @@ import { UserError } from '../../shared/errors.ts';
 import { silentLog, type Log } from '../../shared/log.ts';
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from '../../peer/web/limits.ts';
 import type { Listening } from '../../peer/web/http.ts';
-import { openPowWeb } from '../../peer/web/pow/server.ts';
+import { openPowWeb } from '../../peer/engines/pow/face/server.ts';
 import { eventually } from '../support/asker.ts';
 import { buildChain } from '../support/chains.ts';
-import { until } from '../mining/helpers.ts';
+import { until } from '../engines/pow/node/mining/helpers.ts';
 import { DIFFICULTY, WebRig } from './web-rig.ts';
 
 const chain = buildChain(3, { difficulty: DIFFICULTY });

@@ -1,12 +1,12 @@
 /** A web server over a real engine on a bench: no socket, no clock but ours. */
 import { addressKey, type Address } from '../../shared/address.ts';
 import { hashBlock, meetsDifficulty, type Block } from '../../shared/block.ts';
-import type { PowNotice } from '../../peer/engines/pow/interface.ts';
-import type { MinerView } from '../../peer/mining/server.ts';
-import { createPowApp } from '../../peer/web/pow/server.ts';
-import type { WebObserver, WebSubject } from '../../peer/web/pow/subject.ts';
+import type { PowNotice } from '../../peer/engines/pow/protocol/interface.ts';
+import type { MinerView } from '../../peer/engines/pow/node/mining/server.ts';
+import { createPowApp } from '../../peer/engines/pow/face/server.ts';
+import type { WebObserver, WebSubject } from '../../peer/engines/pow/face/subject.ts';
 import type { AppOptions, WebApp } from '../../peer/web/server.ts';
-import { at, Rig, SELF } from '../engines/pow/rig.ts';
+import { at, Rig, SELF } from '../engines/pow/protocol/rig.ts';
 
 export const DIFFICULTY = 1;
 /** What would run, or draw, where somebody forgot that it is only text. */

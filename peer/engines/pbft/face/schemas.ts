@@ -1,0 +1,253 @@
+/** What the HTTP API of a PBFT replica takes and gives, once; see `../../../web/schemas.ts`. */
+import { z } from 'zod';
+
+import { MAX_LINE_LENGTH, MAX_TOLD_REQUESTS, MAX_TOLD_TEXT, STEP_SECONDS } from '../../../web/limits.ts';
+import { idSchema } from '../../../web/idempotency.ts';
+import { addressSchema, count, programSchema, time, type EventsOf } from '../../../web/schemas.ts';
+
+const member = count.describe('number of a member, from 0');
+const sequence = count.describe('sequence number of a batch');
+const milliseconds = z.number().min(0).describe('milliseconds');
+const digest = z.string().describe('SHA-256 in hex');
+const textOf = (what: string): z.ZodString =>
+  z.string().max(MAX_TOLD_TEXT).describe(`${what}; cut where it is longer than ${MAX_TOLD_TEXT} characters`);
+
+// Status
+
+export const quantilesSchema = z.strictObject({ p50: milliseconds, p90: milliseconds, p99: milliseconds });
+
+export const latencySchema = z.strictObject({
+  batches: count.describe('the last ones, of which these are the times'),
+  prepare: quantilesSchema.describe('from the pre-prepare to 2f matching prepares'),
+  commit: quantilesSchema.describe('from there to a quorum of commits'),
+  total: quantilesSchema.describe('from the pre-prepare to the execution'),
+});
+
+export const transferSchema = z.strictObject({
+  startedAt: time,
+  sequence: sequence.describe('of the checkpoint whose state is fetched'),
+  executed: count.describe('where we were'),
+  pages: count.describe('that have come'),
+  total: count.nullable().describe('that are to come; null while that is not known'),
+  finishedAt: time.nullable(),
+});
+
+export const viewChangeSchema = z.strictObject({
+  startedAt: time,
+  reason: z
+    .enum(['timeout', 'joined', 'no new view', 'told'])
+    .describe(
+      'a request waited too long, others gave the primary up, the next primary did not begin its view, or we only heard of the new view',
+    ),
+  from: count.describe('view that was given up'),
+  view: count.describe('view that was entered, or is sought'),
+  attempts: count.describe('views that were sought, one after the other'),
+  endedAt: time.nullable().describe('when the new view was in force here; null while it is sought'),
+  tookMs: milliseconds.nullable(),
+  primary: member.nullable().describe('of the new view'),
+  carried: count.nullable().describe('sequence numbers that the new view carries over'),
+});
+
+export const statusSchema = programSchema.extend({
+  engine: z.literal('pbft'),
+  cluster: z.string(),
+  clusterId: z.string().describe('digest of all that the replicas must have in common'),
+  application: z.string().describe('what the cluster runs'),
+  address: addressSchema.describe('where we listen (TCP)'),
+  self: member,
+  replicas: count,
+  faulty: count.describe('replicas that may fail: f'),
+  quorum: count,
+  view: count,
+  primary: member,
+  phase: z.enum(['normal', 'changing view', 'fetching state']),
+  proposed: sequence.describe('last one that was given out, at the primary, or seen'),
+  executed: sequence.describe('last one that was executed'),
+  digest: digest
+    .nullable()
+    .describe(
+      'of the state after it, the same at all replicas that have executed as much; null while it changes too fast',
+    ),
+  low: sequence.describe('low watermark: the last stable checkpoint'),
+  high: sequence.describe('high watermark: the primary gives out none beyond it'),
+  full: z.boolean().describe('whether the high watermark is reached, so that nothing more is proposed'),
+  waiting: count.describe('requests that wait to be executed'),
+  outstanding: count.describe('our own requests that have no answer yet'),
+  timeoutMs: milliseconds.describe('how long a request may wait until the primary is given up'),
+  viewChanges: count.describe('since the start'),
+  viewChange: viewChangeSchema.nullable().describe('the one that is under way'),
+  transfer: transferSchema.nullable().describe('the one that is under way'),
+  connected: count.describe('other replicas that are connected'),
+  requests: count.describe('executed here since the start, without those that came with a state'),
+  requestsPerSecond: z.number().min(0).describe('of the last ten seconds'),
+  latency: latencySchema.nullable().describe('null until a batch went through all phases here'),
+});
+
+// Replicas
+
+export const connectionSchema = z.strictObject({
+  state: z
+    .enum(['up', 'down', 'blocked', 'paused'])
+    .describe('blocked: cut off, as in a partition; paused: kept out for a while after misbehaviour'),
+  address: addressSchema.nullable(),
+  connectedSince: time.nullable(),
+  queued: count.describe('messages that wait to be sent'),
+  received: count.describe('messages'),
+  receivedBytes: count,
+  sent: count.describe('messages'),
+  sentBytes: count,
+});
+
+export const replicaSchema = z.strictObject({
+  replica: member,
+  publicKey: z.string(),
+  self: z.boolean(),
+  primary: z.boolean().describe('of the view that we are in'),
+  view: count,
+  changing: z.boolean().describe('whether it is between two views'),
+  executed: sequence,
+  stable: sequence.describe('its last stable checkpoint'),
+  behind: count.describe('sequence numbers that the furthest replica is ahead of it'),
+  silenceMs: milliseconds
+    .nullable()
+    .describe('since it was last heard; null if it never was, 0 for ourselves'),
+  offences: count.describe('how often it proved to be faulty'),
+  connection: connectionSchema.nullable().describe('null for ourselves'),
+});
+
+export const replicasSchema = z.strictObject({ replicas: z.array(replicaSchema) });
+
+// Requests
+
+export const requestSchema = z.strictObject({
+  at: time.describe('when it was executed here'),
+  sequence,
+  view: count,
+  client: member,
+  timestamp: count.describe('that its client gave it'),
+  id: z.string().nullable().describe('that it was given to be executed once'),
+  operation: textOf('as the application has it'),
+  result: textOf('the answer, as the application has it'),
+  text: textOf('the answer in words'),
+});
+
+export const requestsSchema = z.strictObject({
+  executed: count.describe('since the start'),
+  requests: z.array(requestSchema).max(MAX_TOLD_REQUESTS).describe('the last ones, newest first'),
+});
+
+export const newRequestSchema = z.strictObject({
+  line: z
+    .string()
+    .min(1, 'it must not be empty')
+    .max(MAX_LINE_LENGTH, `it has at most ${MAX_LINE_LENGTH} characters`)
+    .describe('as a person types it: what the application takes; an error says how that is written'),
+  id: idSchema.optional(),
+});
+
+const id = z.string().describe('the one that the client chose, or a new one; GET /requests/{id} tells more');
+
+export const answerSchema = z.strictObject({
+  id,
+  operation: textOf('as the application has it'),
+  result: z.string().describe('the answer that f + 1 replicas gave, as the application has it'),
+  text: z.string().describe('the answer in words'),
+  waitedMs: milliseconds,
+});
+
+export const pendingSchema = z.strictObject({
+  id: id.describe('an event "answer" with it comes later, and GET /requests/{id} gives the answer then'),
+  operation: textOf('as the application has it'),
+  waitedMs: milliseconds.describe('so far'),
+});
+
+export const submissionSchema = z.strictObject({
+  id,
+  state: z.enum(['waiting', 'answered']),
+  result: z.string().nullable().describe('the answer, as the application has it; null while there is none'),
+  text: z.string().nullable().describe('the answer in words'),
+});
+
+// What happened
+
+export const viewChangesSchema = z.strictObject({
+  viewChanges: z.array(viewChangeSchema).describe('newest first'),
+});
+
+export const checkpointSchema = z.strictObject({ at: time, sequence, digest });
+
+export const checkpointsSchema = z.strictObject({
+  checkpoints: z.array(checkpointSchema).describe('stable ones, newest first'),
+  transfers: z.array(transferSchema).describe('states fetched from others, newest first'),
+  divergences: z
+    .array(checkpointSchema)
+    .describe('where our state was not that of a quorum and was thrown away, newest first'),
+});
+
+export const offenceSchema = z.strictObject({
+  at: time,
+  member,
+  rule: z.string().describe('that it broke'),
+});
+
+export const offencesSchema = z.strictObject({ offences: z.array(offenceSchema).describe('newest first') });
+
+const series = z.array(z.number().min(0).nullable());
+
+export const performanceSchema = z.strictObject({
+  stepSeconds: z.literal(STEP_SECONDS),
+  endsAt: time.describe('of the last value'),
+  requestsPerSecond: z.array(z.number().min(0)).describe('executed, oldest first'),
+  batchesPerSecond: z.array(z.number().min(0)),
+  prepareMs: series.describe('median of the batches of each step; null where there was none'),
+  commitMs: series.describe('likewise'),
+  totalMs: series.describe('likewise'),
+  totalP99Ms: series.describe('99 % of the batches took no longer'),
+});
+
+// Events
+
+/** Events of `/events`, by name: what the data of each is. */
+export const eventSchemas = {
+  /** At once after connecting, when something changed (at most once a second), and every two seconds. */
+  status: statusSchema,
+  /** A batch was executed. */
+  executed: z.strictObject({
+    at: time,
+    sequence,
+    view: count,
+    requests: count,
+    totalMs: milliseconds.nullable(),
+  }),
+  /** The primary was given up, or a new view is in force. */
+  view: viewChangeSchema,
+  checkpoint: checkpointSchema,
+  /** The state of others is fetched, or that was done. */
+  transfer: transferSchema,
+  offence: offenceSchema,
+  /** Our state was not that of a quorum. */
+  diverged: checkpointSchema,
+  /** The answer to a submission that was not answered in time. */
+  answer: answerSchema,
+} as const;
+
+export type PbftEvents = EventsOf<typeof eventSchemas>;
+
+export type QuantilesJson = z.infer<typeof quantilesSchema>;
+export type LatencyJson = z.infer<typeof latencySchema>;
+export type TransferJson = z.infer<typeof transferSchema>;
+export type ViewChangeJson = z.infer<typeof viewChangeSchema>;
+export type StatusJson = z.infer<typeof statusSchema>;
+export type ReplicaJson = z.infer<typeof replicaSchema>;
+export type ReplicasJson = z.infer<typeof replicasSchema>;
+export type RequestJson = z.infer<typeof requestSchema>;
+export type RequestsJson = z.infer<typeof requestsSchema>;
+export type AnswerJson = z.infer<typeof answerSchema>;
+export type PendingJson = z.infer<typeof pendingSchema>;
+export type SubmissionJson = z.infer<typeof submissionSchema>;
+export type ViewChangesJson = z.infer<typeof viewChangesSchema>;
+export type CheckpointJson = z.infer<typeof checkpointSchema>;
+export type CheckpointsJson = z.infer<typeof checkpointsSchema>;
+export type OffenceJson = z.infer<typeof offenceSchema>;
+export type OffencesJson = z.infer<typeof offencesSchema>;
+export type PerformanceJson = z.infer<typeof performanceSchema>;

@@ -1,0 +1,287 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
+import type { Address } from '../../../../shared/address.ts';
+import { verifierOf, type KeyPair } from '../../../../shared/ed25519.ts';
+import { UserError, messageOf } from '../../../../shared/errors.ts';
+import type { Log } from '../../../../shared/log.ts';
+import type { Application } from '../../../core/application.ts';
+import { OnceOnly, onceOf } from '../../../applications/once.ts';
+import { APPLICATIONS } from '../../../applications/registry.ts';
+import { pbftCodec } from '../protocol/codec.ts';
+import {
+  replicaName,
+  type PbftConfig,
+  type PbftMembership,
+  type PbftNotice,
+  type PbftRequest,
+  type PbftResult,
+} from '../protocol/interface.ts';
+import { ForeignStore } from '../protocol/journal.ts';
+import { EXECUTED_PER_STEP, MAX_SLOTS, clientWindowOf } from '../protocol/limits.ts';
+import type { PbftMessage } from '../protocol/messages.ts';
+import { PbftEngine, type PbftModules } from '../protocol/pbft.ts';
+import type { StoreWords } from '../../../storage/lmdb.ts';
+import type { Store } from '../../../core/store.ts';
+import { timed } from '../../../storage/timed.ts';
+import type { Resolve } from '../../../transports/names.ts';
+import { checkBind } from '../../../transports/listening.ts';
+import { openTcpMesh } from '../../../transports/tcp.ts';
+import { openPbftWeb } from '../face/server.ts';
+import { SubmitError, type PbftObserver, type PbftSubject } from '../face/subject.ts';
+import type { PageOptions } from '../../../web/server.ts';
+import { Answers } from './answers.ts';
+import { EngineHost, HostError } from '../../../node/host.ts';
+import { CLUSTER_REMEDY, checkCluster, clusterIdOf, memberOf, settingsOf, type Cluster } from './members.ts';
+import { Observers } from '../../../node/observers.ts';
+import { Opened } from '../../../node/opened.ts';
+import { PbftReporter } from './report.ts';
+import { ProgressBar, ProgressLines } from '../../../node/progress.ts';
+import { QuorumWatch } from './quorum-watch.ts';
+
+type PbftHost = EngineHost<PbftMessage, PbftRequest, PbftResult, PbftNotice, number>;
+
+/** How a replica is to run. */
+export interface PbftNodeOptions {
+  /** TCP port; 0 takes any free one. */
+  readonly port: number;
+  /** IPv4 address to listen on. */
+  readonly bind: string;
+  /** Where others are told that we are; found out if undefined. */
+  readonly advertise?: Address;
+  readonly cluster: Cluster;
+  /** That of one of the members: it says which one we are. */
+  readonly key: KeyPair;
+  /** Name of the application that the cluster runs; see `APPLICATIONS`. */
+  readonly application: string;
+  readonly config: PbftConfig;
+  /** Addresses of members, besides those that the cluster names. */
+  readonly bootstrap: readonly Address[];
+  /** Where the status page is served, and with which token it takes changes; undefined if it is not. */
+  readonly http?: PageOptions | undefined;
+}
+
+/** What a replica is given. */
+export interface PbftNodeParts {
+  /** Where the state is kept; the node closes it, also when it can't be opened. */
+  readonly store: Store;
+  readonly log: Log;
+  /** Whether a progress bar may be drawn on standard error. */
+  readonly bar: boolean;
+  /** Told once if the node can't go on; {@link PbftNode.close} is still to be called. */
+  onFailure(error: Error): void;
+  /** Finds the addresses of host names; asks the system by default. */
+  readonly resolve?: Resolve;
+}
+
+/**
+ * What is told of the store of a replica. A copy of it is no remedy: it has forgotten, as an empty one has, what the
+ * replica has signed since.
+ */
+export const REPLICA_WORDS: StoreWords = {
+  damaged:
+    'move it away and let the replica fetch the state of the others; until then it counts as one of the f that may fail',
+  emptied:
+    'this replica has forgotten what it signed, and counts as one of the f that may fail until it has fetched the state of the others',
+};
+
+/** A replica that runs: the engine with its application, its connections, its store and its log. */
+export interface PbftNode extends PbftSubject {
+  /** Where the status page is served, if it is. */
+  readonly httpAddress: Address | undefined;
+  /** Cuts these members off, and no others any more. */
+  block(members: readonly number[]): void;
+  /** Ends everything in order, and gives the store back. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a replica and starts it.
+ *
+ * @throws UserError if the cluster, the key or the application is none, an address can't be had, or the store is that of
+ *   another member or cluster; everything opened so far, the store too, is then closed
+ */
+export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodeParts): Promise<PbftNode> {
+  const { store } = parts;
+  const bar = parts.bar ? new ProgressBar('pages') : undefined;
+  const log = bar?.wrap(parts.log) ?? parts.log;
+  const reporter = new PbftReporter(log, bar ?? new ProgressLines(log));
+  const opened = new Opened(store);
+  try {
+    const { cluster, key, config } = options;
+    checkPbftNode(options);
+    const { members } = cluster;
+    const self = memberOf(cluster, key);
+    const clusterId = clusterIdOf(cluster, config, options.application);
+    const application = new OnceOnly(applicationNamed(options.application)(), members.length);
+    const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
+    const engine = createEngine(
+      config,
+      {
+        ...{ cluster: clusterId, replicas: members.length, self },
+        settings: settingsOf(cluster, config, options.application, self),
+      },
+      {
+        view: store,
+        application,
+        signatures: {
+          sign: (text) => key.sign(text),
+          verify: (member, text, signature) => verifiers[member]?.verify(text, signature) === true,
+        },
+      },
+    );
+    // Frames that arrive before the host is there are lost, as they would be a moment earlier.
+    const receiver: { host?: PbftHost } = {};
+    const transport = opened.push(
+      await openTcpMesh(
+        {
+          ...{ bind: options.bind, port: options.port, cluster: clusterId, self, key, members, log },
+          ...{ bootstrap: options.bootstrap, bufferFrames: config.messageBuffer },
+          clusterRemedy: CLUSTER_REMEDY,
+          nameOf: replicaName,
+          ...(options.advertise && { advertise: options.advertise }),
+          ...(parts.resolve && { resolve: parts.resolve }),
+        },
+        {
+          onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
+          onError: (error) => receiver.host?.fail(new HostError('transport', error)),
+        },
+      ),
+    );
+    const observers = new Observers<PbftObserver>(log);
+    const answers = new Answers(clientWindowOf(config.messageBuffer, members.length));
+    const quorumWatch = new QuorumWatch(log, () => ({
+      connected: transport.peers().filter(({ state }) => state === 'up').length,
+      needed: engine.status().quorum - 1,
+    }));
+    const host: PbftHost = new EngineHost({
+      engine,
+      codec: pbftCodec,
+      transport,
+      store: timed(store, (seconds) => {
+        observers.tell((observer) => {
+          observer.onWrite?.(seconds);
+        });
+      }),
+      onNotice: (notice) => {
+        reporter.report(notice);
+        answers.onNotice(notice);
+        observers.tell((observer) => {
+          observer.onNotice(notice);
+        });
+      },
+      onFailure: (error) => {
+        answers.close();
+        parts.onFailure(error.cause instanceof UserError ? error.cause : error);
+      },
+    });
+    // From here on the host closes the connections and the store.
+    opened.replace(host);
+    receiver.host = host;
+    const close = async (): Promise<void> => {
+      reporter.close();
+      quorumWatch.close();
+      const closed = opened.close();
+      answers.close();
+      await closed;
+    };
+    const subject: PbftSubject = {
+      cluster: cluster.name,
+      clusterId,
+      self,
+      members,
+      address: transport.local,
+      application,
+      status: () => engine.status(),
+      peers: () => transport.peers(),
+      counters: () => ({ tcp: transport.counters, host: host.counters }),
+      measure: (tell) => {
+        engine.measure(tell);
+        answers.measure(tell);
+      },
+      observe: (observer) => observers.add(observer),
+      submit: async (operation, id) => {
+        // A notice is told while the engine is at work, which can take no request then.
+        await Promise.resolve();
+        if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
+        const answer = answers.wait(() => {
+          try {
+            const text = id === undefined ? operation : onceOf({ id, operation });
+            return host.request({ kind: 'submit', operation: text });
+          } catch (error) {
+            // The host has said by itself what went wrong.
+            throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
+          }
+        });
+        return quorumWatch.over(answer);
+      },
+      recall: (id) => application.answers(id),
+    };
+    const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));
+    if (web !== undefined) opened.push(web);
+    let closing: Promise<void> | undefined;
+    host.start();
+    // What was decided in an earlier life is executed again, in slices: nobody is to be told of less than it was.
+    for (let slice = 0; host.continuing && slice < MAX_SLOTS / EXECUTED_PER_STEP; slice++) await turn();
+    return {
+      ...subject,
+      httpAddress: web?.address,
+      block: (indexes) => {
+        transport.block(indexes);
+      },
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    reporter.close();
+    await opened.close();
+    throw error;
+  }
+}
+
+/**
+ * Whether a replica may be opened so, as far as can be seen before anything is.
+ *
+ * @throws UserError that says what is wrong
+ */
+export function checkPbftNode({ cluster, key, application, bind, port }: PbftNodeOptions): void {
+  memberOf(checkCluster(cluster), key);
+  applicationNamed(application);
+  checkBind(bind);
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new UserError(`--port: ${port} is no TCP port: it must be a whole number from 0 to 65535`);
+  }
+}
+
+/** @throws UserError if there is none of that name */
+function applicationNamed(name: string): () => Application {
+  const create = APPLICATIONS.get(name);
+  if (create === undefined) {
+    throw new UserError(
+      `--application: there is none named "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`,
+    );
+  }
+  return create;
+}
+
+/** Why a store can't be used, and what to do: to begin anew is right for another cluster alone. */
+function foreignText({ changes }: ForeignStore): string {
+  const what =
+    changes.length === 0
+      ? `is that of another member or cluster, or was begun with other settings: ${CLUSTER_REMEDY}, and stay so`
+      : `was begun with other settings: ${changes.map(({ name, before, now }) => `${name} was ${before} and is ${now} now`).join('; ')}`;
+  return `the data folder ${what}. Start this replica with the old ones; for another member or cluster name another --data-dir`;
+}
+
+/** @throws UserError if the store is not ours, or damaged */
+function createEngine(config: PbftConfig, membership: PbftMembership, modules: PbftModules): PbftEngine {
+  try {
+    return new PbftEngine(config, membership, modules);
+  } catch (error) {
+    // The store says by itself what is wrong with it, and what to do.
+    if (error instanceof UserError) throw error;
+    if (error instanceof ForeignStore) throw new UserError(foreignText(error));
+    // All that it can object to is what it reads from the store.
+    throw new UserError(
+      `what the data folder holds can't be used: ${messageOf(error)}; name another one with --data-dir`,
+    );
+  }
+}

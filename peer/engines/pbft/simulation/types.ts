@@ -1,0 +1,12 @@
+import type { PbftNotice, PbftRequest, PbftResult } from '../protocol/interface.ts';
+import type { PbftMessage } from '../protocol/messages.ts';
+import type { EngineTypes } from '../../../simulator/subject.ts';
+
+/** The types of the PBFT engine. */
+export interface PbftTypes extends EngineTypes {
+  message: PbftMessage;
+  request: PbftRequest;
+  result: PbftResult;
+  notice: PbftNotice;
+  peer: number;
+}

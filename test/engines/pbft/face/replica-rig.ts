@@ -1,0 +1,162 @@
+/** A web server over a replica that says whatever a test wants; no cluster, and no clock but ours. */
+import type {
+  ExecutedRequest,
+  PbftNotice,
+  PbftStatus,
+} from '../../../../peer/engines/pbft/protocol/interface.ts';
+import { createPbftApp } from '../../../../peer/engines/pbft/face/server.ts';
+import type {
+  OperationLanguage,
+  PbftCounters,
+  PbftObserver,
+  PbftSubject,
+} from '../../../../peer/engines/pbft/face/subject.ts';
+import type { TcpPeer } from '../../../../peer/transports/tcp.ts';
+import type { AppOptions, WebApp } from '../../../../peer/web/server.ts';
+import { UserError } from '../../../../shared/errors.ts';
+
+/** What would run, or draw, where somebody forgot that it is only text. */
+export const HOSTILE = '<img src=x onerror=alert(1)>"\'&\u202e';
+
+export const NORMAL: PbftStatus = {
+  ...{ self: 0, replicas: 4, faulty: 1, quorum: 3, view: 0, primary: 0, phase: 'normal' },
+  ...{ proposed: 0, executed: 0, digest: 'ef'.repeat(32), low: 0, high: 200, waiting: 0, outstanding: 0 },
+  ...{ timeout: 10_000, viewChanges: 0, counters: {} },
+  others: [1, 2, 3].map((replica) => ({
+    ...{ replica, view: 0, changing: false, executed: 0, stable: 0, silence: 100, offences: 0 },
+  })),
+};
+
+const KEY_VALUES: OperationLanguage = {
+  name: 'kv',
+  parse: (line) => {
+    const [verb = '', ...rest] = line.split(' ');
+    if (!['get', 'put'].includes(verb)) throw new UserError('what is to be done? As in: get <key>');
+    return JSON.stringify([verb, ...rest]);
+  },
+  describe: (result) => `answer ${result}`,
+};
+
+/** A replica that does nothing by itself. */
+export class FakeReplica implements PbftSubject {
+  readonly cluster = 'test';
+  readonly clusterId = 'ab'.repeat(32);
+  readonly self = 0;
+  readonly members = [0, 1, 2, 3].map((member) => ({ publicKey: String(member).repeat(64) }));
+  readonly address = { host: '127.0.0.1', port: 8000 };
+  readonly application = KEY_VALUES;
+  current: PbftStatus = NORMAL;
+  connections: TcpPeer[] = [1, 2, 3].map((member) => ({
+    member,
+    state: 'up',
+    address: { host: '127.0.0.1', port: 8000 + member },
+    ...{ connectedSince: 1_800_000_000_000, queued: 0 },
+    ...{ received: 10, receivedBytes: 2_000, sent: 12, sentBytes: 2_400 },
+  }));
+  /** What happens to what is submitted; by default it is answered at once. */
+  onSubmit: (operation: string, id?: string) => Promise<string> = (operation) =>
+    Promise.resolve(`{"of":${operation}}`);
+  readonly recalled = new Map<string, readonly string[]>();
+  private readonly observers = new Set<PbftObserver>();
+
+  status(): PbftStatus {
+    return this.current;
+  }
+
+  peers(): readonly TcpPeer[] {
+    return this.connections;
+  }
+
+  counters(): PbftCounters {
+    return {
+      tcp: {
+        ...{ received: 30, receivedBytes: 6_000, sent: 36, sentBytes: 7_200, established: 3 },
+        ...{
+          dropped: { 'queue-full': 5 },
+          failed: { ECONNREFUSED: 2 },
+          ended: { silence: 1 },
+          addresses: { new: 3, old: 1, unknown: 0, 'too-many': 0 },
+        },
+      },
+      host: { messages: 29, malformed: { 'not-json': 1 } },
+    };
+  }
+
+  measure(tell: (name: string, size: number, limit: number) => void): void {
+    tell('requests', 3, 1000);
+  }
+
+  observe(observer: PbftObserver): () => void {
+    this.observers.add(observer);
+    return () => this.observers.delete(observer);
+  }
+
+  submit(operation: string, id?: string): Promise<string> {
+    return this.onSubmit(operation, id);
+  }
+
+  recall(id: string): readonly string[] {
+    return this.recalled.get(id) ?? [];
+  }
+
+  become(change: Partial<PbftStatus>): void {
+    this.current = { ...this.current, ...change };
+  }
+
+  tell(...notices: readonly PbftNotice[]): void {
+    for (const notice of notices) for (const observer of this.observers) observer.onNotice(notice);
+  }
+
+  tellWrite(seconds: number): void {
+    for (const observer of this.observers) observer.onWrite?.(seconds);
+  }
+
+  /** A batch is executed, and everybody is as far. */
+  execute(requests: readonly Partial<ExecutedRequest>[], total = 6): void {
+    const { current } = this;
+    const sequence = current.executed + 1;
+    const others = current.others.map((other) => ({ ...other, executed: sequence }));
+    this.become({ executed: sequence, proposed: Math.max(current.proposed, sequence), others });
+    this.tell({
+      ...{ kind: 'executed', sequence, view: current.view, digest: 'cd'.repeat(32) },
+      requests: requests.map((request, index) => ({
+        ...{ client: 1, timestamp: sequence * 1_000 + index },
+        ...{ operation: `["put","key-${sequence}","value"]`, result: '{"stored":true}' },
+        ...request,
+      })),
+      phases: { prepare: total / 3, commit: total / 2, total },
+    });
+  }
+}
+
+/** The application over such a replica, asked without a socket. */
+export class ReplicaRig {
+  readonly replica = new FakeReplica();
+  readonly web: WebApp;
+  /** The wall clock of the web server, and the monotonic one, in milliseconds. */
+  now = 1_800_000_000_000;
+  /** What the server did not foresee. */
+  readonly faults: Error[] = [];
+
+  constructor(options: Partial<AppOptions> = {}) {
+    this.web = createPbftApp(this.replica, {
+      bind: '127.0.0.1',
+      now: () => this.now,
+      clock: () => this.now,
+      onFault: (error) => this.faults.push(error),
+      ...options,
+    });
+  }
+
+  async get(path: string, init?: RequestInit): Promise<Response> {
+    return this.web.app.request(path, init, {});
+  }
+
+  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.get(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+  }
+}
