@@ -1,5 +1,7 @@
 import { runProgram } from '../shared/options.ts';
-import { COMMAND_NAMES, peerProgram } from './program.ts';
+import { ENGINES } from './engines/registry.ts';
+import { peerProgram } from './program.ts';
 
 const args = process.argv.slice(2);
-await runProgram(await peerProgram(args), args, COMMAND_NAMES);
+const { program, names } = await peerProgram(args, ENGINES);
+await runProgram(program, args, names);

@@ -1,44 +1,54 @@
+/** The program `peer`: the commands that there are, made of the engines that there are. */
 import type { Command } from 'commander';
 
-import { peerCommand } from './engines/pow/node/start.ts';
-
-/** The commands besides the peer itself, in the order in which the help lists them. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  export: async () => (await import('./engines/pow/node/export.ts')).exportCommand(),
-  import: async () => (await import('./engines/pow/node/import.ts')).importCommand(),
-  verify: async () => (await import('./engines/pow/node/verify.ts')).verifyCommand(),
-  check: async () => (await import('./engines/pow/check/command.ts')).checkCommand(),
-  simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(),
-  network: async () => (await import('./commands/network.ts')).networkCommand(),
-  pbft: async () => (await import('./engines/pbft/node/command.ts')).pbftCommand(),
-  status: async () => (await import('./commands/status.ts')).statusCommand(),
-  completion: async () => (await import('./commands/completion.ts')).completionCommand(),
-};
-
-/** All that may stand where a command does. */
-export const COMMAND_NAMES: readonly string[] = [...Object.keys(COMMANDS), 'help'];
+import { allEngines, DEFAULT_ENGINE, engineNamed, type Registry } from './engines/registry.ts';
 
 /** Arguments after which all commands are told of. */
 const TELLS_OF_ALL = ['help', '--help', '-h', 'completion'];
+
+/** The commands besides the peer itself, in the order in which the help lists them. */
+async function commandsOf(registry: Registry): Promise<Readonly<Record<string, () => Promise<Command>>>> {
+  const others = (await allEngines(registry)).filter(({ name }) => name !== DEFAULT_ENGINE);
+  return {
+    ...(await engineNamed(DEFAULT_ENGINE, registry)).commands,
+    simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(registry),
+    network: async () => (await import('./commands/network.ts')).networkCommand(registry),
+    ...Object.fromEntries(
+      others.map((engine) => [
+        engine.name,
+        async () => (await import('./commands/engine.ts')).engineCommand(engine),
+      ]),
+    ),
+    status: async () => (await import('./commands/status.ts')).statusCommand(registry),
+    completion: async () => (await import('./commands/completion.ts')).completionCommand(),
+  };
+}
 
 /**
  * The commands that a command line may be about. Loading the others would take longer than most of them run: a peer needs
  * no simulator. A name may also be the value of an option; then its command is there, and is not called.
  */
-function named(args: readonly string[]): string[] {
-  const names = Object.keys(COMMANDS);
+function named(args: readonly string[], names: readonly string[]): readonly string[] {
   const some = names.filter((name) => args.includes(name) && name !== 'completion');
   const all =
     args.includes('completion') || (some.length === 0 && TELLS_OF_ALL.some((one) => args.includes(one)));
   return all ? names : some;
 }
 
-/** The program `peer`, with the commands that a command line may be about. */
-export async function peerProgram(args: readonly string[]): Promise<Command> {
-  const program = peerCommand();
-  for (const name of named(args)) {
-    const command = await COMMANDS[name]?.();
+export interface PeerProgram {
+  /** With the commands that the command line may be about. */
+  readonly program: Command;
+  /** All that may stand where a command does. */
+  readonly names: readonly string[];
+}
+
+export async function peerProgram(args: readonly string[], registry: Registry): Promise<PeerProgram> {
+  const program = await (await engineNamed(DEFAULT_ENGINE, registry)).start();
+  const commands = await commandsOf(registry);
+  const names = Object.keys(commands);
+  for (const name of named(args, names)) {
+    const command = await commands[name]?.();
     if (command !== undefined) program.addCommand(command);
   }
-  return program;
+  return { program, names: [...names, 'help'] };
 }

@@ -100,7 +100,7 @@ export class OrderedLog implements Application {
       if (typeof length === 'number') return `${length} entries, digest ${String(digest)}`;
       if (entry === null) return 'there is no such entry';
       if (!isJsonObject(entry) || !isTime(entry['time'])) return undefined;
-      // eslint-disable-next-line no-restricted-globals -- a time that was agreed upon, not the clock's
+      // eslint-disable-next-line walls/replay -- a time that was agreed upon, not the clock's
       const when = new Date(entry['time']).toISOString();
       return `entry ${String(entry['index'])}, ${when}, by ${String(entry['client'])}: ${String(entry['text'])}`;
     });

@@ -4,6 +4,7 @@ import type { Painter } from '../../shared/text-table.ts';
 import type { Network } from '../network/network.ts';
 import type { NetworkNode } from '../network/node.ts';
 import { askNetwork, networkText } from './network-text.ts';
+import type { StatusFace } from './status-face.ts';
 import { Prompt, type PromptCommand, type PromptParts } from './prompt.ts';
 
 export interface NetworkPromptParts extends PromptParts {
@@ -11,9 +12,12 @@ export interface NetworkPromptParts extends PromptParts {
   /** Address of the page over the network, without a slash at the end. */
   readonly url: string;
   readonly paint: Painter;
+  readonly face: StatusFace;
 }
 
-type NetworkCommand = PromptCommand<NetworkPromptParts>;
+export type NetworkCommand = PromptCommand<NetworkPromptParts>;
+/** Commands by name. */
+export type NetworkCommands = Readonly<Record<string, NetworkCommand>>;
 
 /** A name, or the number in it, as the name of a node. @throws UserError */
 export function nodeName(text: string | undefined, network: Network): string {
@@ -56,8 +60,8 @@ const COMMANDS: readonly (readonly [string, NetworkCommand])[] = [
       usage: 'status',
       help: 'what every node has',
       short: ['st'],
-      run: async (_, { url, paint, print }) => {
-        print(networkText(await askNetwork(url), paint).trimEnd());
+      run: async (_, { url, face, paint, print }) => {
+        print(networkText(await askNetwork(url), face, paint).trimEnd());
       },
     },
   ],
@@ -99,8 +103,6 @@ const MAX_LINE = 20_000;
  *
  * @param commands what else can be done
  */
-export function networkPrompt(
-  commands: readonly (readonly [string, NetworkCommand])[],
-): Prompt<NetworkPromptParts> {
-  return new Prompt([...COMMANDS, ...commands], MAX_LINE);
+export function networkPrompt(commands: NetworkCommands): Prompt<NetworkPromptParts> {
+  return new Prompt([...COMMANDS, ...Object.entries(commands)], MAX_LINE);
 }

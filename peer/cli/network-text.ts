@@ -2,22 +2,18 @@
 import { z } from 'zod';
 
 import { table, type Painter } from '../../shared/text-table.ts';
-import { replicaName } from '../engines/pbft/protocol/interface.ts';
-import { statusSchema as replicaStatusSchema } from '../engines/pbft/face/schemas.ts';
-import { statusSchema as peerStatusSchema } from '../engines/pow/face/schemas.ts';
-import { nodesSchema } from '../web/schemas.ts';
+import { engineSchema, nodesSchema } from '../web/schemas.ts';
 import { RefusedError, ask } from './ask.ts';
-import { shortHash } from './status-format.ts';
+import type { NodeRow, StatusFace } from './status-face.ts';
 
 /** What a node of any engine says of itself. */
-const anyStatusSchema = z.discriminatedUnion('engine', [peerStatusSchema, replicaStatusSchema]);
-type AnyStatus = z.infer<typeof anyStatusSchema>;
+const statusSchema = engineSchema.loose();
 
 /** The nodes of a network, with the state of each that answers. */
 export interface NetworkAnswers {
   readonly partitioned: boolean;
   readonly nodes: readonly (z.infer<typeof nodesSchema>['nodes'][number] & {
-    readonly status: AnyStatus | null;
+    readonly status: z.infer<typeof statusSchema> | null;
   })[];
 }
 
@@ -28,9 +24,7 @@ export async function askNetwork(base: string): Promise<NetworkAnswers> {
   const { nodes, partitioned } = await ask(base, '/nodes', nodesSchema);
   const answers = nodes.map(async (node) => {
     const status =
-      node.state === 'running'
-        ? await ask(base + node.api, '/status', anyStatusSchema).catch(() => null)
-        : null;
+      node.state === 'running' ? await ask(base + node.api, '/status', statusSchema).catch(() => null) : null;
     return { ...node, status };
   });
   return { partitioned, nodes: await Promise.all(answers) };
@@ -47,48 +41,17 @@ export async function isNetwork(base: string): Promise<boolean> {
   }
 }
 
-/** What is told of the nodes of an engine besides where they are. */
-interface Columns {
-  readonly titles: readonly string[];
-  readonly cells: (node: Node) => (string | number)[];
-  /** In one word. */
-  readonly word: (node: Node) => string;
+/** The engine of a network: that of the first node that answers. */
+export function engineOf({ nodes }: NetworkAnswers): string | undefined {
+  return nodes.find(({ status }) => status !== null)?.status?.engine;
 }
 
-const PEERS: Columns = {
-  titles: ['miners', 'height', 'tip', 'peers', 'words'],
-  cells: ({ miners, status }) => {
-    if (status?.engine !== 'pow') return [miners, '-', '-', '-', '-'];
-    const height = status.height === 0 ? '-' : status.height - 1;
-    return [miners, height, shortHash(status.tip), status.peers, status.words];
-  },
-  word: ({ state, status }) => {
-    if (status?.engine !== 'pow') return state;
-    return status.tip === null ? '-' : `${status.height - 1}:${status.tip.slice(0, 8)}`;
-  },
-};
-
-const REPLICAS: Columns = {
-  titles: ['view', 'primary', 'executed', 'digest', 'waiting', 'peers'],
-  cells: ({ status }) => {
-    if (status?.engine !== 'pbft') return [];
-    const { view, primary, executed, digest, waiting, connected } = status;
-    return [view, replicaName(primary), executed, digest?.slice(0, 8) ?? '-', waiting, connected];
-  },
-  word: ({ state, status }) => {
-    if (status?.engine !== 'pbft') return state;
-    const { view, executed, phase } = status;
-    return `${view}:${executed}${phase === 'normal' ? '' : `(${phase.replaceAll(' ', '-')})`}`;
-  },
-};
-
-function columnsOf({ nodes }: NetworkAnswers): Columns {
-  return nodes.some(({ status }) => status?.engine === 'pbft') ? REPLICAS : PEERS;
-}
-
-/** Whether a node runs, and what a replica does besides. */
-function stateOf({ state, status }: Node): string {
-  return status?.engine === 'pbft' && status.phase !== 'normal' ? status.phase : state;
+/** The nodes, each with what is told of it. */
+function rowsOf({ nodes }: NetworkAnswers, face: StatusFace | undefined): (Node & { row?: NodeRow })[] {
+  return nodes.map((node) => {
+    const row = face?.row(node.status, node.miners);
+    return { ...node, ...(row && { row }) };
+  });
 }
 
 /** Which part of a partitioned network it is in. */
@@ -96,19 +59,22 @@ function groupOf({ group }: Node): string {
   return group === null ? '-' : String(group + 1);
 }
 
-/** The nodes of a network. All are on one machine, so their ports say where each is. */
-export function networkText(answers: NetworkAnswers, paint: Painter): string {
+/**
+ * The nodes of a network. All are on one machine, so their ports say where each is.
+ *
+ * @param face of their engine, if it is known
+ */
+export function networkText(answers: NetworkAnswers, face: StatusFace | undefined, paint: Painter): string {
   const { nodes, partitioned } = answers;
-  const { titles, cells } = columnsOf(answers);
   const running = nodes.filter(({ state }) => state === 'running').length;
   const parts = partitioned ? paint('yellow', '; the network is partitioned') : '';
   return [
     `${paint('bold', `${running} of ${nodes.length} nodes run`)}${parts}`,
     ...table(
-      ['node', 'state', ...(partitioned ? ['group'] : []), 'port', ...titles],
-      nodes.map((node) => [
-        ...[node.name, stateOf(node), ...(partitioned ? [groupOf(node)] : [])],
-        ...[String(node.address.port), ...cells(node)],
+      ['node', 'state', ...(partitioned ? ['group'] : []), 'port', ...(face?.columns ?? [])],
+      rowsOf(answers, face).map((node) => [
+        ...[node.name, node.row?.phase ?? node.state, ...(partitioned ? [groupOf(node)] : [])],
+        ...[String(node.address.port), ...(node.row?.cells ?? [])],
       ]),
       paint,
     ),
@@ -117,8 +83,7 @@ export function networkText(answers: NetworkAnswers, paint: Painter): string {
 }
 
 /** The nodes of a network in one line that changes when something has happened. */
-export function networkLine(answers: NetworkAnswers): string {
-  const { word } = columnsOf(answers);
-  const states = answers.nodes.map((node) => `${node.name}=${word(node)}`);
+export function networkLine(answers: NetworkAnswers, face: StatusFace | undefined): string {
+  const states = rowsOf(answers, face).map(({ name, state, row }) => `${name}=${row?.word ?? state}`);
   return [...(answers.partitioned ? ['partitioned'] : []), ...states].join(' ');
 }

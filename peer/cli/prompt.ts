@@ -62,6 +62,15 @@ const COMMON: readonly (readonly [string, PromptCommand<PromptParts>])[] = [
   ],
 ];
 
+/** Commands and what they do, a line each. */
+export function helpLines(
+  commands: readonly Pick<PromptCommand<never>, 'usage' | 'help' | 'short'>[],
+): string {
+  const rows = commands.map(({ usage, short = [], help }) => [[usage, ...short].join(', '), help]);
+  const width = Math.max(...rows.map(([usage = '']) => usage.length));
+  return rows.map(([usage = '', help = '']) => `  ${usage.padEnd(width)}  ${help}`).join('\n');
+}
+
 /** What can be typed. */
 export class Prompt<Parts extends PromptParts> {
   readonly #commands: ReadonlyMap<string, PromptCommand<Parts>>;
@@ -97,11 +106,7 @@ export class Prompt<Parts extends PromptParts> {
 
   /** What can be typed, a line each. */
   help(): string {
-    const rows = [...this.#commands.values()].map(({ usage, short = [], help }) => {
-      return [[usage, ...short].join(', '), help];
-    });
-    const width = Math.max(...rows.map(([usage = '']) => usage.length));
-    return rows.map(([usage = '', help = '']) => `  ${usage.padEnd(width)}  ${help}`).join('\n');
+    return helpLines([...this.#commands.values()]);
   }
 
   /**

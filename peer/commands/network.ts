@@ -1,43 +1,27 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import { addressKey } from '../../shared/address.ts';
-import { MAX_DIFFICULTY } from '../../shared/block.ts';
 import { UserError } from '../../shared/errors.ts';
 import { createLog, type LogFormat, type LogLevel } from '../../shared/log.ts';
 import { addCommonOptions, addOption, integer, oneOf } from '../../shared/options.ts';
-import { counted, painterFor, table } from '../../shared/text-table.ts';
-import { APPLICATIONS } from '../applications/registry.ts';
-import { Network, type NetworkPlace } from '../network/network.ts';
-import type { NodeKind } from '../network/node.ts';
-import { pbftKind } from '../engines/pbft/node/network.ts';
+import { painterFor, table } from '../../shared/text-table.ts';
+import { accessOptions, addHttpAccessOptions, type HttpAccessOptions } from '../cli/http-options.ts';
+import type { NetworkOffer, OptionValues } from '../cli/network-offer.ts';
+import { networkPrompt, type NetworkPromptParts } from '../cli/network-prompt.ts';
+import { helpLines } from '../cli/prompt.ts';
+import { exitSoon, onStopSignal } from '../cli/run-node.ts';
+import type { StatusFace } from '../cli/status-face.ts';
+import { Terminal } from '../cli/terminal.ts';
+import { allEngines, DEFAULT_ENGINE, engineNamed, type Registry } from '../engines/registry.ts';
+import { Network } from '../network/network.ts';
 import { lastBasePort } from '../network/ports.ts';
-import { powKind } from '../engines/pow/node/network.ts';
 import { openNetworkWeb } from '../network/web.ts';
 import { MAX_NODES } from '../web/schemas.ts';
-import { accessOptions, addHttpAccessOptions, type HttpAccessOptions } from '../cli/http-options.ts';
-import { pbftPrompt } from '../engines/pbft/node/network-prompt.ts';
-import { powPrompt } from '../engines/pow/node/network-prompt.ts';
-import type { NetworkPromptParts } from '../cli/network-prompt.ts';
-import type { Prompt } from '../cli/prompt.ts';
-import { exitSoon, onStopSignal } from '../cli/run-node.ts';
-import { Terminal } from '../cli/terminal.ts';
 
-/** Threads of a miner: more than one machine has for one of several. */
-const MAX_PROCESSES = 64;
-/** How a miner may search; its own --kernel. */
-const KERNELS = ['reference', 'wasm', 'native', 'auto'] as const;
-/** Engines that can be started so. */
-const ENGINES = ['pow', 'pbft'] as const;
-type EngineName = (typeof ENGINES)[number];
-
+/** The options that every network has; those of an engine come beside them. */
 interface NetworkCommandOptions extends HttpAccessOptions {
   readonly nodes?: number;
-  readonly miners?: number;
-  readonly processes: number;
-  readonly kernel: (typeof KERNELS)[number];
-  readonly difficulty: number;
-  readonly engine: EngineName;
-  readonly application: string;
+  readonly engine: string;
   readonly httpPort: number;
   readonly basePort?: number;
   readonly dataDir?: string;
@@ -46,60 +30,19 @@ interface NetworkCommandOptions extends HttpAccessOptions {
   readonly verbose?: boolean;
 }
 
-/** What a network of an engine is. */
-interface NetworkKind {
-  readonly nodes: number;
-  readonly fewestNodes: number;
-  /** Options that mean something to it alone. */
-  readonly options: readonly (keyof NetworkCommandOptions)[];
-  readonly prompt: Prompt<NetworkPromptParts>;
-  /** @throws UserError if the options do not go together */
-  check(options: NetworkCommandOptions, nodes: number): void;
-  create(options: NetworkCommandOptions, place: NetworkPlace): NodeKind;
-  /** What is started, and what it is called when it runs. */
-  starting(options: NetworkCommandOptions, nodes: number): string;
-  title(options: NetworkCommandOptions, nodes: number): string;
+/** Engines that can be started so, by name. */
+type Offers = ReadonlyMap<string, NetworkOffer>;
+
+async function offersOf(registry: Registry): Promise<Offers> {
+  const engines = await allEngines(registry);
+  return new Map(
+    await Promise.all(engines.map(async (engine) => [engine.name, await engine.network()] as const)),
+  );
 }
 
-const KINDS: Readonly<Record<EngineName, NetworkKind>> = {
-  pow: {
-    nodes: 5,
-    fewestNodes: 1,
-    options: ['miners', 'processes', 'kernel', 'difficulty'],
-    prompt: powPrompt,
-    check: (options, nodes) => {
-      if (minersOf(options, nodes) > nodes) {
-        throw new UserError(`--miners: ${counted(nodes, 'peer')} can have ${nodes} at most`);
-      }
-    },
-    create: (options, place) => powKind({ ...options, miners: minersOf(options, place.ports.length) }, place),
-    starting: (options, nodes) =>
-      `${counted(nodes, 'peer')} and ${counted(minersOf(options, nodes), 'miner')}`,
-    title: ({ difficulty }, nodes) =>
-      `A network of ${counted(nodes, 'peer')} runs at difficulty ${difficulty}.`,
-  },
-  pbft: {
-    nodes: 4,
-    fewestNodes: 4,
-    options: ['application'],
-    prompt: pbftPrompt,
-    check: () => undefined,
-    create: (options, place) => pbftKind(options, place),
-    starting: (_, nodes) => counted(nodes, 'replica'),
-    title: ({ application }, nodes) => {
-      const faulty = Math.floor((nodes - 1) / 3);
-      return `A cluster of ${counted(nodes, 'replica')} runs the application "${application}"; ${faulty} of them may fail.`;
-    },
-  },
-};
-
-/** How many peers have a miner. */
-function minersOf({ miners }: NetworkCommandOptions, nodes: number): number {
-  return miners ?? Math.min(2, nodes);
-}
-
-/** `peer network`: real peers and miners on this machine, with one page over all of them. */
-export function networkCommand(): Command {
+/** `peer network`: real nodes on this machine, with one page over all of them. */
+export async function networkCommand(registry: Registry): Promise<Command> {
+  const offers = await offersOf(registry);
   const command = new Command('network')
     .description(
       'start a whole network of peers and miners, or of replicas, on this machine, with one status page over all of them',
@@ -108,73 +51,51 @@ export function networkCommand(): Command {
       'after',
       () => `
 While it runs, these can be typed, or come through a pipe, a line each:
-${powPrompt.help()}
-
-With --engine pbft there is instead of "word":
-${pbftPrompt
-  .help()
-  .split('\n')
-  .filter((line) => line.includes('submit'))
-  .join('\n')}
+${networkPrompt({}).help()}
+${[...offers].map(([name, { commands }]) => `With --engine ${name} also:\n${helpLines(Object.values(commands))}`).join('\n')}
 
 Everything is reached by this machine alone. Ctrl-C ends it, and leaves nothing behind (but --data-dir).
 
 Examples:
-  node peer network --nodes 5 --miners 2 --difficulty 5
-  printf 'wait 20\\npartition 1,2\\nwait 20\\nheal\\nwait 10\\nstatus\\nquit\\n' | node peer network
-  node peer network --engine pbft --nodes 4
-  printf 'submit one\\nkill 0\\nsubmit two\\nstatus\\nquit\\n' | node peer network --engine pbft`,
+${[...offers.values()].flatMap(({ examples }) => examples.map((one) => `  ${one}`)).join('\n')}`,
     );
-  addNetworkOptions(command);
+  addNetworkOptions(command, offers);
   return addCommonOptions(command, 'peer', 'warn').action(async (options: NetworkCommandOptions) => {
-    await run(options, (name) => {
+    const isDefault = (name: string): boolean => {
       const source = command.getOptionValueSource(name);
       return source === undefined || source === 'default';
-    });
+    };
+    refuseForeign(options.engine, offers, isDefault);
+    const offer = offers.get(options.engine);
+    // The parser of the option has seen to it.
+    if (offer === undefined) throw new Error(`there is no engine ${options.engine}`);
+    const face = await (await engineNamed(options.engine, registry)).status();
+    await run(options, { offer, face, isDefault, values: command.opts() });
   });
 }
 
-function addNetworkOptions(command: Command): void {
-  addOption(command, 'peer', {
-    flags: '--nodes <number>',
-    description: `how many peers, 1 to ${MAX_NODES} (default: ${KINDS.pow.nodes}), or replicas, ${KINDS.pbft.fewestNodes} to ${MAX_NODES} (default: ${KINDS.pbft.nodes})`,
-    parse: integer(1, MAX_NODES),
-  });
-  addOption(command, 'peer', {
-    flags: '--miners <number>',
-    description: 'how many of them have a miner, 0 to all (default: 2, or as many as there are peers)',
-    parse: integer(0, MAX_NODES),
-  });
-  addOption(command, 'peer', {
-    flags: '--processes <number>',
-    description: 'threads of each miner',
-    parse: integer(1, MAX_PROCESSES),
-    default: 1,
-  });
-  addOption(command, 'peer', {
-    flags: '--kernel <kernel>',
-    description: `how the miners search: ${KERNELS.join(', ')}; the first is so slow that one can watch`,
-    parse: oneOf(KERNELS),
-    default: 'reference',
-  });
-  addOption(command, 'peer', {
-    flags: '--difficulty <zeros>',
-    description: 'how many zeros a hash must end in',
-    parse: integer(1, MAX_DIFFICULTY),
-    default: 5,
-  });
+function addNetworkOptions(command: Command, offers: Offers): void {
+  const counts = [...offers.values()].map(
+    ({ node, nodes, fewestNodes }) => `${node}s, ${fewestNodes} to ${MAX_NODES} (default: ${nodes})`,
+  );
   addOption(command, 'peer', {
     flags: '--engine <engine>',
-    description: 'what decides in every node',
-    parse: oneOf(ENGINES),
-    default: 'pow',
+    description: `what decides in every node: ${[...offers.keys()].join(', ')}`,
+    parse: oneOf([...offers.keys()]),
+    default: DEFAULT_ENGINE,
   });
   addOption(command, 'peer', {
-    flags: '--application <name>',
-    description: 'with --engine pbft, what the replicas agree on',
-    parse: oneOf([...APPLICATIONS.keys()]),
-    default: 'log',
+    flags: '--nodes <number>',
+    description: `how many ${counts.join(', or ')}`,
+    parse: integer(1, MAX_NODES),
   });
+  for (const [name, { options }] of offers) {
+    for (const option of options) {
+      const description =
+        name === DEFAULT_ENGINE ? option.description : `with --engine ${name}, ${option.description}`;
+      addOption(command, 'peer', { ...option, description });
+    }
+  }
   addOption(command, 'peer', {
     flags: '--http-port <number>',
     description: 'TCP port of the status page. Where the default is taken, any free one serves',
@@ -193,24 +114,40 @@ function addNetworkOptions(command: Command): void {
   });
 }
 
+/** @throws UserError if an option of another engine was given */
+function refuseForeign(engine: string, offers: Offers, isDefault: (name: string) => boolean): void {
+  const own = new Set(offers.get(engine)?.options.map(({ flags }) => flags));
+  for (const [name, { options }] of offers) {
+    const foreign = options.find(
+      ({ flags }) => !own.has(flags) && !isDefault(new Option(flags).attributeName()),
+    );
+    if (foreign !== undefined) {
+      throw new UserError(`--${new Option(foreign.flags).name()} is for --engine ${name}`);
+    }
+  }
+}
+
+/** What is run, besides what the options say. */
+interface NetworkRun {
+  readonly offer: NetworkOffer;
+  readonly face: StatusFace;
+  readonly isDefault: (option: string) => boolean;
+  readonly values: OptionValues;
+}
+
 /** Runs a network until it is told to end. */
 async function run(
   options: NetworkCommandOptions,
-  isDefault: (option: keyof NetworkCommandOptions) => boolean,
+  { offer, face, isDefault, values }: NetworkRun,
 ): Promise<void> {
   const { engine, basePort, dataDir, httpPort, verbose, logFormat } = options;
-  const kind = KINDS[engine];
-  const { nodes = kind.nodes } = options;
-  for (const [name, other] of Object.entries(KINDS)) {
-    const foreign = other.options.find((option) => other !== kind && !isDefault(option));
-    if (foreign !== undefined) throw new UserError(`--${dashed(foreign)} is for --engine ${name}`);
-  }
-  if (nodes < kind.fewestNodes) {
+  const { nodes = offer.nodes } = options;
+  if (nodes < offer.fewestNodes) {
     throw new UserError(
-      `--nodes: a cluster has ${kind.fewestNodes} replicas at the least, so that one may fail`,
+      `--nodes: ${offer.fewestReason ?? `there are ${offer.fewestNodes} ${offer.node}s at the least`}`,
     );
   }
-  kind.check(options, nodes);
+  const plan = offer.plan(values, nodes);
   if (basePort !== undefined && basePort > lastBasePort(nodes)) {
     throw new UserError(
       `--base-port: it is ${lastBasePort(nodes)} at the highest, for there are two ports for each node`,
@@ -230,22 +167,23 @@ async function run(
   const { log } = terminal;
   const network = await Network.create({
     ...{ nodes, dataDir, basePort, logLevel, log },
-    kind: (place) => kind.create(options, place),
+    kind: (place) => plan.create(place),
   });
   const open: { close(): unknown }[] = [network, terminal];
   try {
     const anyPort = isDefault('httpPort');
     const web = await openNetworkWeb(network, {
       ...{ page: engine, port: httpPort, anyPort, log, ...accessOptions(options) },
+      ...(offer.maxBody !== undefined && { maxBody: offer.maxBody }),
     });
     open.push(web);
     const url = `http://${addressKey(web.address)}`;
-    terminal.print(`starting ${kind.starting(options, nodes)} …`);
+    terminal.print(`starting ${plan.starting} …`);
     await Promise.race([network.start(), stopped]);
     if (!stopping.signal.aborted) {
-      terminal.print(welcome(kind.title(options, nodes), network, url, dataDir));
+      terminal.print(welcome(plan.title, network, url, dataDir));
       const parts: NetworkPromptParts = {
-        ...{ network, url, stopped: stopping.signal, paint: painterFor(process.stdout) },
+        ...{ network, url, face, stopped: stopping.signal, paint: painterFor(process.stdout) },
         print: (text) => {
           terminal.print(text);
         },
@@ -254,7 +192,7 @@ async function run(
         },
       };
       const names = network.nodes.map(({ name }) => name);
-      const commands = terminal.readCommands(kind.prompt, parts, names);
+      const commands = terminal.readCommands(networkPrompt(offer.commands), parts, names);
       // The end of the commands is not that of the network.
       await Promise.race([stopped, commands.then(() => stopped)]);
     }
@@ -265,11 +203,6 @@ async function run(
   }
   terminal.log.info('stopped');
   exitSoon();
-}
-
-/** The name of an option on the command line. */
-function dashed(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** What a newcomer is to see first. */

@@ -103,8 +103,8 @@ export async function runSeed({ engine, wording, plan }: Order, options: RunOpti
   if (!passed(report)) process.exitCode = VIOLATED;
   if (page !== undefined) {
     const { renderHtml } = await import('../simulator/html.ts');
-    if (page === '-') process.stdout.write(renderHtml(report));
-    else pageFile?.commit(renderHtml(report));
+    if (page === '-') process.stdout.write(renderHtml(report, engine));
+    else pageFile?.commit(renderHtml(report, engine));
   }
 }
 
@@ -147,6 +147,12 @@ async function runToEnd(
   }
 }
 
+/** What the workers of a campaign run. */
+function workerFile(): URL {
+  const file = import.meta.url.endsWith('.ts') ? './campaign-worker.ts' : './campaign-worker.js';
+  return new URL(file, import.meta.url);
+}
+
 /** Runs many seeds and reports them. */
 export async function runCampaign(
   { engine, wording, plan }: Order,
@@ -161,6 +167,7 @@ export async function runCampaign(
     seeds: { from, to },
     keepGoing,
     workers,
+    worker: workerFile(),
     onFailure: (failure) => {
       display.say(failureLine(failure, replay));
     },

@@ -5,15 +5,14 @@ import { Command, Option } from 'commander';
 
 import { UserError } from '../../shared/errors.ts';
 import { addVerboseOption, integer } from '../../shared/options.ts';
+import { DEFAULT_ENGINE, simulatedEngines, type Registry } from '../engines/registry.ts';
 import { PARTITION_KINDS, PARTITION_TEXTS } from '../simulator/faults.ts';
 import { LATENCY_SHAPES } from '../simulator/network.ts';
 import { findEngine, MAX_SEED, PLAN_OPTIONS, readPlan, type Wording } from '../simulator/plan.ts';
-import { SIMULATED_ENGINES } from '../simulator/offer.ts';
+import type { SimulatedEngine } from '../simulator/offer.ts';
 import { SETTINGS, type SettingSpec } from '../simulator/settings.ts';
 import { runCampaign, runSeed, type CampaignOptions, type RunOptions } from './simulate-run.ts';
 
-/** What is simulated if nothing is said. */
-const DEFAULT_ENGINE = 'pow';
 /** Threads for each core: more only get in each other's way, and in that of whoever wants to stop them. */
 const MAX_WORKERS_PER_CORE = 8;
 /** Columns of the help where there is no terminal, as of what Commander writes itself. */
@@ -25,12 +24,13 @@ interface Options extends RunOptions, CampaignOptions {
 }
 
 /** `peer simulate`: runs a network of engines in one process; exit code 2 if something does not hold. */
-export function simulateCommand(): Command {
+export async function simulateCommand(registry: Registry): Promise<Command> {
+  const engines = await simulatedEngines(registry);
   const command = new Command('simulate')
     .description('run a whole network of one engine in one process, with every fault there is, and check it')
-    .argument('[engine]', enginesText(), DEFAULT_ENGINE)
+    .argument('[engine]', enginesText(engines), DEFAULT_ENGINE)
     .usage('[engine] [options]')
-    .addHelpText('after', ({ command: shown }) => helpText(shown));
+    .addHelpText('after', ({ command: shown }) => helpText(shown, engines));
   command
     .optionsGroup('What to run:')
     .addOption(
@@ -83,7 +83,7 @@ export function simulateCommand(): Command {
       'nodes that mean ill: how many, or of which kinds, for example goose,eclipse,goose (default 0, mixed up to a third)',
     ),
   );
-  for (const { name, settings, foreign } of SIMULATED_ENGINES) {
+  for (const { name, settings, foreign } of engines) {
     command.optionsGroup(`Engine ${name}:`);
     if (foreign !== undefined) {
       command.addOption(
@@ -101,9 +101,9 @@ export function simulateCommand(): Command {
     );
   }
   return command.action(async (name: string, options: Options) => {
-    const engine = findEngine(name);
+    const engine = findEngine(name, engines);
     refuseSenseless(options);
-    const wording = wordingOf(command);
+    const wording = wordingOf(command, engines);
     const order = { engine, wording, plan: readPlan(engine, wording) };
     if (options.seeds === undefined) await runSeed(order, options);
     else await runCampaign(order, options.seeds, options);
@@ -115,8 +115,8 @@ function outputFile(file: string): string {
   return ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'].includes(file) ? '-' : file;
 }
 
-function enginesText(): string {
-  return `what decides in every node: ${SIMULATED_ENGINES.map(({ name, title }) => `${name} (${title})`).join(', ')}`;
+function enginesText(engines: readonly SimulatedEngine[]): string {
+  return `what decides in every node: ${engines.map(({ name, title }) => `${name} (${title})`).join(', ')}`;
 }
 
 function addSettings(command: Command, settings: readonly (readonly [string, SettingSpec])[]): void {
@@ -131,7 +131,7 @@ function addSettings(command: Command, settings: readonly (readonly [string, Set
   }
 }
 
-function helpText(command: Command): string {
+function helpText(command: Command, engines: readonly SimulatedEngine[]): string {
   const help = command.createHelp();
   help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() ?? DEFAULT_HELP_WIDTH });
   const list = (title: string, texts: Readonly<Record<string, string>>): string[] => {
@@ -144,7 +144,7 @@ function helpText(command: Command): string {
   };
   const kinds = [
     ...list('Partitions:', PARTITION_TEXTS),
-    ...SIMULATED_ENGINES.flatMap(({ name, byzantine, foreign }) => [
+    ...engines.flatMap(({ name, byzantine, foreign }) => [
       ...list(`Byzantine nodes of ${name}:`, byzantine),
       ...(foreign === undefined ? [] : list(`Foreign nodes of ${name}:`, foreign)),
     ]),
@@ -169,11 +169,11 @@ function helpText(command: Command): string {
 }
 
 /** Everything said of the plan, in the order of the options. */
-function wordingOf(command: Command): Wording {
+function wordingOf(command: Command, engines: readonly SimulatedEngine[]): Wording {
   const names = new Set<string>([
     ...PLAN_OPTIONS,
     ...Object.keys(SETTINGS),
-    ...SIMULATED_ENGINES.flatMap(({ settings }) => Object.keys(settings)),
+    ...engines.flatMap(({ settings }) => Object.keys(settings)),
   ]);
   const values = command.opts<Record<string, string | undefined>>();
   const wording: Record<string, string> = {};

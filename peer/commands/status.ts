@@ -5,17 +5,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../../shared/errors.ts';
 import { toJson } from '../../shared/escape.ts';
 import { addOption, addVerboseOption, seconds, type OptionParser } from '../../shared/options.ts';
-import { painterFor, type Painter } from '../../shared/text-table.ts';
+import { painterFor } from '../../shared/text-table.ts';
 import { engineSchema } from '../web/schemas.ts';
 import { ask } from '../cli/ask.ts';
-import { askNetwork, isNetwork, networkLine, networkText, type NetworkAnswers } from '../cli/network-text.ts';
-import {
-  askReplica,
-  replicaLine,
-  replicaStatusText,
-  type ReplicaAnswers,
-} from '../engines/pbft/face/status-text.ts';
-import { askPeer, formatHashRate, peerText, type PeerAnswers } from '../engines/pow/face/status-text.ts';
+import { askNetwork, engineOf, isNetwork, networkLine, networkText } from '../cli/network-text.ts';
+import { plainStatus } from '../cli/plain-status.ts';
+import type { StatusAnswer, StatusFace } from '../cli/status-face.ts';
+import { engineNamed, type Registry } from '../engines/registry.ts';
 
 /** The longest time between two looks, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
@@ -25,13 +21,6 @@ interface StatusOptions {
   readonly watch?: boolean;
   readonly interval: number;
   readonly json?: boolean;
-}
-
-/** What was answered, and how it is shown: in full, and as one line that changes when something has happened. */
-interface Answer {
-  readonly json: PeerAnswers | ReplicaAnswers | NetworkAnswers;
-  text(paint: Painter): string;
-  line(): string;
 }
 
 const baseUrl: OptionParser<string> = (text) => {
@@ -45,7 +34,7 @@ const baseUrl: OptionParser<string> = (text) => {
 };
 
 /** `peer status`: asks a running peer and prints what its page shows; exit code 1 if nobody answers. */
-export function statusCommand(): Command {
+export function statusCommand(registry: Registry): Command {
   const command = new Command('status')
     .description('ask a running peer, or a whole network, and print what its status page shows')
     .addHelpText(
@@ -60,8 +49,8 @@ Examples:
   node peer status --json | jq .status.height`,
     )
     .action(async (options: StatusOptions) => {
-      if (options.watch === true) await watch(options);
-      else await show(options);
+      if (options.watch === true) await watch(options, registry);
+      else await show(options, registry);
     });
   addOption(command, 'peer', {
     flags: '--url <address>',
@@ -80,29 +69,35 @@ Examples:
   return addVerboseOption(command);
 }
 
-/** @throws UserError if nobody answers */
-async function look(base: string, network: boolean): Promise<Answer> {
-  if (network) {
-    const json = await askNetwork(base);
-    return { json, text: (paint) => networkText(json, paint), line: () => networkLine(json) };
-  }
-  const { engine } = await ask(base, '/status', engineSchema);
-  if (engine === 'pbft') {
-    const json = await askReplica(base);
-    return { json, text: (paint) => replicaStatusText(json, paint), line: () => replicaLine(json) };
-  }
-  const json = await askPeer(base);
-  return { json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
+/** How nodes of an engine are shown: one that this program does not know too. */
+async function faceOf(engine: string, registry: Registry): Promise<StatusFace> {
+  return Object.hasOwn(registry, engine) ? (await engineNamed(engine, registry)).status() : plainStatus;
 }
 
-async function show({ url, json }: StatusOptions): Promise<void> {
-  const answer = await look(url, await isNetwork(url));
+/** @throws UserError if nobody answers */
+async function look(base: string, network: boolean, registry: Registry): Promise<StatusAnswer> {
+  if (network) {
+    const json = await askNetwork(base);
+    const engine = engineOf(json);
+    const face = engine === undefined ? undefined : await faceOf(engine, registry);
+    return {
+      json,
+      text: (paint) => networkText(json, face, paint),
+      line: () => networkLine(json, face),
+    };
+  }
+  const { engine } = await ask(base, '/status', engineSchema);
+  return (await faceOf(engine, registry)).ask(base);
+}
+
+async function show({ url, json }: StatusOptions, registry: Registry): Promise<void> {
+  const answer = await look(url, await isNetwork(url), registry);
   if (json === true) console.log(toJson(answer.json, 2));
   else process.stdout.write(answer.text(painterFor(process.stdout)));
 }
 
 /** Shows what changes until Ctrl-C. A peer that goes away may come back, but one must be there at the start. */
-async function watch({ url, json, interval }: StatusOptions): Promise<void> {
+async function watch({ url, json, interval }: StatusOptions, registry: Registry): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
@@ -120,7 +115,7 @@ async function watch({ url, json, interval }: StatusOptions): Promise<void> {
   while (!stopping.signal.aborted) {
     let text: string;
     try {
-      const answer = await look(url, network);
+      const answer = await look(url, network, registry);
       answered = true;
       text = live ? answer.text(paint) : json === true ? toJson(answer.json) : answer.line();
     } catch (error) {
@@ -152,22 +147,4 @@ function cut(line: string, columns: number): string {
   return line.replace(/(\u001b\[[\d;]*m)|./gu, (piece, colour?: string) =>
     colour !== undefined || left-- > 0 ? piece : '',
   );
-}
-
-function peerLine({ status, words }: PeerAnswers): string {
-  const { phase, height, tip, peers, agreeing, miners, hashesPerSecond, sync } = status;
-  const parts = {
-    phase,
-    height: height === 0 ? '-' : height - 1,
-    tip: tip ?? '-',
-    peers,
-    agreeing,
-    miners,
-    rate: formatHashRate(hashesPerSecond).replaceAll(' ', ''),
-    words: words.words.length,
-    ...(sync !== null && { verified: `${sync.verified}/${sync.total}` }),
-  };
-  return Object.entries(parts)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(' ');
 }

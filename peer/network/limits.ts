@@ -11,8 +11,6 @@ export const STARTING_AT_ONCE = 4;
 export const END_PATIENCE = 8_000;
 /** How long a peer may take to answer. */
 export const ANSWER_PATIENCE = 10_000;
-/** How long a cluster may take to execute something: several view changes in a row. */
-export const EXECUTION_PATIENCE = 60_000;
 /** Longest line that is handed to a replica, and longest answer that it hands back, in characters. */
 export const MAX_SUBMITTED_LENGTH = 20_000;
 export const MAX_ANSWER_LENGTH = 40_000;
@@ -23,14 +21,3 @@ export const LINES_PER_SECOND = 10;
 export const LINES_BURST = 40;
 /** A line is cut to so many characters. */
 export const MAX_LINE_LENGTH = 1_000;
-
-/**
- * The rhythms of the peers, in seconds: quick enough to watch. A peer that was parted from the others is dropped while
- * one looks on, and found again within a few seconds after healing.
- */
-export const GOSSIP_SECONDS = 2;
-export const CONSENSUS_SECONDS = 5;
-export const PEER_TIMEOUT_SECONDS = 20;
-
-/** How long, in seconds, the replicas let a request wait before they give their primary up: while one looks on. */
-export const VIEW_CHANGE_SECONDS = 2;

@@ -5,8 +5,6 @@ import { z } from 'zod';
 import { UserError, messageOf } from '../../shared/errors.ts';
 import type { AccessOptions, WebContext, WebEnv } from '../web/access.ts';
 import { answer, bodyOf, listen, parsed, type ListenOptions, type Listening } from '../web/http.ts';
-import { MAX_LINE_BODY_BYTES } from '../web/limits.ts';
-import type { PageName } from '../web/page-files.ts';
 import { ProblemError } from '../web/problem.ts';
 import type { Route } from '../web/routes.ts';
 import { MAX_NODE_NAME_LENGTH, nodeActionSchema, nodesSchema, partitionSchema } from '../web/schemas.ts';
@@ -33,7 +31,9 @@ const nothingSchema = z.strictObject({});
 
 export interface NetworkAppOptions extends AccessOptions, Pick<AppOptions, 'clock' | 'onFault'> {
   /** Which engine's page shows the nodes. */
-  readonly page: PageName;
+  readonly page: string;
+  /** Longest body that is taken, in bytes, where it is not the usual one. */
+  readonly maxBody?: number;
   /** Asks a node. */
   readonly fetch?: typeof fetch;
 }
@@ -46,8 +46,7 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
       description: { text: DESCRIPTION, events: {} },
       page: options.page,
       network: true,
-      // An operation for a replica is longer than any change of the network.
-      ...(options.page === 'pbft' && { maxBody: MAX_LINE_BODY_BYTES }),
+      ...(options.maxBody !== undefined && { maxBody: options.maxBody }),
       extend: (app) => {
         app.all('/nodes/:name/api/*', (context) => passOn(network, context, options.fetch ?? fetch));
       },
@@ -63,7 +62,7 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
  */
 export function openNetworkWeb(
   network: Network,
-  options: Omit<ListenOptions & AccessOptions, 'bind'> & Pick<NetworkAppOptions, 'page'>,
+  options: Omit<ListenOptions & AccessOptions, 'bind'> & Pick<NetworkAppOptions, 'page' | 'maxBody'>,
 ): Promise<Listening> {
   const { log } = options;
   const app = createNetworkApp(network, {

@@ -40,8 +40,8 @@ export interface CampaignOptions {
   readonly onFailure?: (failure: Failure) => void;
   /** How many threads, from 1. */
   readonly workers: number;
-  /** The file that they run. */
-  readonly worker?: URL;
+  /** The file that they run: a {@link SeedRunner} over the engines that there are. */
+  readonly worker: URL;
 }
 
 /** A seed that failed. */
@@ -83,11 +83,6 @@ export interface CampaignResult {
 }
 
 type Pool = Piscina<SeedTask, SeedOutcome | undefined>;
-
-function workerFile(): URL {
-  const file = import.meta.url.endsWith('.ts') ? './campaign-worker.ts' : './campaign-worker.js';
-  return new URL(file, import.meta.url);
-}
 
 export class Campaign {
   readonly #options: CampaignOptions;
@@ -173,7 +168,7 @@ export class Campaign {
     // A pool for each worker, so that we know which seed it died over. It starts no thread but for a seed: one that is
     // stopped while it loads its code makes Node 20 abort the process.
     const pool: Pool = new Piscina({
-      filename: (this.#options.worker ?? workerFile()).href,
+      filename: this.#options.worker.href,
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: Infinity,

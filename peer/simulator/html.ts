@@ -6,9 +6,11 @@ import { pageScript, pageText, uPlotFile } from '../web/assets.ts';
 import type { Lane, Mark } from '../web/page/plot-data.ts';
 import type { ReportData, ReportHistogram, ReportLine, ReportTimeline } from '../web/page/report-data.ts';
 import { Markup, markup, type Content } from './markup.ts';
-import { SIMULATED_ENGINES } from './offer.ts';
 import { passed, type Distribution, type FaultSpan, type RunReport, type Timeline } from './report.ts';
-import { kindsOf, SETTINGS, type SettingSpec } from './settings.ts';
+import { kindsOf, settingsOf, type Drawable } from './settings.ts';
+
+/** The engine of a run, as far as a report needs it. */
+type Settled = Pick<Drawable, 'settings'>;
 
 /** Colours that lines have in turn, by their names in style.css. */
 const LINE_COLORS = 8;
@@ -34,24 +36,28 @@ const MAX_FAULT_ROWS = 200;
  *
  * @param command how the run can be repeated; by default a command line that says every setting of it
  */
-export function renderHtml(report: RunReport, command = replayCommand(report)): string {
+export function renderHtml(
+  report: RunReport,
+  engine: Settled,
+  command = replayCommand(report, engine),
+): string {
   const { timeline } = report;
   const data: ReportData = {
     timeline: timeline === null ? null : timelineData(report, timeline),
     histograms: report.distributions.map(histogramData),
   };
   const title = `Simulation of ${report.engine}, seed ${report.seed}`;
-  return `${page(title, data, body(report, title, data, command)).text}\n`;
+  return `${page(title, data, body(report, engine, title, data, command)).text}\n`;
 }
 
 /** A command line that repeats a run: what differs from what is said if nothing is. */
-export function replayCommand({ engine, seed, settings }: RunReport): string {
-  const specs = specsOf(engine);
+export function replayCommand({ engine: name, seed, settings }: RunReport, engine: Settled): string {
+  const specs = settingsOf(engine);
   const values = Object.entries(settings.values).flatMap(([name, value]) =>
     specs[name]?.initial === value ? [] : [`--${name} ${value}`],
   );
   return [
-    `node peer simulate ${engine} --seed ${seed}`,
+    `node peer simulate ${name} --seed ${seed}`,
     ...values,
     ...(settings.shape === 'exponential' ? [] : [`--latency-shape ${settings.shape}`]),
     ...(settings.byzantine.length === 0 ? [] : [`--byzantine ${settings.byzantine.join(',')}`]),
@@ -98,7 +104,7 @@ ${raw(script)}</script>
 </html>`;
 }
 
-function body(report: RunReport, title: string, data: ReportData, command: string): Markup {
+function body(report: RunReport, engine: Settled, title: string, data: ReportData, command: string): Markup {
   const { violations, verdicts } = report;
   const verdict = passed(report)
     ? markup`<span class="badge" data-state="good">held</span> ${plural(verdicts.length, 'checker')}, and everything held.`
@@ -128,7 +134,7 @@ ${verdictsCard(report)}
 ${messagesCard(report)}
 </div>
 ${nodesCard(report)}
-${settingsCard(report)}
+${settingsCard(report, engine)}
 ${replayCard(report, command)}
 </main>`;
 }
@@ -325,8 +331,8 @@ function nodesCard({ nodes }: RunReport): Markup {
   );
 }
 
-function settingsCard({ engine, settings }: RunReport): Markup {
-  const specs = specsOf(engine);
+function settingsCard({ settings }: RunReport, engine: Settled): Markup {
+  const specs = settingsOf(engine);
   const rows = Object.entries(settings.values).map(([name, value]) => {
     const spec = specs[name];
     return [name, `${number(value)} ${spec?.unit ?? ''}`.trim(), spec?.description ?? ''];
@@ -544,10 +550,6 @@ function histogramData({ title, unit, count, median, p90, p99, buckets }: Distri
       ] as const
     ).map(([label, value]) => ({ at: place(value), label, color: 'muted' })),
   };
-}
-
-function specsOf(engine: string): Readonly<Record<string, SettingSpec>> {
-  return { ...SETTINGS, ...SIMULATED_ENGINES.find(({ name }) => name === engine)?.settings };
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });

@@ -1,6 +1,4 @@
-/** The engines that can be simulated: one line for each. */
-import { pbftSubject } from '../engines/pbft/simulation/subject.ts';
-import { powSubject } from '../engines/pow/simulation/subject.ts';
+/** An engine as the simulator offers it to those who do not know its types. */
 import type { RunReport } from './report.ts';
 import { draw, type Drawable, type Plan } from './settings.ts';
 import { Simulation, type SimulationHooks } from './simulation.ts';
@@ -27,7 +25,8 @@ export interface SimulatedEngine extends Drawable {
   simulate(seed: number, plan: Plan, hooks?: SimulationHooks): RunningSimulation;
 }
 
-function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
+/** What the simulator makes of a subject. */
+export function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
   const { name, title, settings, byzantine, foreign } = subject;
   return {
     name,
@@ -39,5 +38,3 @@ function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
     simulate: (seed, plan, hooks) => new Simulation(subject, seed, draw(seed, plan, subject), hooks),
   };
 }
-
-export const SIMULATED_ENGINES: readonly SimulatedEngine[] = [offer(powSubject), offer(pbftSubject)];

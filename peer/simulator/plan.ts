@@ -5,7 +5,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { PARTITION_KINDS } from './faults.ts';
 import { LATENCY_SHAPES } from './network.ts';
-import { SIMULATED_ENGINES, type SimulatedEngine } from './offer.ts';
+import type { SimulatedEngine } from './offer.ts';
 import { SETTINGS, settingsOf, type Plan, type Range, type SettingSpec } from './settings.ts';
 
 /** Texts by the name of the option; options that were not given are missing. */
@@ -21,10 +21,7 @@ export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 const MAX_SEEDS = 10_000_000;
 
 /** @throws UserError if there is no such engine */
-export function findEngine(
-  name: string,
-  engines: readonly SimulatedEngine[] = SIMULATED_ENGINES,
-): SimulatedEngine {
+export function findEngine(name: string, engines: readonly SimulatedEngine[]): SimulatedEngine {
   const engine = engines.find((one) => one.name === name);
   if (engine !== undefined) return engine;
   const names = engines.map((one) => one.name).join(', ');

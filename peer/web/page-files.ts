@@ -18,9 +18,6 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
-/** The engines that have a page of their own. */
-export type PageName = 'pow' | 'pbft';
-
 interface PageFile {
   readonly etag: string;
   readonly plain: Uint8Array<ArrayBuffer>;
@@ -28,7 +25,8 @@ interface PageFile {
 }
 
 export interface PageKind {
-  readonly page: PageName;
+  /** The name of the engine. */
+  readonly page: string;
   /** Whether it shows a whole network of nodes. */
   readonly network: boolean;
 }

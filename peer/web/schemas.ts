@@ -8,6 +8,8 @@ import { z } from 'zod';
 /** Longest name of a node of `peer network`, and how many of them there may be. */
 export const MAX_NODE_NAME_LENGTH = 32;
 export const MAX_NODES = 64;
+/** Longest name of an engine. */
+const MAX_ENGINE_NAME_LENGTH = 32;
 
 export const count = z.int().min(0);
 export const time = z.iso.datetime();
@@ -45,7 +47,7 @@ export const programSchema = z.strictObject({
 });
 
 /** What of a status tells whose it is. */
-export const engineSchema = z.object({ engine: z.enum(['pow', 'pbft']) });
+export const engineSchema = z.object({ engine: z.string().max(MAX_ENGINE_NAME_LENGTH) });
 
 // Health
 

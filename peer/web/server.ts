@@ -13,7 +13,7 @@ import {
   type Listening,
 } from './http.ts';
 import { openApi, type ApiDescription } from './openapi.ts';
-import { servePage, type PageName } from './page-files.ts';
+import { servePage } from './page-files.ts';
 import type { Route } from './routes.ts';
 import { accessSchema } from './schemas.ts';
 
@@ -35,7 +35,8 @@ export interface WebApp {
 export interface AppParts {
   readonly routes: readonly Route[];
   readonly description: ApiDescription;
-  readonly page: PageName;
+  /** The engine whose page it is. */
+  readonly page: string;
   /** Whether it serves a whole network of nodes. */
   readonly network?: boolean;
   /** Longest body that is taken, in bytes, where it is not the usual one. */

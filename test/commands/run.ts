@@ -7,7 +7,8 @@ import { text } from 'node:stream/consumers';
 
 import { vi } from 'vitest';
 
-import { COMMAND_NAMES, peerProgram } from '../../peer/program.ts';
+import { ENGINES } from '../../peer/engines/registry.ts';
+import { peerProgram } from '../../peer/program.ts';
 import { runCommandLine } from '../../shared/options.ts';
 import { ROOT, requireBuild } from '../support/built.ts';
 
@@ -82,7 +83,8 @@ async function runAlone(args: readonly string[], variables: Readonly<Record<stri
   ];
   globalThis.console = new Console(stdout, stderr);
   try {
-    await runCommandLine(await peerProgram(args), args, COMMAND_NAMES);
+    const { program, names } = await peerProgram(args, ENGINES);
+    await runCommandLine(program, args, names);
     return { stdout: stdout.text, stderr: stderr.text, code: codeOfProcess() };
   } finally {
     globalThis.console = console;

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { networkText } from '../../peer/cli/network-text.ts';
 import { formatSeconds } from '../../peer/cli/status-format.ts';
-import { formatHashRate, peerText } from '../../peer/engines/pow/face/status-text.ts';
+import { powStatus, formatHashRate, peerText } from '../../peer/engines/pow/face/status-text.ts';
 import { listen } from '../../peer/web/http.ts';
 import { peersSchema, statusSchema } from '../../peer/engines/pow/face/schemas.ts';
 import type { NodesJson } from '../../peer/web/schemas.ts';
@@ -200,7 +200,7 @@ test('a network is a table of its nodes', () => {
     { ...node('node-1', 'running', 0), status: null },
     { ...node('node-2', 'down', 1), status: null },
   ];
-  const text = networkText({ partitioned: true, nodes }, painter(false));
+  const text = networkText({ partitioned: true, nodes }, powStatus, painter(false));
   expect(text).toMatch(/^1 of 2 nodes run; the network is partitioned\n/);
   expect(text).toMatch(/\n {2}node-1 +running +1 +10001 /);
   expect(text).toMatch(/\n {2}node-2 +down +2 /);
@@ -247,7 +247,7 @@ test.each([80, 70])('a network fits a terminal of %s columns', async (width) => 
     ...{ name, api: '', address: { host: LOOPBACK, port: 10_001 + 2 * index }, group: 1, miners: 1 },
     ...{ state: 'running' as const, status },
   }));
-  const text = networkText({ partitioned: true, nodes }, Object.assign(painter(false), { width }));
+  const text = networkText({ partitioned: true, nodes }, powStatus, Object.assign(painter(false), { width }));
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
   // What tells one node from the other is there.
   for (const name of names) expect(text).toContain(`  ${name} `);

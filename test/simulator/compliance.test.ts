@@ -5,9 +5,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { readPlan, type Wording } from '../../peer/simulator/plan.ts';
-import { SIMULATED_ENGINES } from '../../peer/simulator/offer.ts';
 import { draw } from '../../peer/simulator/settings.ts';
-import { expectHeld, run } from './harness.ts';
+import { SIMULATED_ENGINES, expectHeld, run } from './harness.ts';
 
 describe.each(SIMULATED_ENGINES)('$name, $title', (engine) => {
   it('replays a seed exactly, and no other seed is the same', () => {

@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { ENGINES, simulatedEngines } from '../../peer/engines/registry.ts';
 import { findEngine, readPlan, type Wording } from '../../peer/simulator/plan.ts';
 
 /** One run, and its digest when it was last written down. */
@@ -34,9 +35,11 @@ export function writeCases(cases: readonly GoldenCase[]): void {
   writeFileSync(FILE, `${JSON.stringify(cases, null, 2)}\n`);
 }
 
+const engines = await simulatedEngines(ENGINES);
+
 /** The digest of that run now. */
 export function digestNow({ engine: name, seed, options }: Omit<GoldenCase, 'digest'>): string {
-  const engine = findEngine(name);
+  const engine = findEngine(name, engines);
   const simulation = engine.simulate(seed, readPlan(engine, options));
   while (!simulation.advance(100_000));
   return simulation.report().digest;

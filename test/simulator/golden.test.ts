@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 
-import { readPlan, findEngine } from '../../peer/simulator/plan.ts';
+import { readPlan } from '../../peer/simulator/plan.ts';
 import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
 import { draw } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';
 import { readStoredChain } from '../support/store-reader.ts';
+import { engineNamed } from './harness.ts';
 import { digestNow, readCases } from './golden-cases.ts';
 
 const cases = readCases();
@@ -21,7 +22,7 @@ it.each(ofEngine('pbft'))(
 it.each(ofEngine('pow'))(
   'a run has the digest that is written down, and a second reader finds its chains whole: seed $seed, $options',
   ({ engine, seed, options, digest }) => {
-    const drawn = draw(seed, readPlan(findEngine(engine), options), powSubject);
+    const drawn = draw(seed, readPlan(engineNamed(engine), options), powSubject);
     const simulation = new Simulation(powSubject, seed, drawn);
     expect(simulation.finish().digest).toBe(digest);
     const chains = simulation.nodes.map(({ store }) => readStoredChain((key) => store.get(key)));

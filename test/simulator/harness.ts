@@ -1,9 +1,18 @@
 /** Runs seeds of the simulator for tests. */
 import { expect, it } from 'vitest';
 
-import { SIMULATED_ENGINES, type SimulatedEngine } from '../../peer/simulator/offer.ts';
+import { ENGINES, simulatedEngines } from '../../peer/engines/registry.ts';
+import type { SimulatedEngine } from '../../peer/simulator/offer.ts';
+import { findEngine } from '../../peer/simulator/plan.ts';
 import { passed, type RunReport } from '../../peer/simulator/report.ts';
 import type { Plan } from '../../peer/simulator/settings.ts';
+
+/** Every engine that there is. */
+export const SIMULATED_ENGINES = await simulatedEngines(ENGINES);
+
+export function engineNamed(name: string): SimulatedEngine {
+  return findEngine(name, SIMULATED_ENGINES);
+}
 
 /** Runs one seed to its end. */
 export function run(

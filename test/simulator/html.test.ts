@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { renderHtml, replayCommand } from '../../peer/simulator/html.ts';
-import { SIMULATED_ENGINES } from '../../peer/simulator/offer.ts';
 import { distribution, type RunReport } from '../../peer/simulator/report.ts';
 import type { Plan } from '../../peer/simulator/settings.ts';
 import { pbftSubject } from '../../peer/engines/pbft/simulation/subject.ts';
@@ -20,6 +19,7 @@ import {
   TestBrowser,
   VIEWS,
 } from '../support/browser.ts';
+import { SIMULATED_ENGINES, engineNamed } from './harness.ts';
 import { changed, simulation } from './plant.ts';
 
 /** Every kind of fault at once, in half an hour. */
@@ -37,6 +37,12 @@ const FAULTS: Readonly<Record<string, number>> = {
   'consensus-interval': 60,
   'block-interval': 12,
 };
+
+/** The page of a run. A hostile report is of no engine that there is. */
+function htmlOf(report: RunReport, command?: string): string {
+  const engine = SIMULATED_ENGINES.find(({ name }) => name === report.engine) ?? { settings: {} };
+  return renderHtml(report, engine, command);
+}
 
 function simulate(
   seed: number,
@@ -133,7 +139,11 @@ describe('the timeline of a report', () => {
   });
 
   it('does not change the run', () => {
-    const { digest, events, distributions: measured } = replay(replayCommand(report), false);
+    const {
+      digest,
+      events,
+      distributions: measured,
+    } = replay(replayCommand(report, engineNamed(report.engine)), false);
     expect({ digest, events, measured }).toEqual({
       digest: report.digest,
       events: report.events,
@@ -215,7 +225,7 @@ function replay(command: string, timeline: boolean): RunReport {
 }
 
 describe('the page of a report', () => {
-  const html = renderHtml(report);
+  const html = htmlOf(report);
 
   it('is one file that refers to nothing outside of it', () => {
     expect(html.startsWith('<!doctype html>')).toBe(true);
@@ -238,24 +248,24 @@ describe('the page of a report', () => {
       ...Object.keys(report.network.dropped),
       ...Object.keys(report.settings.values),
       report.digest,
-      replayCommand(report),
+      replayCommand(report, engineNamed(report.engine)),
     ];
     expect(told.filter((each) => !text.includes(`>${each}<`))).toEqual([]);
-    expect(
-      renderHtml(report, 'node peer simulate as I said').includes('>node peer simulate as I said<'),
-    ).toBe(true);
+    expect(htmlOf(report, 'node peer simulate as I said').includes('>node peer simulate as I said<')).toBe(
+      true,
+    );
   });
 
   it('leaves the plots over time out where no timeline was kept', () => {
     expect(html.includes('>Over time<')).toBe(true);
-    expect(renderHtml({ ...report, timeline: null }).includes('>Over time<')).toBe(false);
+    expect(htmlOf({ ...report, timeline: null }).includes('>Over time<')).toBe(false);
   });
 
   it('says what different tips mean to the engine at hand', () => {
     expect(html).toContain('>Branches that honest nodes stand on<');
     expect(html).toContain('More than one is a fork');
     const settings = { nodes: 4, hours: 0.01 };
-    const pbft = renderHtml(simulation(pbftSubject, settings, [], { timeline: true }).finish());
+    const pbft = htmlOf(simulation(pbftSubject, settings, [], { timeline: true }).finish());
     expect(pbft).toContain('>Views that honest nodes are in<');
     expect(pbft).toContain('More than one is no fork');
     expect(pbft).not.toContain('is a fork');
@@ -266,7 +276,7 @@ describe('the page of a report', () => {
     const many = simulation(powSubject, settings, [], { timeline: true }).finish();
     const kinds = ['slow', 'down', 'replaced', 'clock set', 'clogged', 'symmetric', 'one-way', 'isolate-one'];
     const faults = kinds.map((kind) => ({ kind, from: 1, to: 100, nodes: [0] }));
-    const page = renderHtml({ ...many, timeline: many.timeline && { ...many.timeline, faults } });
+    const page = htmlOf({ ...many, timeline: many.timeline && { ...many.timeline, faults } });
     const swatches = [
       ...page.matchAll(/class="swatch" data-color="([^"]*)" data-shape="([^"]*)"><\/span>([^<]*)/g),
     ];
@@ -289,13 +299,13 @@ describe('the page of a report', () => {
       { kind: 'down', from: 62, to: 63, nodes: [1] },
     ];
     const timeline = report.timeline && { ...report.timeline, faults, furtherFaults: 1_234 };
-    expect(renderHtml({ ...report, timeline })).toContain(
+    expect(htmlOf({ ...report, timeline })).toContain(
       'Only the first 2 faults are drawn, those that began by 1 min 2 s; 1,234 that came later are not.',
     );
   });
 
   it('has violations first, and says when and where', () => {
-    const page = renderHtml({
+    const page = htmlOf({
       ...report,
       violations: [{ checker: 'blocks are valid', kind: 'safety', at: 754, node: 2, detail: 'block 7' }],
     });
@@ -307,7 +317,7 @@ describe('the page of a report', () => {
   });
 
   it('has hostile text only as text', () => {
-    const page = renderHtml(hostile);
+    const page = htmlOf(hostile);
     expect(page.includes('&lt;img src=x')).toBe(true);
     for (const tag of [/<img/g, /<script/g, /<\/script/g, /<!--/g]) {
       expect([...page.matchAll(tag)].length, String(tag)).toBe([...html.matchAll(tag)].length);
@@ -344,7 +354,7 @@ describe('in a browser, the page of a report', () => {
   /** Writes a report and says where it lies. */
   function write(name: string, of: RunReport): string {
     const path = join(folder, `${name}.html`);
-    writeFileSync(path, renderHtml(of));
+    writeFileSync(path, htmlOf(of));
     return pathToFileURL(path).href;
   }
 

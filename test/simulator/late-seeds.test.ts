@@ -1,8 +1,8 @@
 /** Seeds of campaigns that once failed; what was wrong with the engine has tests of its own as well. */
 import { it } from 'vitest';
 
-import { findEngine, readPlan } from '../../peer/simulator/plan.ts';
-import { expectHeld } from './harness.ts';
+import { readPlan } from '../../peer/simulator/plan.ts';
+import { engineNamed, expectHeld } from './harness.ts';
 
 /** As `npm run campaign` and `npm run campaign:pbft` have them. */
 const CAMPAIGNS = {
@@ -20,7 +20,7 @@ it.each([
   ],
   ['pbft', 2510, 'the same, with no other one in its store'],
 ] as const)('%s: seed %i holds, in which %s', (name, seed, _) => {
-  const engine = findEngine(name);
+  const engine = engineNamed(name);
   const simulation = engine.simulate(seed, readPlan(engine, CAMPAIGNS[name]));
   while (!simulation.advance(100_000));
   expectHeld(simulation.report());

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { UserError } from '../../shared/errors.ts';
 import { commandLine, findEngine, readPlan, readSeeds, type Wording } from '../../peer/simulator/plan.ts';
+import { engineNamed } from './harness.ts';
 import { plantedEngine } from './planted.ts';
 
 function plan(wording: Wording): ReturnType<typeof readPlan> {
@@ -43,7 +44,7 @@ describe('a plan in words', () => {
   });
 
   it('has foreign nodes by number, as a range, or by kind, where the engine has such', () => {
-    const pow = findEngine('pow');
+    const pow = engineNamed('pow');
     expect(readPlan(pow, { foreign: '2' }).foreign).toEqual({ least: 2, most: 2 });
     expect(readPlan(pow, { foreign: '0..6' }).foreign).toEqual({ least: 0, most: 6 });
     expect(readPlan(pow, { foreign: 'deaf, quiet,deaf' }).foreign).toEqual(['deaf', 'quiet', 'deaf']);
@@ -109,7 +110,9 @@ describe('a plan in words', () => {
 
 it('an engine that is not there is answered with those that are', () => {
   expect(findEngine('planted', [plantedEngine])).toBe(plantedEngine);
-  expect(() => findEngine('nope')).toThrow('there is no engine "nope" to simulate; there is: pow');
+  expect(() => findEngine('nope', [plantedEngine])).toThrow(
+    'there is no engine "nope" to simulate; there is: planted',
+  );
 });
 
 describe('the seeds of a campaign', () => {

@@ -13,10 +13,11 @@ import {
 } from './schemas.ts';
 import { replicaName } from '../protocol/interface.ts';
 import { ask } from '../../../cli/ask.ts';
+import type { StatusFace } from '../../../cli/status-face.ts';
 import { firstRows, formatAgo, formatSeconds, short, shortHash } from '../../../cli/status-format.ts';
 
 /** Everything that is shown of a replica, as its API tells it. */
-export interface ReplicaAnswers {
+interface ReplicaAnswers {
   readonly status: StatusJson;
   readonly replicas: z.infer<typeof replicasSchema>;
   readonly requests: z.infer<typeof requestsSchema>;
@@ -25,7 +26,7 @@ export interface ReplicaAnswers {
 }
 
 /** @throws UserError */
-export async function askReplica(base: string): Promise<ReplicaAnswers> {
+async function askReplica(base: string): Promise<ReplicaAnswers> {
   const status = await ask(base, '/status', statusSchema);
   const [replicas, requests, viewChanges, offences] = await Promise.all([
     ask(base, '/replicas', replicasSchema),
@@ -42,7 +43,7 @@ function formatMilliseconds(milliseconds: number): string {
 }
 
 /** Everything about one replica. */
-export function replicaStatusText(answers: ReplicaAnswers, paint: Painter): string {
+function replicaText(answers: ReplicaAnswers, paint: Painter): string {
   const { status, replicas, requests, viewChanges, offences } = answers;
   return [
     `${paint('bold', `${short(status.cluster)}, ${replicaName(status.self)}`)} at ${addressKey(status.address)}: ${status.phase}`,
@@ -143,7 +144,7 @@ function figures(status: StatusJson): [string, string][] {
 }
 
 /** One line that changes when something has happened. */
-export function replicaLine({ status }: ReplicaAnswers): string {
+function replicaLine({ status }: ReplicaAnswers): string {
   const { phase, view, primary, executed, low, waiting, connected, requestsPerSecond } = status;
   const parts = {
     phase: phase.replaceAll(' ', '-'),
@@ -159,3 +160,22 @@ export function replicaLine({ status }: ReplicaAnswers): string {
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
 }
+
+export const pbftStatus: StatusFace = {
+  ask: async (base) => {
+    const json = await askReplica(base);
+    return { json, text: (paint) => replicaText(json, paint), line: () => replicaLine(json) };
+  },
+  columns: ['view', 'primary', 'executed', 'digest', 'waiting', 'peers'],
+  row: (answer) => {
+    const status = statusSchema.safeParse(answer).data;
+    if (status === undefined) return undefined;
+    const { view, primary, executed, digest, waiting, connected, phase } = status;
+    const unusual = phase !== 'normal';
+    return {
+      cells: [view, replicaName(primary), executed, digest?.slice(0, 8) ?? '-', waiting, connected],
+      word: `${view}:${executed}${unusual ? `(${phase.replaceAll(' ', '-')})` : ''}`,
+      ...(unusual && { phase }),
+    };
+  },
+};

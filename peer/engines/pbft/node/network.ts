@@ -1,4 +1,4 @@
-/** Nodes of a PBFT cluster: a replica each, with a key of its own. */
+/** A PBFT cluster on this machine: a replica in each node, with a key of its own. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,10 +7,20 @@ import { generateKeyPair, type KeyPair } from '../../../../shared/ed25519.ts';
 import { replicaName } from '../protocol/interface.ts';
 import { readKeyFile, writeKeyFile } from '../../../storage/key-file.ts';
 import { writeOutput } from '../../../storage/output-file.ts';
-import { VIEW_CHANGE_SECONDS } from '../../../network/limits.ts';
+import { oneOf } from '../../../../shared/options.ts';
+import { counted } from '../../../../shared/text-table.ts';
+import { APPLICATIONS } from '../../../applications/registry.ts';
+import type { NetworkOffer } from '../../../cli/network-offer.ts';
+import { anyNode, nodeName } from '../../../cli/network-prompt.ts';
+import { MAX_LINE_BODY_BYTES } from '../../../web/limits.ts';
 import type { NetworkPlace } from '../../../network/network.ts';
 import type { NodeKind } from '../../../network/node.ts';
 import { LOOPBACK } from '../../../network/ports.ts';
+
+/** How long a cluster may take to execute something, in milliseconds: several view changes in a row. */
+const EXECUTION_PATIENCE = 60_000;
+/** How long, in seconds, the replicas let a request wait before they give their primary up: while one looks on. */
+const VIEW_CHANGE_SECONDS = 2;
 
 export interface PbftKindOptions {
   /** Name of the application that the cluster runs. */
@@ -50,3 +60,47 @@ function keyOf(file: string): KeyPair {
   writeKeyFile(file, pair);
   return pair;
 }
+
+export const pbftNetwork: NetworkOffer = {
+  node: 'replica',
+  nodes: 4,
+  fewestNodes: 4,
+  fewestReason: 'a cluster has 4 replicas at the least, so that one may fail',
+  options: [
+    {
+      flags: '--application <name>',
+      description: 'what the replicas agree on',
+      parse: oneOf([...APPLICATIONS.keys()]),
+      default: 'log',
+    },
+  ],
+  commands: {
+    submit: {
+      usage: 'submit [@<node>] <operation>',
+      help: 'have something executed, by way of a node, as in "submit @2 hello" (else of the first that runs); "submit /entry 1" and "submit /length" read the log',
+      short: ['s'],
+      run: async (_, { network, print }, text) => {
+        const [, name, line = ''] = /^(?:@(\S+)(?:\s+|$))?(.*)$/su.exec(text) ?? [];
+        const node = name === undefined ? anyNode(network) : network.find(nodeName(name, network));
+        const answer = await node.ask({ type: 'submit', line }, EXECUTION_PATIENCE);
+        if (answer.type === 'answer') print(answer.text);
+      },
+    },
+  },
+  examples: [
+    'node peer network --engine pbft --nodes 4',
+    String.raw`printf 'submit one\nkill 0\nsubmit two\nstatus\nquit\n' | node peer network --engine pbft`,
+  ],
+  // An operation is longer than any change of the network.
+  maxBody: MAX_LINE_BODY_BYTES,
+  plan: (values, nodes) => {
+    // As the option above is read.
+    const options = values as unknown as PbftKindOptions;
+    const faulty = Math.floor((nodes - 1) / 3);
+    return {
+      starting: counted(nodes, 'replica'),
+      title: `A cluster of ${counted(nodes, 'replica')} runs the application "${options.application}"; ${faulty} of them may fail.`,
+      create: (place) => pbftKind(options, place),
+    };
+  },
+};

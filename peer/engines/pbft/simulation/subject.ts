@@ -20,6 +20,7 @@ import { Signing } from '../protocol/signing.ts';
 import { largestInterval } from '../protocol/sizes.ts';
 import { MemoryStore } from '../../../storage/memory.ts';
 import type { StoreView } from '../../../core/store.ts';
+import { offer } from '../../../simulator/offer.ts';
 import { MemberTable } from '../../../simulator/peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../../../simulator/report.ts';
 import { SETTINGS, type SettingSpec } from '../../../simulator/settings.ts';
@@ -499,3 +500,5 @@ export const pbftSubject: Subject<PbftTypes> = {
   },
   begin: (world) => new PbftRun(world),
 };
+
+export const simulatedPbft = offer(pbftSubject);

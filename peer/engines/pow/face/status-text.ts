@@ -14,6 +14,7 @@ import {
   type StatusJson,
 } from './schemas.ts';
 import { ask } from '../../../cli/ask.ts';
+import type { StatusFace } from '../../../cli/status-face.ts';
 import {
   MAX_ROWS,
   firstRows,
@@ -26,7 +27,7 @@ import {
 /** Blocks that are shown. */
 const BLOCKS = 6;
 /** Everything that is shown of a peer, as its API tells it. */
-export interface PeerAnswers {
+interface PeerAnswers {
   readonly status: StatusJson;
   readonly blocks: z.infer<typeof blocksSchema>;
   readonly peers: z.infer<typeof peersSchema>;
@@ -37,7 +38,7 @@ export interface PeerAnswers {
 }
 
 /** @throws UserError */
-export async function askPeer(base: string): Promise<PeerAnswers> {
+async function askPeer(base: string): Promise<PeerAnswers> {
   const status = await ask(base, '/status', statusSchema);
   const [blocks, peers, miners, leaderboard, words, forks] = await Promise.all([
     ask(base, `/blocks?limit=${BLOCKS}`, blocksSchema),
@@ -202,3 +203,39 @@ function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks'
       ),
   ];
 }
+
+/** One line that changes when something has happened. */
+function peerLine({ status, words }: PeerAnswers): string {
+  const { phase, height, tip, peers, agreeing, miners, hashesPerSecond, sync } = status;
+  const parts = {
+    phase,
+    height: height === 0 ? '-' : height - 1,
+    tip: tip ?? '-',
+    peers,
+    agreeing,
+    miners,
+    rate: formatHashRate(hashesPerSecond).replaceAll(' ', ''),
+    words: words.words.length,
+    ...(sync !== null && { verified: `${sync.verified}/${sync.total}` }),
+  };
+  return Object.entries(parts)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}
+
+export const powStatus: StatusFace = {
+  ask: async (base) => {
+    const json = await askPeer(base);
+    return { json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
+  },
+  columns: ['miners', 'height', 'tip', 'peers', 'words'],
+  row: (answer, miners) => {
+    const status = statusSchema.safeParse(answer).data;
+    if (status === undefined) return { cells: [miners, '-', '-', '-', '-'] };
+    const { height, tip, peers, words } = status;
+    return {
+      cells: [miners, height === 0 ? '-' : height - 1, shortHash(tip), peers, words],
+      word: tip === null ? '-' : `${height - 1}:${tip.slice(0, 8)}`,
+    };
+  },
+};

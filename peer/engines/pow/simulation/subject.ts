@@ -9,6 +9,7 @@ import type { PowMessage } from '../protocol/messages.ts';
 import { PowEngine } from '../protocol/pow.ts';
 import { MemoryStore } from '../../../storage/memory.ts';
 import type { StoreView, StoreWrite } from '../../../core/store.ts';
+import { offer } from '../../../simulator/offer.ts';
 import type { Chance } from '../../../simulator/chance.ts';
 import { AddressTable } from '../../../simulator/peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../../../simulator/report.ts';
@@ -676,3 +677,5 @@ export const powSubject: Subject<PowTypes> = {
   },
   begin: (world) => new PowRun(world),
 };
+
+export const simulatedPow = offer(powSubject);

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { networkLine, networkText, type NetworkAnswers } from '../../../../peer/cli/network-text.ts';
 import { listen } from '../../../../peer/web/http.ts';
+import { pbftStatus } from '../../../../peer/engines/pbft/face/status-text.ts';
 import { statusSchema } from '../../../../peer/engines/pbft/face/schemas.ts';
 import { silentLog } from '../../../../shared/log.ts';
 import { painter } from '../../../../shared/text-table.ts';
@@ -70,12 +71,12 @@ test('a cluster is a table with the view and the progress of every replica', asy
       { ...node('replica-2'), state: 'running', status: { ...status, self: 1, executed: 9 } },
     ],
   };
-  const text = networkText(answers, painter(false));
+  const text = networkText(answers, pbftStatus, painter(false));
   expect(text).toMatch(/node +state +port +view +primary +executed +digest/);
   expect(text).toMatch(/replica-0 +changing view +10001 +1 +replica-1 +1 +ef/);
   expect(text).toMatch(/replica-2 +running +10001 +1 +replica-1 +9 +ef/);
-  const narrow = networkText(answers, Object.assign(painter(false), { width: 80 }));
+  const narrow = networkText(answers, pbftStatus, Object.assign(painter(false), { width: 80 }));
   expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   for (const word of ['changing view', 'peers', 'replica-1', '10001']) expect(narrow).toContain(word);
-  expect(networkLine(answers)).toBe('replica-0=1:1(changing-view) replica-1=down replica-2=1:9');
+  expect(networkLine(answers, pbftStatus)).toBe('replica-0=1:1(changing-view) replica-1=down replica-2=1:9');
 });

@@ -1,0 +1,17 @@
+import type { EngineModule } from '../module.ts';
+
+export const engine: EngineModule = {
+  name: 'pow',
+  title: 'proof of work',
+  description: 'a peer of a proof-of-work class network: joins it, keeps and serves its chain, serves miners',
+  start: async () => (await import('./node/start.ts')).peerCommand(),
+  commands: {
+    export: async () => (await import('./node/export.ts')).exportCommand(),
+    import: async () => (await import('./node/import.ts')).importCommand(),
+    verify: async () => (await import('./node/verify.ts')).verifyCommand(),
+    check: async () => (await import('./check/command.ts')).checkCommand(),
+  },
+  network: async () => (await import('./node/network.ts')).powNetwork,
+  status: async () => (await import('./face/status-text.ts')).powStatus,
+  simulated: async () => (await import('./simulation/subject.ts')).simulatedPow,
+};

@@ -1,0 +1,33 @@
+/** The engines that there are: a new one is one line here. */
+import { UserError } from '../../shared/errors.ts';
+import type { SimulatedEngine } from '../simulator/offer.ts';
+import type { EngineModule } from './module.ts';
+
+/** Under the name of each, what loads it. */
+export type Registry = Readonly<Record<string, () => Promise<{ readonly engine: EngineModule }>>>;
+
+export const ENGINES: Registry = {
+  pow: () => import('./pow/engine.ts'),
+  pbft: () => import('./pbft/engine.ts'),
+};
+
+/** The engine of a peer of which nothing else is said. */
+export const DEFAULT_ENGINE = 'pow';
+
+/** @throws UserError if there is none of that name */
+export async function engineNamed(name: string, registry: Registry = ENGINES): Promise<EngineModule> {
+  const load = Object.hasOwn(registry, name) ? registry[name] : undefined;
+  if (load === undefined) {
+    throw new UserError(`there is no engine "${name}"; there is: ${Object.keys(registry).join(', ')}`);
+  }
+  return (await load()).engine;
+}
+
+export async function allEngines(registry: Registry = ENGINES): Promise<EngineModule[]> {
+  return Promise.all(Object.keys(registry).map((name) => engineNamed(name, registry)));
+}
+
+export async function simulatedEngines(registry: Registry = ENGINES): Promise<SimulatedEngine[]> {
+  const engines = await allEngines(registry);
+  return Promise.all(engines.map((engine) => engine.simulated()));
+}
