@@ -46,7 +46,7 @@ function advancing(
       const before = simulations.map(({ events }) => events);
       for (const one of simulations) one.advance(Math.ceil(eventsPerRound / simulations.length));
       // The queue is nobody's business but a benchmark's.
-      const sizes = simulations.map((one) => one['queue'].size);
+      const sizes = simulations.map((one) => one['course'].queue.size);
       candidate.queueSize = Math.round(sizes.reduce((sum, size) => sum + size, 0) / sizes.length);
       return simulations.reduce((sum, { events }, place) => sum + events - (before[place] ?? 0), 0);
     },
