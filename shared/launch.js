@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 export async function launch(program) {
   const built = new URL(`../dist/${program}/main.js`, import.meta.url);
   const source = new URL(`../${program}/main.ts`, import.meta.url);
-  if (!existsSync(new URL('../node_modules/commander', import.meta.url))) {
+  // What an installed package needs npm has put where it liked; and such a package has no sources.
+  if (existsSync(source) && !existsSync(new URL('../node_modules/commander', import.meta.url))) {
     fail(program, 'its dependencies are not installed; run "npm ci" in the project folder first');
   } else if (existsSync(built)) {
     await warnIfStale(program);

@@ -1,5 +1,5 @@
 /** A replica for benchmarks: a process that does what its parent says, through the channel between them. */
-import { NodeBuilder, Request, type PbftConfig } from '../../peer/library.ts';
+import { NodeBuilder, Request, type PbftConfig } from '../../peer/engines/pbft/library.ts';
 
 export interface ReplicaPlan {
   readonly index: number;

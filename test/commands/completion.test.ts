@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 
 import { describe, expect, test } from 'vitest';
 
+import { APPLICATIONS } from '../../peer/applications/registry.ts';
 import { runHere, runPeer } from './run.ts';
 
 /** Whether this machine has a shell. */
@@ -59,7 +60,7 @@ describe.skipIf(!has('bash'))(`in bash${note('bash')}`, async () => {
     expect(offered('gossip-peer', 'pbft', '')).toEqual(['start', 'keygen', 'help']);
     expect(offered('gossip-peer', 'pbft', 'key')).toEqual(['keygen']);
     expect(offered('gossip-peer', 'pbft', 'start', '--view')).toEqual(['--view-change-timeout']);
-    expect(offered('gossip-peer', 'pbft', 'start', '--application', '')).toEqual(['log', 'kv']);
+    expect(offered('gossip-peer', 'pbft', 'start', '--application', '')).toEqual([...APPLICATIONS.keys()]);
     expect(offered('gossip-peer', 'pbft', 'keygen', '--s')).toEqual(['--seed']);
     expect(offered('node', 'peer', 'pbft', 'keygen', '--j')).toEqual(['--json']);
     // They are commands within that one only.

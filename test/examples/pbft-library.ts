@@ -1,7 +1,7 @@
 /**
  * Four replicas in one program, by way of the library: `npm run build && node dist/test/examples/pbft-library.js`.
  */
-import { NodeBuilder, Request, type Node } from 'gossip-peer';
+import { NodeBuilder, Request, type Node } from 'gossip-peer/pbft';
 
 const nodes: Node[] = [];
 for (let index = 0; index < 4; index++) {

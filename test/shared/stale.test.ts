@@ -42,7 +42,7 @@ describe('a source is stale', () => {
   });
 });
 
-describe('a program that runs from an old dist/', () => {
+describe('a program that runs from dist/', () => {
   const run = (...args: readonly string[]): string => {
     const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'peer/index.js'), ...args], {
       encoding: 'utf8',
@@ -50,7 +50,7 @@ describe('a program that runs from an old dist/', () => {
     return stdout + stderr;
   };
 
-  test('says so in a checkout, unless another one has started it', () => {
+  test('says in a checkout that it is old, unless another one has started it', () => {
     requireBuild();
     for (const file of ['peer/index.js', 'shared/launch.js', 'dist/shared/stale.js'])
       cpSync(join(ROOT, file), join(root, file));
@@ -70,5 +70,17 @@ describe('a program that runs from an old dist/', () => {
     // As a dist/ is from before this was looked at.
     rmSync(join(root, 'dist/shared/stale.js'));
     expect(run()).toMatch(/^it runs\npeer: dist\/ is older than shared\/stale\.ts; /);
+  });
+
+  test('needs its dependencies in a checkout; where npm has put those of a package is its own matter', () => {
+    for (const file of ['peer/index.js', 'shared/launch.js']) cpSync(join(ROOT, file), join(root, file));
+    put('package.json', 1, '{"type":"module"}');
+    put('dist/peer/main.js', 20, 'console.log("it runs");\n');
+    expect(run()).toBe(
+      'peer: its dependencies are not installed; run "npm ci" in the project folder first\n',
+    );
+    // A package has no sources.
+    rmSync(join(root, 'peer/main.ts'));
+    expect(run()).toBe('it runs\n');
   });
 });

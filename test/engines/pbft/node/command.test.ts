@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, test } from 'vitest';
 
+import { APPLICATIONS } from '../../../../peer/applications/registry.ts';
 import { demonstrationKey } from '../../../../peer/engines/pbft/node/members.ts';
 import { generateKeyPair, keyPairOf } from '../../../../shared/ed25519.ts';
 import { eventually } from '../../../support/asker.ts';
@@ -125,7 +126,7 @@ describe('what is refused, in one line each', () => {
     [['-s', SEED, '--key-file', 'x'], '--seed and --key-file: one key is enough'],
     [['--members', 'x', '-n', '4'], '--index and --nodes are for demonstrations'],
     [['--members', 'x'], '--members: which of them is this? Name its --key-file'],
-    [['-i', '0', '--application', 'chess'], 'It must be one of log, kv.'],
+    [['-i', '0', '--application', 'chess'], `It must be one of ${[...APPLICATIONS.keys()].join(', ')}.`],
     [['-i', '0', '--bind', '::1'], '--bind: "::1" is not an IPv4 address'],
     [['-i', '0', '--bind', '192.0.2.1'], '--bind: this machine does not have the address 192.0.2.1'],
     [['-i', '0', '-b', 'nowhere'], 'It must be host:port, for example'],

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { NodeBuilder, Request, generateKeyPair, keyPairOf, type Node } from '../peer/library.ts';
-import { Lab } from './support/processes.ts';
+import { APPLICATIONS } from '../../../peer/applications/registry.ts';
+import {
+  NodeBuilder,
+  Request,
+  generateKeyPair,
+  keyPairOf,
+  type Node,
+} from '../../../peer/engines/pbft/library.ts';
+import { Lab } from '../../support/processes.ts';
 
 const nodes: Node[] = [];
 const folders: string[] = [];
@@ -195,7 +202,7 @@ describe('the library', () => {
       'the public key of member 0: these digits are no public key',
     );
     expect(() => builder(0).withApplication('chess').build()).toThrow(
-      '--application: there is none named "chess", only log, kv',
+      `--application: there is none named "chess", only ${[...APPLICATIONS.keys()].join(', ')}`,
     );
     for (const address of ['', 'localhost', '::1', '127.0.0.256']) {
       expect(() => builder(0).withBind(address).build()).toThrow(
