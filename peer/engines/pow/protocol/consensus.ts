@@ -473,8 +473,6 @@ export class Consensus {
   private group(answers: readonly Answer[]): Group[] {
     const { context } = this;
     const groups = new Map<string, Group>();
-    // A hash is one chain, whatever height is said of it: whoever counts from 0 has a vote as well.
-    const votes = new Map<string, number>();
     for (const { claim, addresses } of answers) {
       if (claim === null) continue;
       if (!meetsDifficulty(claim.hash, context.chain.difficulty)) {
@@ -490,10 +488,14 @@ export class Consensus {
       }
       let group = groups.get(key);
       if (group === undefined) groups.set(key, (group = { ...claim, claimants: new Map(), votes: 0 }));
-      votes.set(claim.hash, (votes.get(claim.hash) ?? 0) + 1);
+      group.votes++;
       for (const address of honest) group.claimants.set(addressKey(address), address);
     }
-    for (const group of groups.values()) group.votes = votes.get(group.hash) ?? 0;
+    // Whoever counts heights from 0 says one less of the same chain, and has a vote as well. Of no other height: one hash at
+    // many heights would give each of these the votes of all.
+    for (const group of [...groups.values()].sort((a, b) => b.height - a.height)) {
+      group.votes += groups.get(claimKey({ ...group, height: group.height - 1 }))?.votes ?? 0;
+    }
     return [...groups.values()];
   }
 

@@ -113,6 +113,24 @@ describe('promises of longer chains', () => {
     expect(node.told('chain-unavailable')).toHaveLength(1);
   });
 
+  it('of one hash at many heights have not the votes of all of them each', () => {
+    const network = new VirtualNetwork(1);
+    const hash = fakeHash(1);
+    for (let index = 0; index < 200; index++) {
+      const self = at(10 + index);
+      const block = (height: number): Block | undefined =>
+        height === 999 + 2 * index && honest[1] !== undefined ? { ...honest[1], height, hash } : undefined;
+      const stats = { height: 1_000 + 2 * index, hash };
+      const send = network.addScript(self, servingScript(self, [], { stats, block }));
+      network.at(network.now, () => {
+        send(SELF, { type: 'GOSSIP', ...self, id: `${index}`, name: 'liar' });
+      });
+    }
+    for (const last of [1, 2]) network.addScript(at(last), servingScript(at(last), honest));
+    const node = network.addNode(SELF, { join: [at(1), at(2)] });
+    expect(network.run(20_000, () => node.height === honest.length)).toBe(true);
+  });
+
   it('do not keep us from news of whoever has served us before for long', () => {
     const network = new VirtualNetwork(1);
     let served = honest;
