@@ -84,3 +84,47 @@ describe('a program that runs from dist/', () => {
     expect(run()).toBe('it runs\n');
   });
 });
+
+describe('before the tests', () => {
+  const FOLDERS = ['peer', 'miner', 'shared', 'test'];
+  const SETTINGS = ['tsconfig.json', 'peer/web/page/tsconfig.json', 'package-lock.json'];
+  /** What it does, with a build that only says so, or fails. */
+  const prepare = (build = 'echo compiled'): { readonly stdout: string; readonly status: number | null } => {
+    put('package.json', 1, JSON.stringify({ type: 'module', scripts: { build } }));
+    const { stdout, status } = spawnSync(process.execPath, [join(root, 'shared/build-if-stale.js')], {
+      encoding: 'utf8',
+    });
+    return { stdout, status };
+  };
+
+  beforeEach(() => {
+    requireBuild();
+    for (const folder of FOLDERS) mkdirSync(join(root, folder), { recursive: true });
+    for (const file of SETTINGS) put(file, 10, '{}');
+    cpSync(join(ROOT, 'shared/build-if-stale.js'), join(root, 'shared/build-if-stale.js'));
+    cpSync(join(ROOT, 'dist/shared/stale.js'), join(root, 'dist/shared/stale.js'));
+  });
+
+  test('nothing is compiled that is compiled', () => {
+    expect(prepare()).toEqual({ stdout: '', status: 0 });
+  });
+
+  test.each(['peer/main.ts', 'test/new.test.ts', 'miner/new.ts'])(
+    '%s, which is newer, is compiled',
+    (file) => {
+      put(file, 30);
+      expect(prepare()).toEqual({ stdout: 'compiled\n', status: 0 });
+      expect(prepare('exit 3').status).not.toBe(0);
+    },
+  );
+
+  test.each(SETTINGS)('all is compiled where %s is newer', (file) => {
+    put(file, Date.now() / 1000 + 1000);
+    expect(prepare().stdout).toBe('compiled\n');
+  });
+
+  test('all is compiled where nothing was', () => {
+    rmSync(join(root, 'dist'), { recursive: true });
+    expect(prepare().stdout).toBe('compiled\n');
+  });
+});

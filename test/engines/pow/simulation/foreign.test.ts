@@ -1,17 +1,17 @@
 /** Foreign nodes: each does what it promises, ours get on with it, and an engine that does not is found by them alone. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
-import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
-import { PeerTable } from '../../peer/engines/pow/protocol/peers.ts';
-import { FOREIGN, TREATED_WELL } from '../../peer/engines/pow/simulation/foreign.ts';
-import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../peer/engines/pow/simulation/types.ts';
-import type { RunReport } from '../../peer/simulator/report.ts';
-import { draw } from '../../peer/simulator/settings.ts';
-import { Simulation } from '../../peer/simulator/simulation.ts';
-import type { Subject } from '../../peer/simulator/subject.ts';
-import type { TraceLine } from '../../peer/simulator/trace.ts';
-import * as plant from './plant.ts';
+import type { PowMessage } from '../../../../peer/engines/pow/protocol/messages.ts';
+import { PeerTable } from '../../../../peer/engines/pow/protocol/peers.ts';
+import { FOREIGN, TREATED_WELL } from '../../../../peer/engines/pow/simulation/foreign.ts';
+import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { RunReport } from '../../../../peer/simulator/report.ts';
+import { draw } from '../../../../peer/simulator/settings.ts';
+import { Simulation } from '../../../../peer/simulator/simulation.ts';
+import type { Subject } from '../../../../peer/simulator/subject.ts';
+import type { TraceLine } from '../../../../peer/simulator/trace.ts';
+import * as plant from '../../../simulator/plant.ts';
 
 type Kind = keyof typeof FOREIGN;
 
