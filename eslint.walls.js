@@ -73,7 +73,13 @@ const ROOMS = [
     { ...room('peer/engines/$1/', 'peer/applications/', ...PLATFORM), types: ['peer/engines/module.ts'] },
   ],
   [/^peer\/engines\/registry\.ts$/, { ...room('peer/engines/'), types: ['peer/simulator/'] }],
-  [/^peer\/engines\/module\.ts$/, { ...room(), types: ['peer/cli/', 'peer/simulator/'] }],
+  [
+    /^peer\/engines\/module\.ts$/,
+    {
+      ...room(),
+      types: ['peer/cli/', 'peer/core/', 'peer/node/', 'peer/simulator/', 'peer/web/'],
+    },
+  ],
   [/^peer\/storage\//, room('peer/storage/', 'peer/core/')],
   [/^peer\/transports\//, room('peer/transports/', 'peer/core/')],
   [/^peer\/node\//, room('peer/node/', 'peer/core/', 'peer/storage/', 'peer/transports/')],

@@ -1,18 +1,31 @@
 /** The program `peer`: the commands that there are, made of the engines that there are. */
 import type { Command } from 'commander';
 
+import { runProgram } from '../shared/options.ts';
+import { commandsOfEngine } from './commands/node-commands.ts';
 import { allEngines, DEFAULT_ENGINE, engineNamed, type Registry } from './engines/registry.ts';
 
 /** Arguments after which all commands are told of. */
 const TELLS_OF_ALL = ['help', '--help', '-h', 'completion'];
 
+/** Where the parts of a program lie that are run apart, if it is not ours. */
+export interface ProgramFiles {
+  /** The program itself: networks are made of it. */
+  readonly script?: string;
+  /** What the workers of a campaign run. */
+  readonly worker?: URL;
+}
+
 /** The commands besides the peer itself, in the order in which the help lists them. */
-async function commandsOf(registry: Registry): Promise<Readonly<Record<string, () => Promise<Command>>>> {
+async function commandsOf(
+  registry: Registry,
+  { script, worker }: ProgramFiles,
+): Promise<Readonly<Record<string, () => Promise<Command>>>> {
   const others = (await allEngines(registry)).filter(({ name }) => name !== DEFAULT_ENGINE);
   return {
     ...(await engineNamed(DEFAULT_ENGINE, registry)).commands,
-    simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(registry),
-    network: async () => (await import('./commands/network.ts')).networkCommand(registry),
+    simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(registry, worker),
+    network: async () => (await import('./commands/network.ts')).networkCommand(registry, script),
     ...Object.fromEntries(
       others.map((engine) => [
         engine.name,
@@ -42,13 +55,27 @@ export interface PeerProgram {
   readonly names: readonly string[];
 }
 
-export async function peerProgram(args: readonly string[], registry: Registry): Promise<PeerProgram> {
-  const program = await (await engineNamed(DEFAULT_ENGINE, registry)).start();
-  const commands = await commandsOf(registry);
+export async function peerProgram(
+  args: readonly string[],
+  registry: Registry,
+  files: ProgramFiles = {},
+): Promise<PeerProgram> {
+  const program = await commandsOfEngine(await engineNamed(DEFAULT_ENGINE, registry)).start();
+  const commands = await commandsOf(registry, files);
   const names = Object.keys(commands);
   for (const name of named(args, names)) {
     const command = await commands[name]?.();
     if (command !== undefined) program.addCommand(command);
   }
   return { program, names: [...names, 'help'] };
+}
+
+/** Runs the command line of a process. */
+export async function runPeer(
+  args: readonly string[],
+  registry: Registry,
+  files: ProgramFiles = {},
+): Promise<void> {
+  const { program, names } = await peerProgram(args, registry, files);
+  await runProgram(program, args, names);
 }

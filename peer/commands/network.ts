@@ -17,6 +17,7 @@ import { Network } from '../network/network.ts';
 import { lastBasePort } from '../network/ports.ts';
 import { openNetworkWeb } from '../network/web.ts';
 import { MAX_NODES } from '../web/schemas.ts';
+import { commandsOfEngine } from './node-commands.ts';
 
 /** The options that every network has; those of an engine come beside them. */
 interface NetworkCommandOptions extends HttpAccessOptions {
@@ -36,12 +37,18 @@ type Offers = ReadonlyMap<string, NetworkOffer>;
 async function offersOf(registry: Registry): Promise<Offers> {
   const engines = await allEngines(registry);
   return new Map(
-    await Promise.all(engines.map(async (engine) => [engine.name, await engine.network()] as const)),
+    await Promise.all(
+      engines.map(async (engine) => [engine.name, await commandsOfEngine(engine).network()] as const),
+    ),
   );
 }
 
-/** `peer network`: real nodes on this machine, with one page over all of them. */
-export async function networkCommand(registry: Registry): Promise<Command> {
+/**
+ * `peer network`: real nodes on this machine, with one page over all of them.
+ *
+ * @param script what is run for each: another program than ours may have more engines
+ */
+export async function networkCommand(registry: Registry, script?: string): Promise<Command> {
   const offers = await offersOf(registry);
   const command = new Command('network')
     .description(
@@ -69,8 +76,8 @@ ${[...offers.values()].flatMap(({ examples }) => examples.map((one) => `  ${one}
     const offer = offers.get(options.engine);
     // The parser of the option has seen to it.
     if (offer === undefined) throw new Error(`there is no engine ${options.engine}`);
-    const face = await (await engineNamed(options.engine, registry)).status();
-    await run(options, { offer, face, isDefault, values: command.opts() });
+    const face = await commandsOfEngine(await engineNamed(options.engine, registry)).status();
+    await run(options, { offer, face, isDefault, values: command.opts(), script });
   });
 }
 
@@ -133,12 +140,13 @@ interface NetworkRun {
   readonly face: StatusFace;
   readonly isDefault: (option: string) => boolean;
   readonly values: OptionValues;
+  readonly script: string | undefined;
 }
 
 /** Runs a network until it is told to end. */
 async function run(
   options: NetworkCommandOptions,
-  { offer, face, isDefault, values }: NetworkRun,
+  { offer, face, isDefault, values, script }: NetworkRun,
 ): Promise<void> {
   const { engine, basePort, dataDir, httpPort, verbose, logFormat } = options;
   const { nodes = offer.nodes } = options;
@@ -166,7 +174,7 @@ async function run(
   });
   const { log } = terminal;
   const network = await Network.create({
-    ...{ nodes, dataDir, basePort, logLevel, log },
+    ...{ nodes, dataDir, basePort, logLevel, log, script },
     kind: (place) => plan.create(place),
   });
   const open: { close(): unknown }[] = [network, terminal];

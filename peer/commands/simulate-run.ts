@@ -44,6 +44,8 @@ export interface Order {
   readonly engine: SimulatedEngine;
   readonly wording: Wording;
   readonly plan: Plan;
+  /** What the workers of a campaign run; our own by default. */
+  readonly worker?: URL | undefined;
 }
 
 export interface RunOptions {
@@ -155,7 +157,7 @@ function workerFile(): URL {
 
 /** Runs many seeds and reports them. */
 export async function runCampaign(
-  { engine, wording, plan }: Order,
+  { engine, wording, plan, worker = workerFile() }: Order,
   seeds: string,
   { keepGoing = false, workers = availableParallelism(), json = false }: CampaignOptions,
 ): Promise<void> {
@@ -167,7 +169,7 @@ export async function runCampaign(
     seeds: { from, to },
     keepGoing,
     workers,
-    worker: workerFile(),
+    worker,
     onFailure: (failure) => {
       display.say(failureLine(failure, replay));
     },

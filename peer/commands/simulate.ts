@@ -23,8 +23,12 @@ interface Options extends RunOptions, CampaignOptions {
   readonly seeds?: string;
 }
 
-/** `peer simulate`: runs a network of engines in one process; exit code 2 if something does not hold. */
-export async function simulateCommand(registry: Registry): Promise<Command> {
+/**
+ * `peer simulate`: runs a network of engines in one process; exit code 2 if something does not hold.
+ *
+ * @param worker what the workers of a campaign run: they must know the same engines
+ */
+export async function simulateCommand(registry: Registry, worker?: URL): Promise<Command> {
   const engines = await simulatedEngines(registry);
   const command = new Command('simulate')
     .description('run a whole network of one engine in one process, with every fault there is, and check it')
@@ -104,7 +108,7 @@ export async function simulateCommand(registry: Registry): Promise<Command> {
     const engine = findEngine(name, engines);
     refuseSenseless(options);
     const wording = wordingOf(command, engines);
-    const order = { engine, wording, plan: readPlan(engine, wording) };
+    const order = { engine, wording, plan: readPlan(engine, wording), worker };
     if (options.seeds === undefined) await runSeed(order, options);
     else await runCampaign(order, options.seeds, options);
   });

@@ -9,9 +9,10 @@ import { painterFor } from '../../shared/text-table.ts';
 import { engineSchema } from '../web/schemas.ts';
 import { ask } from '../cli/ask.ts';
 import { askNetwork, engineOf, isNetwork, networkLine, networkText } from '../cli/network-text.ts';
-import { plainStatus } from '../cli/plain-status.ts';
 import type { StatusAnswer, StatusFace } from '../cli/status-face.ts';
+import { viewStatus } from '../cli/view-status.ts';
 import { engineNamed, type Registry } from '../engines/registry.ts';
+import { commandsOfEngine } from './node-commands.ts';
 
 /** The longest time between two looks, in seconds: a day. */
 const MAX_INTERVAL = 86_400;
@@ -71,7 +72,8 @@ Examples:
 
 /** How nodes of an engine are shown: one that this program does not know too. */
 async function faceOf(engine: string, registry: Registry): Promise<StatusFace> {
-  return Object.hasOwn(registry, engine) ? (await engineNamed(engine, registry)).status() : plainStatus;
+  if (!Object.hasOwn(registry, engine)) return viewStatus;
+  return commandsOfEngine(await engineNamed(engine, registry)).status();
 }
 
 /** @throws UserError if nobody answers */

@@ -5,7 +5,7 @@
  */
 import type { Address } from '../../shared/address.ts';
 import type { Gauge } from './bounded.ts';
-import type { StoreWrite } from './store.ts';
+import type { StoreView, StoreWrite } from './store.ts';
 
 export type { Gauge };
 
@@ -58,6 +58,34 @@ export interface Engine<Message, Request, Result, Notice, Peer = Address> {
   step(event: EngineEvent<Message, Request, Peer>): readonly Effect<Message, Result, Notice, Peer>[];
   /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
   measure(tell: Gauge): void;
+}
+
+/** The types of an engine, in one. */
+export interface EngineTypes {
+  message: { readonly type: string };
+  request: unknown;
+  result: unknown;
+  notice: unknown;
+  peer: unknown;
+}
+
+/** An engine of these types. */
+export type EngineOf<T extends EngineTypes> = Engine<
+  T['message'],
+  T['request'],
+  T['result'],
+  T['notice'],
+  T['peer']
+>;
+
+/** What an engine over datagrams may need, besides its configuration. */
+export interface EngineParts {
+  /** What it has stored. */
+  readonly store: StoreView;
+  /** 32 random bytes. */
+  readonly entropy: Uint8Array;
+  /** Nodes that it is told of at the start. */
+  readonly join: readonly Address[];
 }
 
 /** What a decoder makes of bytes from the network: a message, or the rule that they break. */

@@ -69,6 +69,8 @@ export class Warden {
 /** How a child is started. */
 export interface ChildSpec {
   readonly program: 'peer' | 'miner';
+  /** What is run instead of that program of ours, if that is said. */
+  readonly script?: string | undefined;
   readonly args: readonly string[];
   /** What its log lines begin with. */
   readonly name: string;
@@ -91,10 +93,11 @@ export class Child {
   #leftOut = 0;
   #lastLine = '';
 
-  constructor({ program, args, name, log, logLevel, warden, onReport }: ChildSpec) {
+  constructor(spec: ChildSpec) {
+    const { program, args, name, log, logLevel, warden, onReport } = spec;
     this.#log = log;
     this.#name = name;
-    const script = join(ROOT, program, 'index.js');
+    const script = spec.script ?? join(ROOT, program, 'index.js');
     const common = ['--supervised', '--log-format', 'json', '--log-level', logLevel];
     const child = spawn(process.execPath, [script, ...args, ...common], {
       // As for the warden; we end our children ourselves, in order.

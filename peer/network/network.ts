@@ -33,6 +33,8 @@ export interface NetworkOptions {
   /** How much of what the programs log is passed on. */
   readonly logLevel: LogLevel;
   readonly log: Log;
+  /** What is run for a peer; our own program if undefined. */
+  readonly script?: string | undefined;
 }
 
 /** Why a change is not made: there is no such node, the groups are none, it is not in the state for it, or too many wait. */
@@ -77,7 +79,7 @@ export class Network {
     const folder = resolve(this.#folder ?? options.dataDir ?? '');
     const surroundings: NodeSurroundings = {
       kind: options.kind({ ports: ports.nodes, folder }),
-      ...{ logLevel: options.logLevel, log: options.log, warden: this.#warden },
+      ...{ logLevel: options.logLevel, log: options.log, warden: this.#warden, script: options.script },
     };
     this.nodes = ports.nodes.map((own, index) => new NetworkNode(index, own, surroundings));
   }

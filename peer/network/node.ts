@@ -36,6 +36,8 @@ export interface NodeSurroundings {
   readonly logLevel: LogLevel;
   readonly log: Log;
   readonly warden: Warden;
+  /** What is run for a peer; our own program if undefined. */
+  readonly script?: string | undefined;
 }
 
 export class NetworkNode {
@@ -76,7 +78,7 @@ export class NetworkNode {
    * @throws UserError if it does not come up
    */
   async start(): Promise<void> {
-    const { kind, log, logLevel, warden } = this.#surroundings;
+    const { kind, log, logLevel, warden, script } = this.#surroundings;
     const { name, index } = this;
     let isUp: () => void = () => undefined;
     const up = new Promise<undefined>((resolve) => {
@@ -85,7 +87,7 @@ export class NetworkNode {
       };
     });
     const peer = new Child({
-      ...{ program: 'peer', args: kind.peer(index), name, log, logLevel, warden },
+      ...{ program: 'peer', script, args: kind.peer(index), name, log, logLevel, warden },
       onReport: (report) => {
         if (report.type === 'up') isUp();
         else this.#waiting.get(report.id)?.(report);

@@ -2,30 +2,14 @@
  * What the simulator has to know of an engine to run a network of it: how to make one, what to ask of it, what must
  * hold, and how it can be corrupted. Everything else here works with any engine.
  */
-import type { Codec, Engine } from '../core/engine.ts';
+import type { Codec, EngineOf, EngineTypes } from '../core/engine.ts';
 import type { StoreView, StoreWrite } from '../core/store.ts';
 import type { Chance } from './chance.ts';
 import type { PeerTable } from './peers.ts';
 import type { Distribution, Figure, NodeRow, TipWords } from './report.ts';
 import type { SettingSpec } from './settings.ts';
 
-/** The types of an engine, in one. */
-export interface EngineTypes {
-  message: { readonly type: string };
-  request: unknown;
-  result: unknown;
-  notice: unknown;
-  peer: unknown;
-}
-
-/** An engine of these types. */
-export type EngineOf<T extends EngineTypes> = Engine<
-  T['message'],
-  T['request'],
-  T['result'],
-  T['notice'],
-  T['peer']
->;
+export type { EngineOf, EngineTypes };
 
 /** A node as subjects see it. */
 export interface SimulatedNode {

@@ -20,9 +20,18 @@ export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf
 /** What pages import of the folder shared: served below a folder of that name beside them. */
 export const SHARED_SCRIPTS = ['shared/escape'] as const;
 
+/** What is served below the name of an engine that has no page of its own. */
+const VIEW = 'view';
+
 /** The folder with what the page of an engine has of its own, or, without an engine, with what all pages have. */
 export function pageFolder(engine?: string): string {
-  return engine === undefined ? PAGE : `peer/engines/${engine}/page`;
+  if (engine === undefined) return PAGE;
+  return engine === VIEW ? `${PAGE}/${VIEW}` : `peer/engines/${engine}/page`;
+}
+
+/** The page that shows an engine: its own, or the one that is made of its view. */
+export function pageOf(engine: string): string {
+  return existsSync(join(ROOT, pageFolder(engine))) ? engine : VIEW;
 }
 
 /** Where a file lies that is served under a name: those of an engine are served below its name. */

@@ -47,6 +47,8 @@ export const MAX_EVENTS_PER_INTERVAL = 50;
 
 /** What is remembered of what seldom happens, of each kind, as reorganisations: weeks of a network that works. */
 export const MAX_REMEMBERED = 100;
+/** Rows told of one table: more than a person reads. */
+export const MAX_TOLD_ROWS = 200;
 /** Peers named of those that claimed one false chain. */
 export const MAX_CLAIMANTS = 16;
 /** Blocks of which it is remembered when they came: what the page shows, many times over. */

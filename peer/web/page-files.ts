@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 
 import { UserError } from '../../shared/errors.ts';
-import { ROOT, SHARED_SCRIPTS, pageFolder, pageScript, pageText, uPlotFile } from './assets.ts';
+import { ROOT, SHARED_SCRIPTS, pageFolder, pageOf, pageScript, pageText, uPlotFile } from './assets.ts';
 import type { WebEnv } from './access.ts';
 import { ProblemError } from './problem.ts';
 
@@ -25,7 +25,7 @@ interface PageFile {
 }
 
 export interface PageKind {
-  /** The name of the engine. */
+  /** The name of the engine whose page it is. */
   readonly page: string;
   /** Whether it shows a whole network of nodes. */
   readonly network: boolean;
@@ -63,14 +63,15 @@ export function servePage(app: Hono<WebEnv>, kind: PageKind): void {
 }
 
 /** The names of all files, and how each is read. Of a script there is its source. */
-function pageFiles({ page, network }: PageKind): Map<string, () => string> {
+function pageFiles({ page: engine, network }: PageKind): Map<string, () => string> {
+  const page = pageOf(engine);
   const files = new Map<string, () => string>([['index.html', () => documentOf({ page, network })]]);
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
   for (const name of SHARED_SCRIPTS) files.set(`${name}.js`, () => pageScript(name));
-  for (const engine of [undefined, page]) {
-    const path = join(ROOT, pageFolder(engine));
+  for (const part of [undefined, page]) {
+    const path = join(ROOT, pageFolder(part));
     for (const file of existsSync(path) ? readdirSync(path) : []) {
-      const name = engine === undefined ? file : `${engine}/${file}`;
+      const name = part === undefined ? file : `${part}/${file}`;
       if (name.endsWith('.ts'))
         files.set(name.replace(/ts$/, 'js'), () => pageScript(name.replace(/\.ts$/, '')));
       else if (/\.(css|svg)$/.test(name)) files.set(name, () => pageText(name));

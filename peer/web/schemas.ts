@@ -49,6 +49,71 @@ export const programSchema = z.strictObject({
 /** What of a status tells whose it is. */
 export const engineSchema = z.object({ engine: z.string().max(MAX_ENGINE_NAME_LENGTH) });
 
+// The view: what an engine's face makes of a node, in words, for pages and terminals that know no engine
+
+export const toneSchema = z.enum(['good', 'warn', 'bad', 'quiet']);
+
+const described = {
+  name: z.string(),
+  title: z.string(),
+  help: z.string().describe('what it says, in a sentence'),
+};
+
+export const cellSchema = z.strictObject({
+  text: z.string().describe('the value in words'),
+  number: z.number().nullable().describe('the value, where it is a number'),
+});
+
+export const happeningSchema = z.strictObject({ at: time, text: z.string(), tone: toneSchema });
+
+export const fieldSchema = z.strictObject({
+  name: z.string(),
+  title: z.string(),
+  kind: z.enum(['text', 'integer', 'number', 'boolean']),
+  required: z.boolean(),
+  initial: z.string().nullable().describe('what it is if nothing is said'),
+});
+
+export const viewSchema = programSchema.extend({
+  engine: z.string().max(MAX_ENGINE_NAME_LENGTH),
+  name: z.string().describe('what people call the node'),
+  address: addressSchema.describe('where it listens'),
+  phase: z.strictObject({ text: z.string(), tone: toneSchema }).describe('what it is doing'),
+  unready: z.string().nullable().describe('why it is not ready; null if it is'),
+  figures: z.array(
+    z.strictObject({
+      ...described,
+      column: z.boolean().describe('whether it is told where many nodes are listed'),
+      ...cellSchema.shape,
+    }),
+  ),
+  tables: z.array(
+    z.strictObject({
+      ...described,
+      columns: z.array(z.string()),
+      rows: z.array(z.array(cellSchema)).describe('the first of them'),
+      count: count.describe('how many there are'),
+    }),
+  ),
+  series: z.array(
+    z.strictObject({
+      ...described,
+      stepSeconds: z.number().min(0).describe('from one value to the next'),
+      endsAt: time.describe('of the last value'),
+      lines: z.array(z.strictObject({ title: z.string(), values: z.array(z.number().nullable()) })),
+    }),
+  ),
+  journal: z.array(happeningSchema).describe('newest first'),
+  actions: z.array(
+    z.strictObject({
+      ...described,
+      fields: z.array(fieldSchema).describe('of the body of a POST to actions/ and its name'),
+    }),
+  ),
+});
+
+export const doneSchema = z.strictObject({ text: z.string().describe('what came of it, in words') });
+
 // Health
 
 export const healthSchema = z.strictObject({ status: z.literal('ok') });
@@ -88,6 +153,10 @@ export type AddressJson = z.infer<typeof addressSchema>;
 export type Problem = z.infer<typeof problemSchema>;
 export type AccessJson = z.infer<typeof accessSchema>;
 export type Writing = AccessJson['writing'];
+export type CellJson = z.infer<typeof cellSchema>;
+export type FieldJson = z.infer<typeof fieldSchema>;
+export type HappeningJson = z.infer<typeof happeningSchema>;
+export type ViewJson = z.infer<typeof viewSchema>;
 export type NodesJson = z.infer<typeof nodesSchema>;
 
 /** The schemas of what an engine's `/events` tells, by name. Every stream begins with the status. */

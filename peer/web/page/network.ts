@@ -47,6 +47,8 @@ export class NetworkPanel {
   readonly #chosen: boolean;
   readonly #draw: DrawStatus;
   readonly #interval: number;
+  /** Path of what is asked of each node. */
+  readonly #status: string;
   readonly #cards = new Map<string, Card>();
   #nodes: readonly Node[] = [];
   #partitioned = false;
@@ -54,9 +56,10 @@ export class NetworkPanel {
   #parted = '';
   #writing: Writing = 'open';
 
-  private constructor(nodes: NodesJson, draw: DrawStatus, interval: number) {
+  private constructor(nodes: NodesJson, draw: DrawStatus, interval: number, status: string) {
     this.#draw = draw;
     this.#interval = interval;
+    this.#status = status;
     const wanted = new URLSearchParams(location.search).get('node');
     const running = nodes.nodes.find(({ state }) => state === 'running');
     const node = nodes.nodes.find(({ name }) => name === wanted) ?? running ?? nodes.nodes[0];
@@ -79,12 +82,13 @@ export class NetworkPanel {
    * The panel, if this page is of a network; null on the page of a plain peer, which knows no nodes.
    *
    * @param interval how often the nodes are asked for, in milliseconds
+   * @param status path of what is drawn of each
    */
-  static async find(draw: DrawStatus, interval = INTERVAL): Promise<NetworkPanel | null> {
+  static async find(draw: DrawStatus, interval = INTERVAL, status = '/status'): Promise<NetworkPanel | null> {
     if (document.documentElement.dataset['network'] === undefined) return null;
     for (;;) {
       try {
-        return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval);
+        return new NetworkPanel(await getJson<NodesJson>('/nodes'), draw, interval, status);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         await new Promise((resolve) => setTimeout(resolve, interval));
@@ -199,7 +203,7 @@ export class NetworkPanel {
         const standing = this.#cards.get(node.name)?.standing;
         if (standing === undefined) return;
         const status =
-          node.state === 'running' ? await getJson(`${node.api}/status`).catch(() => null) : null;
+          node.state === 'running' ? await getJson(node.api + this.#status).catch(() => null) : null;
         fill(
           standing,
           ...(status === null ? [make('span', { class: 'muted' }, '–')] : this.#draw(status as never)),

@@ -1,0 +1,85 @@
+/** `peer network` of an engine that says only what it is: every node knows all others, and takes what its face offers. */
+import { join } from 'node:path';
+
+import { addressKey } from '../../shared/address.ts';
+import { UserError } from '../../shared/errors.ts';
+import { counted } from '../../shared/text-table.ts';
+import { ask } from '../cli/ask.ts';
+import type { NetworkOffer } from '../cli/network-offer.ts';
+import { anyNode, nodeName, type NetworkCommand } from '../cli/network-prompt.ts';
+import type { EngineModule, NodeOffer } from '../engines/module.ts';
+import type { NetworkPlace } from '../network/network.ts';
+import type { NodeKind } from '../network/node.ts';
+import { LOOPBACK } from '../network/ports.ts';
+import { fieldsOf, type Action } from '../web/face.ts';
+import { doneSchema, type FieldJson } from '../web/schemas.ts';
+
+/** Nodes if nothing is said: of as many, one may be killed and two others still have each other. */
+const NODES = 4;
+
+export function networkOfNodes({ name, title }: EngineModule, { member, face }: NodeOffer): NetworkOffer {
+  return {
+    node: member,
+    nodes: NODES,
+    fewestNodes: 1,
+    options: [],
+    commands: Object.fromEntries(face.actions.map((action) => [action.name, commandOf(action)])),
+    examples: [`node peer network --engine ${name}`],
+    plan: (_, nodes) => ({
+      starting: counted(nodes, member),
+      title: `A network of ${counted(nodes, member)} runs: ${title}.`,
+      create: (place) => kindOf(name, member, place),
+    }),
+  };
+}
+
+function kindOf(engine: string, member: string, { ports, folder }: NetworkPlace): NodeKind {
+  const addresses = ports.map(({ port }) => ({ host: LOOPBACK, port }));
+  const nameOf = (index: number): string => `${member}-${index + 1}`;
+  return {
+    name: nameOf,
+    peer: (index) => [
+      ...[engine, 'start', '--port', String(ports[index]?.port), '--bind', LOOPBACK],
+      ...['--http-port', String(ports[index]?.httpPort), '--http-bind', LOOPBACK],
+      ...['--name', nameOf(index), '--data-dir', join(folder, nameOf(index))],
+      ...addresses.flatMap((other, at) => (at === index ? [] : ['--join', addressKey(other)])),
+    ],
+    miner: () => undefined,
+    block: (others) => ({ type: 'block', peers: others.flatMap((index) => addresses[index] ?? []) }),
+  };
+}
+
+/** An action as it is typed: its fields in their order, each a word, and all that is left for the last. */
+function commandOf({ name, help, schema }: Pick<Action<never>, 'name' | 'help' | 'schema'>): NetworkCommand {
+  const fields = fieldsOf(schema);
+  const shown = fields.map((field) => (field.required ? `<${field.name}>` : `[<${field.name}>]`));
+  return {
+    usage: [name, '[@<node>]', ...shown].join(' '),
+    help: `${help}; by way of a node (else of the first that runs)`,
+    run: async (_, { network, url, print }, text) => {
+      const [, named, rest = ''] = /^(?:@(\S+)(?:\s+|$))?(.*)$/su.exec(text) ?? [];
+      const node = named === undefined ? anyNode(network).name : nodeName(named, network);
+      const body = readFields(fields, rest);
+      const done = await ask(`${url}/nodes/${node}/api`, `/actions/${name}`, doneSchema, body);
+      print(done.text);
+    },
+  };
+}
+
+function readFields(fields: readonly FieldJson[], text: string): Record<string, unknown> {
+  const words = text.trim() === '' ? [] : text.trim().split(/\s+/);
+  if (fields.length === 0 && words.length > 0) throw new UserError('it takes nothing but the name of a node');
+  const last = words.slice(fields.length - 1).join(' ');
+  const entries = fields.flatMap(({ name, kind }, at): [string, unknown][] => {
+    const word = at === fields.length - 1 ? last : words[at];
+    return word === undefined || word === '' ? [] : [[name, typed(word, kind)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** A word as the schema wants it; what is none stays as it is, so that the node says what is wrong. */
+function typed(word: string, kind: FieldJson['kind']): unknown {
+  if (kind === 'boolean' && ['true', 'false'].includes(word)) return word === 'true';
+  if ((kind === 'integer' || kind === 'number') && Number.isFinite(Number(word))) return Number(word);
+  return word;
+}

@@ -1,0 +1,141 @@
+/** Runs an engine that says only what it is: with a socket, a store, and a way to ask it. */
+import { randomBytes } from 'node:crypto';
+
+import type { Address } from '../../shared/address.ts';
+import { UserError } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Codec, EngineOf, EngineParts, EngineTypes, Gauge } from '../core/engine.ts';
+import type { Store } from '../core/store.ts';
+import { timed } from '../storage/timed.ts';
+import { openUdp, type UdpCounters } from '../transports/udp.ts';
+import { EngineHost, HostError, type HostCounters } from './host.ts';
+import { Observers } from './observers.ts';
+import { Opened } from './opened.ts';
+
+/** The types of an engine over datagrams. */
+export interface DatagramTypes extends EngineTypes {
+  peer: Address;
+}
+
+/** What an engine makes of its configuration. */
+export interface NodeSetup<T extends DatagramTypes, Status> {
+  readonly codec: Codec<T['message']>;
+  readonly engine: EngineOf<T>;
+  /** What a node says of itself: JSON. */
+  status(): Status;
+}
+
+export interface OpenNodeOptions {
+  /** The engine, and what people call the node. */
+  readonly engine: string;
+  readonly name: string;
+  /** UDP port; 0 takes any free one. */
+  readonly port: number;
+  /** IPv4 address to listen on. */
+  readonly bind: string;
+  /** Known nodes; names are resolved. */
+  readonly join: readonly Address[];
+}
+
+export interface OpenNodeParts {
+  /** Closed by the node, also when it can't be opened. */
+  readonly store: Store;
+  readonly log: Log;
+  /** Told once if the node can't go on; {@link RunningNode.close} is still to be called. */
+  onFailure(error: Error): void;
+}
+
+/** What is told as it happens. */
+export interface RunningNodeObserver<Notice> {
+  onNotice(notice: Notice): void;
+  onWrite(seconds: number): void;
+}
+
+/** A node that runs. */
+export interface RunningNode<T extends DatagramTypes, Status> {
+  readonly engine: string;
+  readonly name: string;
+  /** Where it listens. */
+  readonly address: Address;
+  status(): Status;
+  /** Asks the engine for something. @throws Error if the node has failed or is closed, or from within a notice */
+  request(request: T['request']): T['result'];
+  counters(): { readonly transport: UdpCounters; readonly host: HostCounters };
+  measure(tell: Gauge): void;
+  observe(observer: RunningNodeObserver<T['notice']>): () => void;
+  /** Loses every datagram from and to these addresses, and no others any more. */
+  block(addresses: readonly Address[]): void;
+  /** Has the engine begin: whoever observes from before hears of everything. */
+  start(): void;
+  /** Ends everything in order, and gives the store back. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a node, which does nothing until it is started.
+ *
+ * @param setup makes the engine
+ * @throws UserError if the address is taken or can't be used; everything opened so far, the store too, is then closed
+ */
+export async function openNode<T extends DatagramTypes, Status>(
+  { engine: name, name: called, port, bind, join }: OpenNodeOptions,
+  setup: (parts: EngineParts) => NodeSetup<T, Status>,
+  parts: OpenNodeParts,
+): Promise<RunningNode<T, Status>> {
+  type Host = EngineHost<T['message'], T['request'], T['result'], T['notice']>;
+  const { store, log } = parts;
+  const opened = new Opened(store);
+  try {
+    // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
+    const receiver: { host?: Host } = {};
+    const transport = await openUdp(
+      { bind, port, log },
+      {
+        onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
+        onError: (error) => receiver.host?.fail(new HostError('transport', error)),
+      },
+    );
+    opened.push(transport);
+    const made = setup({ store, entropy: randomBytes(32), join });
+    const { engine, codec } = made;
+    const observers = new Observers<RunningNodeObserver<T['notice']>>(log);
+    const host: Host = new EngineHost({
+      ...{ engine, codec, transport },
+      store: timed(store, (seconds) => {
+        observers.tell((observer) => {
+          observer.onWrite(seconds);
+        });
+      }),
+      onNotice: (notice) => {
+        observers.tell((observer) => {
+          observer.onNotice(notice);
+        });
+      },
+      onFailure: (error) => {
+        parts.onFailure(error.cause instanceof UserError ? error.cause : error);
+      },
+    });
+    receiver.host = host;
+    return {
+      ...{ engine: name, name: called, address: transport.local },
+      status: () => made.status(),
+      request: (request) => host.request(request),
+      counters: () => ({ transport: transport.counters, host: host.counters }),
+      measure: (tell) => {
+        engine.measure(tell);
+      },
+      observe: (observer) => observers.add(observer),
+      block: (addresses) => {
+        transport.block(addresses);
+      },
+      start: () => {
+        host.start();
+      },
+      // The host closes the socket and the store.
+      close: () => host.close(),
+    };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}

@@ -1,0 +1,215 @@
+/** What a node of an engine with nothing but a face shows: its API, metrics, events and files, without a port of its own. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { statusOf } from '../../peer/cli/view-status.ts';
+import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
+import { MemoryStore } from '../../peer/storage/memory.ts';
+import { createFaceApp } from '../../peer/web/face-app.ts';
+import { shown } from '../../peer/web/face.ts';
+import { STEP_SECONDS } from '../../peer/web/limits.ts';
+import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
+import type { WebApp } from '../../peer/web/server.ts';
+import type { Address } from '../../shared/address.ts';
+import { silentLog } from '../../shared/log.ts';
+import { node as DUMMY, type Types } from '../support/dummy/engine.ts';
+import { eventually } from '../support/asker.ts';
+import { LOOPBACK } from '../support/wire.ts';
+import { expectFace } from '../web/face-compliance.ts';
+import { readMetrics } from '../web/metrics-text.ts';
+
+type Node = RunningNode<Types, { count: number; peers: string[] }>;
+
+const { face } = DUMMY;
+const nodes: Node[] = [];
+let web: WebApp;
+
+async function openDummy(join: readonly Address[] = []): Promise<Node> {
+  const node = await openNode(
+    { engine: 'dummy', name: `dummy <b>${nodes.length}`, port: 0, bind: LOOPBACK, join },
+    (parts) => DUMMY.setup({}, parts),
+    {
+      store: new MemoryStore(),
+      log: silentLog,
+      onFailure: (error) => {
+        throw error;
+      },
+    },
+  );
+  nodes.push(node);
+  return node;
+}
+
+const get = async (path: string): Promise<Response> => web.app.request(path, {}, {});
+
+async function view(): Promise<ViewJson> {
+  return viewSchema.parse(await (await get('/view')).json());
+}
+
+async function post(path: string, body: unknown): Promise<{ status: number; answer: unknown }> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await web.app.request(path, { method: 'POST', headers, body: JSON.stringify(body) }, {});
+  return { status: response.status, answer: await response.json() };
+}
+
+beforeEach(async () => {
+  const node = await openDummy();
+  web = createFaceApp(node, face, { bind: LOOPBACK });
+  node.start();
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  web.close();
+  await Promise.all(nodes.splice(0).map((node) => node.close()));
+});
+
+/** A second node that joins the first. */
+async function meet(): Promise<Node> {
+  const [first] = nodes;
+  const second = await openDummy(first && [first.address]);
+  second.start();
+  await eventually('the first knows the second', async () => (await view()).phase.text === 'counting');
+  return second;
+}
+
+test('its face is as every face must be', () => {
+  expectFace(face);
+});
+
+test('a node alone says why it is not ready, and one that knows another is', async () => {
+  expect(await view()).toMatchObject({
+    phase: { text: 'alone', tone: 'warn' },
+    unready: 'No other node is known.',
+  });
+  expect((await get('/readyz')).status).toBe(503);
+  await meet();
+  expect((await view()).unready).toBeNull();
+  expect((await get('/readyz')).status).toBe(200);
+});
+
+test('an action reaches the engine, and others; what the schema refuses, or another name, does not', async () => {
+  const second = await meet();
+  expect(await post('/actions/increment', { by: 5 })).toEqual({
+    status: 200,
+    answer: { text: 'the count is 5' },
+  });
+  expect(await post('/actions/increment', {})).toMatchObject({ answer: { text: 'the count is 6' } });
+  for (const body of [{ by: 0 }, { by: 'a' }, { by: 1, more: 1 }])
+    expect((await post('/actions/increment', body)).status).toBe(400);
+  expect((await post('/actions/decrement', {})).status).toBe(404);
+  await eventually('the other has it', () => second.status().count === 6);
+});
+
+test('the status begins as every status, and the view has figures, tables, a journal and forms', async () => {
+  await meet();
+  await post('/actions/increment', { by: 1234 % 100 });
+  expect(await (await get('/status')).json()).toMatchObject({
+    engine: 'dummy',
+    version: expect.stringMatching(/^\d/) as string,
+    startedAt: expect.stringMatching(/Z$/) as string,
+    count: 34,
+    peers: [expect.stringMatching(/^127/) as string],
+  });
+  const { figures, tables, journal, actions, name } = await view();
+  expect(name).toBe('dummy <b>0');
+  expect(figures).toEqual([
+    {
+      ...{ name: 'count', title: 'Count', help: 'The highest count that this node has heard of' },
+      ...{ column: true, text: '34', number: 34 },
+    },
+  ]);
+  expect(tables[0]).toMatchObject({ count: 1, columns: ['Address'], rows: [[{ number: null }]] });
+  expect(journal.map(({ text, tone }) => [text, tone])).toEqual([['the count is 34', 'good']]);
+  expect(actions[0]?.fields).toEqual([
+    { name: 'by', title: 'By how much', kind: 'integer', required: false, initial: '1' },
+  ]);
+});
+
+test('metrics are made of the figures, with their help, and count what happened', async () => {
+  await meet();
+  await post('/actions/increment', { by: 7 });
+  const text = await (await get('/metrics')).text();
+  expect(text).toContain('# HELP gossip_peer_dummy_highest The highest count that this node has heard of\n');
+  const { samples, types } = await readMetrics(await get('/metrics'));
+  expect(samples.get('gossip_peer_dummy_highest')).toBe(7);
+  expect(types.get('gossip_peer_dummy_highest')).toBe('gauge');
+  expect(samples.get('gossip_peer_happenings_total{kind="raised"}')).toBe(1);
+  expect(samples.get('gossip_peer_transport_messages_total{direction="received"}')).toBeGreaterThan(0);
+  expect(samples.get('gossip_peer_collection_entries{collection="peers"}')).toBe(1);
+  expect(samples.get('gossip_peer_store_write_seconds_count')).toBe(1);
+});
+
+test('series are sampled at even steps', async () => {
+  web.close();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  const [node] = nodes;
+  if (node === undefined) throw new Error('there is no node');
+  web = createFaceApp(node, face, { bind: LOOPBACK });
+  for (const count of [0, 3, 3]) {
+    if (count > node.status().count) node.request(count);
+    vi.advanceTimersByTime(STEP_SECONDS * 1000);
+  }
+  const [series] = (await view()).series;
+  expect(series?.lines).toEqual([{ title: 'count', values: [0, 3, 3] }]);
+  expect(Date.parse(series?.endsAt ?? '')).toBe(Date.now());
+});
+
+test('events begin with the status and tell what happened', async () => {
+  const response = await get('/events');
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let told = '';
+  const until = async (wanted: RegExp): Promise<void> => {
+    while (!wanted.test(told)) told += (await reader?.read())?.value ?? '';
+  };
+  await until(/event: status\ndata: \{.*"engine":"dummy".*"count":0/);
+  await post('/actions/increment', { by: 2 });
+  await until(/event: journal\ndata: \{.*"text":"the count is 2","tone":"good"/);
+  await reader?.cancel();
+});
+
+test('the API is described, and the page is the one that is made of the view', async () => {
+  const api = (await (await get('/openapi.json')).json()) as { paths: Record<string, unknown> };
+  expect(Object.keys(api.paths).sort()).toEqual([
+    ...['/access', '/actions/increment', '/events', '/healthz', '/metrics', '/readyz', '/status', '/view'],
+  ]);
+  const page = await (await get('/')).text();
+  expect(page).toContain('src="view/main.js"');
+  for (const [, file = ''] of page.matchAll(/(?:src|href)="([\w./-]+\.(?:js|css))"/g))
+    expect((await get(`/${file}`)).status, file).toBe(200);
+});
+
+test('a terminal has a column for each figure that says so, and words for what is unusual', () => {
+  const status = statusOf(face);
+  expect(status.columns).toEqual(['count']);
+  expect(status.row({ engine: 'dummy', count: 1234, peers: [] }, 0)).toEqual({
+    ...{ cells: ['1,234'], word: '1,234(alone)', phase: 'alone' },
+  });
+  expect(status.row({ count: 1, peers: ['a'] }, 0)).toEqual({ cells: ['1'], word: '1' });
+  expect(status.row(null, 0)).toBeUndefined();
+});
+
+test('values are written in one way', () => {
+  expect([
+    shown(null),
+    shown(true),
+    shown(12_345),
+    shown(0.25, 'seconds'),
+    shown(1500, 'milliseconds'),
+    shown(3_400_000, 'bytes'),
+    shown(2.5, 'per second'),
+    shown('0123456789abcdef0', 'hash'),
+    shown('x'.repeat(501)),
+  ]).toEqual([
+    ...[
+      '–',
+      'yes',
+      '12,345',
+      '0.3 s',
+      '1.5 s',
+      '3.4 MB',
+      '2.5/s',
+      '0123456789abcdef…',
+      `${'x'.repeat(499)}…`,
+    ],
+  ]);
+});
