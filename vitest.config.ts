@@ -4,9 +4,22 @@ import { defineConfig } from 'vitest/config';
  * Rooms whose tests start no program and leave nothing behind in their process. The files of such a room share one, which
  * saves them from loading the same modules again: a second each.
  */
-const SHARING = ['applications', 'core', 'engines/*/protocol', 'engines/*/node/mining'].map(
-  (room) => `test/${room}/**/*.test.ts`,
-);
+const SHARING = [
+  ...['applications', 'core', 'cli', 'node', 'transports'].map((room) => `${room}/**/*`),
+  ...['protocol', 'simulation'].map((room) => `engines/*/${room}/**/*`),
+  ...['pow/face/*', 'pow/page/*', 'pow/node/mining/*', 'pow/node/{named-hosts,report,self}'].map(
+    (tests) => `engines/${tests}`,
+  ),
+  ...['pbft/face/{api,metrics}', 'pbft/node/{answers,quorum-watch,report}'].map(
+    (tests) => `engines/${tests}`,
+  ),
+  'web/{access,events,format,metrics,newest,server}',
+  'simulator/{chance,compliance,faults,golden,late-seeds,network,node,peers,plan,queue}',
+  'simulator/{report-text,seeds-*,settings,store,trace,vectors}',
+  'shared/{address,block,ed25519,escape,json,json-stream,mining-wire,record,signature-text,suggest}',
+  'miner/{client,keys,orders,reference,screen,task,terminal}',
+  'storage/{data-dir,folder,lmdb-check,store}',
+].map((tests) => `test/${tests}.test.ts`);
 
 export default defineConfig({
   test: {

@@ -127,7 +127,7 @@ describe('the nonces', () => {
             expect(place === layout.midstate ? midstateAlphabet : alphabet).toContain(nonce.charAt(place));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 60, seed: 1 },
     );
   });
 
@@ -154,7 +154,7 @@ describe('the nonces', () => {
         for (const place of layout.inner) bytes[fixed + place - layout.finalBlock] = nonce.charCodeAt(place);
         expect(innerWords(layout)[index]).toBe(new DataView(bytes.buffer).getUint32(4 * layout.word));
       }),
-      { numRuns: 15 },
+      { numRuns: 15, seed: 1 },
     );
   });
 
