@@ -3,7 +3,6 @@
  * of its own: `import { NodeBuilder } from 'gossip-peer/pbft'`.
  */
 /// <reference types="node" preserve="true" />
-
 export { generateKeyPair, keyPairOf, type KeyPair } from '../shared/ed25519.ts';
 export { UserError } from '../shared/errors.ts';
 export { createLog, silentLog, type Log, type LogLevel } from '../shared/log.ts';

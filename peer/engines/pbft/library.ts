@@ -6,6 +6,7 @@
  *     const { text } = await node.submit('hello world');    // "entry 1"
  *     await node.stop();
  */
+/// <reference types="node" preserve="true" />
 import { EventEmitter } from 'node:events';
 
 import type { Address } from '../../../shared/address.ts';
