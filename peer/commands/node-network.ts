@@ -1,11 +1,13 @@
 /** `peer network` of an engine that says only what it is: every node knows all others, and takes what its face offers. */
 import { join } from 'node:path';
 
+import { Option } from 'commander';
+
 import { addressKey } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import { counted } from '../../shared/text-table.ts';
 import { ask } from '../cli/ask.ts';
-import type { NetworkOffer } from '../cli/network-offer.ts';
+import type { NetworkOffer, OptionValues } from '../cli/network-offer.ts';
 import { anyNode, nodeName, type NetworkCommand } from '../cli/network-prompt.ts';
 import type { EngineModule, NodeOffer } from '../engines/module.ts';
 import type { NetworkPlace } from '../network/network.ts';
@@ -17,23 +19,29 @@ import { doneSchema, type FieldJson } from '../web/schemas.ts';
 /** Nodes if nothing is said: of as many, one may be killed and two others still have each other. */
 const NODES = 4;
 
-export function networkOfNodes({ name, title }: EngineModule, { member, face }: NodeOffer): NetworkOffer {
+export function networkOfNodes({ name, title }: EngineModule, offer: NodeOffer): NetworkOffer {
+  const { member, options, face } = offer;
   return {
     node: member,
     nodes: NODES,
     fewestNodes: 1,
-    options: [],
+    options,
     commands: Object.fromEntries(face.actions.map((action) => [action.name, commandOf(action)])),
     examples: [`node peer network --engine ${name}`],
-    plan: (_, nodes) => ({
+    plan: (values, nodes) => ({
       starting: counted(nodes, member),
       title: `A network of ${counted(nodes, member)} runs: ${title}.`,
-      create: (place) => kindOf(name, member, place),
+      create: (place) => kindOf(name, offer, values, place),
     }),
   };
 }
 
-function kindOf(engine: string, member: string, { ports, folder }: NetworkPlace): NodeKind {
+function kindOf(
+  engine: string,
+  { member, options }: NodeOffer,
+  values: OptionValues,
+  { ports, folder }: NetworkPlace,
+): NodeKind {
   const addresses = ports.map(({ port }) => ({ host: LOOPBACK, port }));
   const nameOf = (index: number): string => `${member}-${index + 1}`;
   return {
@@ -42,11 +50,20 @@ function kindOf(engine: string, member: string, { ports, folder }: NetworkPlace)
       ...[engine, 'start', '--port', String(ports[index]?.port), '--bind', LOOPBACK],
       ...['--http-port', String(ports[index]?.httpPort), '--http-bind', LOOPBACK],
       ...['--name', nameOf(index), '--data-dir', join(folder, nameOf(index))],
+      ...options.flatMap(({ flags }) => given(new Option(flags), values)),
       ...addresses.flatMap((other, at) => (at === index ? [] : ['--join', addressKey(other)])),
     ],
     miner: () => undefined,
     block: (others) => ({ type: 'block', peers: others.flatMap((index) => addresses[index] ?? []) }),
   };
+}
+
+/** An option of the network as an option of each node. */
+function given(option: Option, values: OptionValues): string[] {
+  const value = values[option.attributeName()];
+  const name = `--${option.name()}`;
+  if (value === true) return [name];
+  return typeof value === 'string' || typeof value === 'number' ? [name, String(value)] : [];
 }
 
 /** An action as it is typed: its fields in their order, each a word, and all that is left for the last. */

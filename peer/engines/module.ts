@@ -20,7 +20,7 @@ import type { Face } from '../web/face.ts';
 export interface NodeOffer<T extends DatagramTypes = DatagramTypes, Status = unknown> {
   /** What a node is called, as in "peer". */
   readonly member: string;
-  /** Options that mean something to it alone. */
+  /** Options that mean something to it alone. Texts, numbers and flags are handed on to all nodes of a network. */
   readonly options: readonly OptionSpec<unknown>[];
   /** Makes an engine. @throws UserError if the options do not go together */
   setup(values: OptionValues, parts: EngineParts): NodeSetup<T, Status>;

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { statusOf } from '../../peer/cli/view-status.ts';
+import { networkOfNodes } from '../../peer/commands/node-network.ts';
+import { allEngines } from '../../peer/engines/registry.ts';
 import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { createFaceApp } from '../../peer/web/face-app.ts';
@@ -11,7 +13,8 @@ import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
 import type { WebApp } from '../../peer/web/server.ts';
 import type { Address } from '../../shared/address.ts';
 import { silentLog } from '../../shared/log.ts';
-import { node as DUMMY, type Types } from '../support/dummy/engine.ts';
+import { engine as DUMMY_ENGINE, node as DUMMY, type Types } from '../support/dummy/engine.ts';
+import { WITH_DUMMY } from '../support/dummy/registry.ts';
 import { eventually } from '../support/asker.ts';
 import { LOOPBACK } from '../support/wire.ts';
 import { expectFace } from '../web/face-compliance.ts';
@@ -72,8 +75,27 @@ async function meet(): Promise<Node> {
   return second;
 }
 
-test('its face is as every face must be', () => {
-  expectFace(face);
+const FACES = await Promise.all(
+  (await allEngines(WITH_DUMMY)).flatMap(({ name, node }) =>
+    node === undefined ? [] : [node().then((offer) => ({ name, face: offer.face }))],
+  ),
+);
+
+test.each(FACES)('the face of $name is as every face must be', ({ face: one }) => {
+  expectFace(one);
+});
+
+test('options of its own are handed on to the nodes of a network', () => {
+  const options = [
+    { flags: '--pace <number>', description: 'how fast' },
+    { flags: '--eager', description: 'at once' },
+    { flags: '--late', description: 'later' },
+  ];
+  const offer = networkOfNodes(DUMMY_ENGINE, { ...DUMMY, options });
+  const place = { ports: [{ port: 1, httpPort: 2 }], folder: 'data' };
+  const args = offer.plan({ pace: 3, eager: true, late: false }, 1).create(place).peer(0);
+  expect(offer.options).toBe(options);
+  expect(args.join(' ')).toMatch(/^dummy start --port 1 .*--pace 3 --eager$/);
 });
 
 test('a node alone says why it is not ready, and one that knows another is', async () => {

@@ -1,5 +1,5 @@
 /** The page that is made of a view, in a real browser. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
@@ -7,8 +7,10 @@ import { createFaceApp } from '../../peer/web/face-app.ts';
 import { listen, type Listening } from '../../peer/web/http.ts';
 import type { WebApp } from '../../peer/web/server.ts';
 import { silentLog } from '../../shared/log.ts';
+import { eventually } from '../support/asker.ts';
 import { TestBrowser, VIEWS, barriers, browserNote, browserPath, screenshot } from '../support/browser.ts';
 import { node as DUMMY, type Types } from '../support/dummy/engine.ts';
+import { Lab, freePort, freePorts } from '../support/processes.ts';
 import { LOOPBACK } from '../support/wire.ts';
 import { expectToFit, reads, unexpected } from '../web/pages.ts';
 
@@ -83,6 +85,35 @@ describe.skipIf(browserPath === undefined)(`the page of a view${browserNote}`, (
       await page.context().close();
     },
     LIMIT,
+  );
+
+  it(
+    'shows the nodes of a network, and the node that was chosen',
+    async () => {
+      const lab = new Lab();
+      onTestFinished(() => lab.close());
+      const program = lab.runIn(
+        { input: 'pipe' },
+        ...['dist/test/support/dummy/main.js', 'network', '--engine', 'dummy', '--nodes', '2'],
+        ...['--base-port', String(await freePorts(4)), '--http-port', String(await freePort())],
+      );
+      const look = (): string | undefined => program.lines.find((line) => line.includes('Status page: '));
+      const address = await eventually('it has a page', look, LIMIT);
+      const opened = await browser.open(address.replace(/^.*: /, ''), VIEWS.light);
+      const { page } = opened;
+      await reads(page, '#network-state', /^2 of 2 nodes run$/, LIMIT);
+      await reads(page, '#nodes', /counter-1.*count 0.*counter-2.*count 0/, LIMIT);
+      await page.getByRole('link', { name: 'counter-2' }).click();
+      await reads(page, '#name', /^counter-2$/, LIMIT);
+      await page.getByRole('button', { name: 'Increment' }).click();
+      await reads(page, '#increment-result', /^the count is 1$/, LIMIT);
+      await reads(page, '#nodes', /counter-1.*count 1.*counter-2.*count 1/, LIMIT);
+      await screenshot(page, 'view-network');
+      expect(await barriers(page)).toEqual([]);
+      await page.context().close();
+      await program.kill('SIGINT');
+    },
+    2 * LIMIT,
   );
 
   it.each(['dark', 'phone', 'wall'] as const)(
