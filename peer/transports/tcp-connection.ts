@@ -364,3 +364,8 @@ export class TcpConnection {
     this.#frameStart = this.#frameEnd;
   }
 }
+
+/** An IPv4 address as it is usually written. */
+export function numericHost(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/, '');
+}

@@ -13,7 +13,8 @@ import {
   type Session,
 } from '../../peer/transports/handshake.ts';
 import { ITEM_KINDS } from '../../peer/transports/tcp-connection.ts';
-import { openTcpMesh, type TcpMesh, type TcpOptions, type Timers } from '../../peer/transports/tcp.ts';
+import { openTcpMesh, type TcpMesh, type TcpOptions } from '../../peer/transports/tcp.ts';
+import type { Timers } from '../../peer/transports/timers.ts';
 
 export const LOOPBACK = '127.0.0.1';
 export const CLUSTER = 'test';
