@@ -186,6 +186,8 @@ function addFigure<Status>(metrics: Metrics<Status>, figure: Figure<Status>): vo
   metrics[metric.type](metric.name, help, [], (tell, status) => {
     const value = figure.of(status);
     if (value !== null) tell(Number(value) / scale);
+    // What is not known is not 0; a counter has no other value.
+    else if (metric.type === 'gauge') tell(NaN);
   });
 }
 

@@ -1,17 +1,22 @@
 /** What a node of an engine with nothing but a face shows: its API, metrics, events and files, without a port of its own. */
+import { Hono } from 'hono';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 
-import { statusOf } from '../../peer/cli/view-status.ts';
+import { statusOf, viewStatus } from '../../peer/cli/view-status.ts';
 import { networkOfNodes } from '../../peer/commands/node-network.ts';
 import { allEngines } from '../../peer/engines/registry.ts';
 import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { createFaceApp } from '../../peer/web/face-app.ts';
 import { shown } from '../../peer/web/face.ts';
-import { STEP_SECONDS } from '../../peer/web/limits.ts';
+import type { WebEnv } from '../../peer/web/access.ts';
+import { answer, listen } from '../../peer/web/http.ts';
+import { MAX_TOLD_ROWS, STEP_SECONDS, STEP_VALUES } from '../../peer/web/limits.ts';
 import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
 import type { WebApp } from '../../peer/web/server.ts';
 import type { Address } from '../../shared/address.ts';
+import { UserError } from '../../shared/errors.ts';
 import { silentLog } from '../../shared/log.ts';
 import { engine as DUMMY_ENGINE, node as DUMMY, type Types } from '../support/dummy/engine.ts';
 import { WITH_DUMMY } from '../support/dummy/registry.ts';
@@ -174,9 +179,86 @@ test('series are sampled at even steps', async () => {
   const [series] = (await view()).series;
   expect(series?.lines).toEqual([{ title: 'count', values: [0, 3, 3] }]);
   expect(Date.parse(series?.endsAt ?? '')).toBe(Date.now());
+  vi.advanceTimersByTime(STEP_VALUES * STEP_SECONDS * 1000);
+  expect((await view()).series[0]?.lines[0]?.values).toHaveLength(STEP_VALUES);
+});
+
+test("units, rises, refusals, kinds of fields and long tables are everybody's", async () => {
+  const [node] = nodes;
+  if (node === undefined) throw new Error('there is no node');
+  web.close();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  const figure = { title: 'Age', help: 'How old', of: ({ count }: { count: number }) => count };
+  const rich: typeof face = {
+    ...face,
+    figures: [
+      {
+        ...{ ...figure, name: 'age', unit: 'milliseconds' },
+        metric: { name: 'age_seconds', type: 'gauge' },
+      },
+      { ...figure, name: 'unknown', of: () => null, metric: { name: 'unknown', type: 'gauge' } },
+      { ...figure, name: 'all', metric: { name: 'all_total', type: 'counter' } },
+    ],
+    series: [{ ...figure, name: 'rise', draw: 'rise', lines: [{ title: 'rise', of: figure.of }] }],
+    tables: [
+      {
+        ...{ name: 'long', title: 'Long', help: 'Very', columns: [{ title: 'Size', unit: 'bytes' }] },
+        rows: () => Array.from({ length: MAX_TOLD_ROWS + 1 }, () => [2_000]),
+      },
+    ],
+    actions: [
+      {
+        ...{ name: 'refuse', title: 'Refuse', help: 'Does nothing' },
+        schema: z.strictObject({ why: z.string(), hard: z.boolean().optional(), share: z.number() }),
+        run: ({ why }: { why: string }) => {
+          throw new UserError(why);
+        },
+      },
+    ],
+    ready: () => undefined,
+  };
+  web = createFaceApp(node, rich, { bind: LOOPBACK });
+  for (const by of [0, 6, 1500]) {
+    if (by > 0) node.request(by);
+    vi.advanceTimersByTime(STEP_SECONDS * 1000);
+  }
+  vi.useRealTimers();
+  const { figures, series, tables, actions } = await view();
+  expect(figures.map(({ text }) => text)).toEqual(['1.5 s', '–', '1,506']);
+  expect(series[0]?.lines[0]?.values).toEqual([null, 6 / STEP_SECONDS, 1500 / STEP_SECONDS]);
+  expect(tables[0]).toMatchObject({ count: MAX_TOLD_ROWS + 1 });
+  expect(tables[0]?.rows).toHaveLength(MAX_TOLD_ROWS);
+  expect(tables[0]?.rows[0]).toEqual([{ text: '2.0 kB', number: 2_000 }]);
+  expect(actions[0]?.fields.map(({ name, kind, required }) => [name, kind, required])).toEqual([
+    ['why', 'text', true],
+    ['hard', 'boolean', false],
+    ['share', 'number', true],
+  ]);
+  expect(await post('/actions/refuse', { why: 'it is late', share: 0.5 })).toMatchObject({
+    ...{ status: 409, answer: { detail: 'it is late.' } },
+  });
+  const { samples } = await readMetrics(await get('/metrics'));
+  expect(samples.get('gossip_peer_age_seconds')).toBe(1.506);
+  expect(samples.get('gossip_peer_unknown')).toBeNaN();
+  expect(samples.get('gossip_peer_all_total')).toBe(1506);
+});
+
+test('a terminal shows a node without a view by its status, as it is', async () => {
+  const app = new Hono<WebEnv>();
+  app.get('/status', () => answer({ engine: 'older', height: 3 }));
+  const server = await listen(app, { bind: LOOPBACK, port: 0, log: silentLog });
+  const shownBy = await viewStatus.ask(`http://${LOOPBACK}:${server.address.port}`);
+  await server.close();
+  expect(shownBy.line()).toBe('engine=older height=3');
 });
 
 test('events begin with the status and tell what happened', async () => {
+  web.close();
+  // So that no step of the series tells the status.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const [node] = nodes;
+  if (node === undefined) throw new Error('there is no node');
+  web = createFaceApp(node, face, { bind: LOOPBACK });
   const response = await get('/events');
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let told = '';
@@ -186,6 +268,7 @@ test('events begin with the status and tell what happened', async () => {
   await until(/event: status\ndata: \{.*"engine":"dummy".*"count":0/);
   await post('/actions/increment', { by: 2 });
   await until(/event: journal\ndata: \{.*"text":"the count is 2","tone":"good"/);
+  await until(/event: status\ndata: \{.*"count":2/);
   await reader?.cancel();
 });
 
