@@ -16,7 +16,7 @@ import {
   MAX_SILENT_TRIES,
   MAX_SOURCES,
 } from '../../../../peer/engines/pow/protocol/limits.ts';
-import type { SyncTarget } from '../../../../peer/engines/pow/protocol/sync.ts';
+import { claimKey, type SyncTarget } from '../../../../peer/engines/pow/protocol/sync.ts';
 import { buildChain } from '../../../support/chains.ts';
 import { at } from './rig.ts';
 
@@ -58,7 +58,7 @@ function choice(
     peers: { get: (address) => peers[addressKey(address)] },
     // The order in which they are drawn is turned round, so that it can be told from theirs.
     random: { sample: (items) => items.toReversed() },
-    isLiar: (claim, address) => liars[claim.hash]?.some((one) => one === address) === true,
+    isLiar: (claim, address) => liars[claimKey(claim)]?.some((one) => one === address) === true,
     count: (outcome) => {
       counted.push(outcome);
     },
@@ -176,12 +176,22 @@ describe('claims that count for nothing', () => {
 
   it('are those that have proved false: their senders have no vote, and are not asked', () => {
     const [honest, liar] = [at(1), at(2)];
-    const liars = { [HIGHEST]: [liar] };
+    const liars = { [`10:${HIGHEST}`]: [liar], [`11:${HIGHEST}`]: [liar] };
     const { targets, counted } = choice([answer(10, HIGHEST, liar), answer(10, HIGHEST, honest)], { liars });
     expect(targets).toEqual([]);
     expect(counted).toEqual(['stats-reply.known-false']);
     const both = choice([answer(11, HIGHEST, liar, honest)], { liars }).targets;
     expect(both.map(({ sources, votes }) => ({ sources, votes }))).toEqual([{ sources: [honest], votes: 1 }]);
+  });
+
+  it('are no reason to ask their senders for it who claim the same hash at another height', () => {
+    const [honest, liar] = [at(1), at(2)];
+    const answers = [answer(12, HIGHEST, honest), answer(11, HIGHEST, liar)];
+    const chosen = choice(answers, { liars: { [`12:${HIGHEST}`]: [liar] } }).targets;
+    expect(chosen.map(({ height, sources }) => [height, sources])).toEqual([
+      [12, [honest]],
+      [11, [liar, honest]],
+    ]);
   });
 
   it('are none, nor is any chain claimed, where nobody has one', () => {

@@ -1,8 +1,8 @@
 /** Engines of proof of work that choose wrongly among the chains that are claimed, as without the rule for ties. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { Consensus } from '../../../../peer/engines/pow/protocol/consensus.ts';
 import type { ChainClaim } from '../../../../peer/engines/pow/protocol/interface.ts';
+import { Round } from '../../../../peer/engines/pow/protocol/round.ts';
 import type { SyncTarget } from '../../../../peer/engines/pow/protocol/sync.ts';
 import { Ballot, beats } from '../../../../peer/engines/pow/simulation/ballot.ts';
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
@@ -14,7 +14,7 @@ type Answers = readonly { readonly claim: ChainClaim | null }[];
 
 /** Where an engine chooses: the chains that it goes for, in order. */
 interface Choosing {
-  readonly targetsOf: (this: Choosing, answers: Answers) => SyncTarget[];
+  readonly count: (this: Choosing, answers: Answers) => SyncTarget[];
 }
 
 /** A network whose chains part often, and whose nodes often ask each other. */
@@ -30,9 +30,9 @@ const FORKS = {
 
 /** What is found in engines whose choice becomes another one. */
 function found(change: (targets: SyncTarget[], answers: Answers) => SyncTarget[]): readonly Violation[] {
-  const prototype = Consensus.prototype as unknown as Choosing;
-  const choose = prototype.targetsOf;
-  vi.spyOn(prototype, 'targetsOf').mockImplementation(function (this: Choosing, answers) {
+  const prototype = Round.prototype as unknown as Choosing;
+  const choose = prototype.count;
+  vi.spyOn(prototype, 'count').mockImplementation(function (this: Choosing, answers) {
     return change(choose.call(this, answers), answers);
   });
   return plant.violations(powSubject, FORKS);
