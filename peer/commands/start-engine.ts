@@ -13,7 +13,6 @@ import {
   integer,
   text,
 } from '../../shared/options.ts';
-import type { Supervisor } from '../../shared/supervised.ts';
 import {
   TOKEN_SEEN,
   addHttpOptions,
@@ -24,7 +23,7 @@ import {
 } from '../cli/http-options.ts';
 import { runNode, type RunOptions } from '../cli/run-node.ts';
 import type { EngineModule, NodeOffer } from '../engines/module.ts';
-import { controlSchema, type Report } from '../network/control.ts';
+import { obey } from '../network/obey.ts';
 import { Opened } from '../node/opened.ts';
 import { openNode, type DatagramTypes, type RunningNode } from '../node/open-node.ts';
 import { createFaceApp } from '../web/face-app.ts';
@@ -150,18 +149,4 @@ async function openPage(
     await opened.close();
     throw error;
   }
-}
-
-/** Does what the process says that started this one. */
-function obey(supervisor: Supervisor, node: Node): void {
-  const tell = (report: Report): void => {
-    supervisor.tell(report);
-  };
-  supervisor.listen((message) => {
-    const control = controlSchema.safeParse(message);
-    if (!control.success || control.data.type !== 'block') return;
-    node.block(control.data.peers);
-    tell({ type: 'done', id: control.data.id });
-  });
-  tell({ type: 'up' });
 }

@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 
 import { addressKey, pageUrl } from '../../../../shared/address.ts';
 import { createLog, type Log, type LogData } from '../../../../shared/log.ts';
-import type { Supervisor } from '../../../../shared/supervised.ts';
-import { controlSchema, type Report } from '../../../network/control.ts';
+import { obey } from '../../../network/obey.ts';
 import { openPowNode, type PowNode, type PowNodeOptions } from './open.ts';
 import { TOKEN_SEEN, pageOptions } from '../../../cli/http-options.ts';
 import { runNode } from '../../../cli/run-node.ts';
@@ -38,20 +37,6 @@ export function startPeer(
     },
     counters,
   });
-}
-
-/** Does what the process says that started this one. */
-function obey(supervisor: Supervisor, node: PowNode): void {
-  const tell = (report: Report): void => {
-    supervisor.tell(report);
-  };
-  supervisor.listen((message) => {
-    const control = controlSchema.safeParse(message);
-    if (!control.success || control.data.type !== 'block') return;
-    node.block(control.data.peers);
-    tell({ type: 'done', id: control.data.id });
-  });
-  tell({ type: 'up' });
 }
 
 function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
