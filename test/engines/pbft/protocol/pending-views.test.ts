@@ -13,7 +13,7 @@ import {
 } from '../../../../peer/engines/pbft/protocol/limits.ts';
 import type { MessageOf, ViewChange } from '../../../../peer/engines/pbft/protocol/messages.ts';
 import { foundationOf } from '../../../../peer/engines/pbft/protocol/new-view.ts';
-import { respelled } from '../../../../peer/engines/pbft/simulation/actors.ts';
+import { respelled } from '../../../../peer/engines/pbft/simulation/actors/forgeries.ts';
 import { LATENCY, type PbftMember, PbftNetwork } from '../../../support/pbft-network.ts';
 
 const SECOND = 1_000;
