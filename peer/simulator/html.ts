@@ -58,7 +58,7 @@ export function replayCommand({ engine: name, seed, settings }: RunReport, engin
 
 function page(title: string, data: ReportData, content: Markup): Markup {
   const json = toJson(data).replace(/</g, '\\u003c');
-  const script = pageScript('report');
+  const { script, modules } = inlined(pageScript('report'));
   // Only scripts that bear this are run, so none that came from the report's texts; and nothing is loaded at all.
   const nonce = createHash('sha256').update(json).update(content.text).digest('base64');
   const policy = [
@@ -69,8 +69,6 @@ function page(title: string, data: ReportData, content: Markup): Markup {
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
-  const plots = Buffer.from(pageScript('plots')).toString('base64');
-  const imports = { imports: { './plots.js': `data:text/javascript;base64,${plots}` } };
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -88,11 +86,30 @@ ${raw(pageText('style.css'))}${raw(pageText('report.css'))}</style>
 ${content}
 <script type="application/json" id="report-data">${raw(json)}</script>
 <script nonce="${nonce}">${raw(uPlotFile('uPlot.iife.min.js'))}</script>
-<script type="importmap" nonce="${nonce}">${raw(JSON.stringify(imports))}</script>
+<script type="importmap" nonce="${nonce}">${raw(JSON.stringify({ imports: modules }))}</script>
 <script type="module" nonce="${nonce}">
 ${raw(script)}</script>
 </body>
 </html>`;
+}
+
+/**
+ * A script of the page with all that it imports, and that those import, as modules of the same file. They are named
+ * without a path: a module whose address is its own text lies nowhere, so nothing lies beside it.
+ */
+function inlined(source: string): { readonly script: string; readonly modules: Record<string, string> } {
+  const modules: Record<string, string> = {};
+  const renamed = (text: string): string =>
+    text.replace(/(?<=\bfrom (['"]))\.\/([\w-]+)\.js(?=\1)/g, (_, _quote, name: string) => {
+      if (!Object.hasOwn(modules, name)) {
+        // Before it is there: modules may import each other.
+        modules[name] = '';
+        const code = Buffer.from(renamed(pageScript(name))).toString('base64');
+        modules[name] = `data:text/javascript;base64,${code}`;
+      }
+      return name;
+    });
+  return { script: renamed(source), modules };
 }
 
 function body(report: RunReport, engine: Settled, title: string, data: ReportData, command: string): Markup {

@@ -59,7 +59,7 @@ export function pageText(name: string): string {
  * A module of a page, or one that pages share with the program, as browsers run it. What it imports is named by where it
  * is served, with the ending ".js".
  *
- * @param name without its ending, as in "plots", or "pow/main" for one of an engine
+ * @param name without its ending, as in "report", or "pow/main" for one of an engine
  * @throws UserError if it is not built and this Node can't take its types away
  */
 export function pageScript(name: string): string {

@@ -1,7 +1,8 @@
 /** Lines over the time of day that grow while one looks on, with their legend. */
 import { byId, fill, make, setText } from './dom.ts';
+import { linePlot, type LineSeries } from './line-plot.ts';
 import type { Mark } from './plot-data.ts';
-import { linePlot, type LineSeries, type Plot, type PlotData } from './plots.ts';
+import type { Plot, PlotData } from './plot-frame.ts';
 
 /** Time that a plot shows at least unless told otherwise, in seconds. */
 const LEAST_SPAN = 600;

@@ -1,5 +1,9 @@
 /** Draws the plots of a simulation's report, from the data that the page carries. */
-import { barPlot, elapsed, lanePlot, linePlot, type Plot } from './plots.ts';
+import { barPlot } from './bar-plot.ts';
+import { lanePlot } from './lane-plot.ts';
+import { linePlot } from './line-plot.ts';
+import type { Plot } from './plot-frame.ts';
+import { elapsed } from './plot-time.ts';
 import type { ReportData, ReportLine, ReportTimeline } from './report-data.ts';
 
 const source = document.getElementById('report-data')?.textContent;

@@ -2,8 +2,9 @@
 import type { MinersJson, RateHistoryJson } from '../face/schemas.ts';
 import { byId, foreign, setText } from '../../../web/page/dom.ts';
 import { ago, whole } from '../../../web/page/format.ts';
+import type { LineSeries } from '../../../web/page/line-plot.ts';
 import { LivePlot, timesOf } from '../../../web/page/live-plot.ts';
-import type { LineSeries, PlotData } from '../../../web/page/plots.ts';
+import type { PlotData } from '../../../web/page/plot-frame.ts';
 import { Table } from '../../../web/page/table.ts';
 import { hashRate, rateUnit } from './hashes.ts';
 
