@@ -12,15 +12,32 @@ import type { Replica } from './replica.ts';
 
 export const ROUND_TIMER = 'round';
 
+/** What it needs of a replica. */
+type Parts = Pick<
+  Replica,
+  | 'changes'
+  | 'checkpoints'
+  | 'client'
+  | 'context'
+  | 'execution'
+  | 'intake'
+  | 'journal'
+  | 'log'
+  | 'ordering'
+  | 'pool'
+  | 'position'
+  | 'transfer'
+>;
+
 export class CatchUp {
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   /** What others last said of themselves, and when anything was last heard of them. */
   private readonly statuses = new Map<number, Status>();
   private readonly heardAt = new Map<number, number>();
   private readonly helped: RateLimit;
   private rounds = 0;
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
     this.helped = new RateLimit({
       ...{ perSecond: HELP_PER_SECOND, burst: HELP_BURST },

@@ -6,16 +6,22 @@ import { isCertificate } from './new-view.ts';
 import type { Replica } from './replica.ts';
 import type { Snapshot } from './state.ts';
 
+/** What it needs of a replica. */
+type Parts = Pick<
+  Replica,
+  'client' | 'context' | 'execution' | 'journal' | 'log' | 'ordering' | 'state' | 'transfer'
+>;
+
 export class Checkpoints {
   /** That of the last stable checkpoint; empty at the beginning. */
   certificate: Certificate = [];
   /** That of the highest checkpoint known to be stable, which we may not have got to yet. */
   highest: Certificate = [];
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   /** The last votes of each replica, oldest first. */
   private readonly votes: CheckpointVote[][];
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
     this.votes = Array.from({ length: replica.context.replicas }, () => []);
   }

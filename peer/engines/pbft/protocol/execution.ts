@@ -5,13 +5,28 @@ import type { ExecutedRequest, PhaseTimes } from './interface.ts';
 import type { Batch, ClientRequest, Reply } from './messages.ts';
 import type { Replica } from './replica.ts';
 
+/** What it needs of a replica. */
+type Parts = Pick<
+  Replica,
+  | 'changes'
+  | 'checkpoints'
+  | 'client'
+  | 'context'
+  | 'log'
+  | 'ordering'
+  | 'pool'
+  | 'position'
+  | 'state'
+  | 'transfer'
+>;
+
 export class Execution {
   /** The last sequence number that is executed. */
   executed = 0;
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   private running = false;
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
   }
 

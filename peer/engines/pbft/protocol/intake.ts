@@ -12,12 +12,15 @@ import {
 import type { ClientRequest, Reply } from './messages.ts';
 import type { Replica } from './replica.ts';
 
+/** What it needs of a replica. */
+type Parts = Pick<Replica, 'client' | 'context' | 'execution' | 'ordering' | 'pool' | 'position' | 'state'>;
+
 export class Intake {
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   /** Answers that are given once more. */
   private readonly again: RateLimit;
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
     this.again = new RateLimit({
       ...{ perSecond: FETCHES_PER_SECOND, burst: FETCHES_BURST },

@@ -10,14 +10,17 @@ import type { Replica } from './replica.ts';
 
 type Phase = 'prepare' | 'commit';
 
+/** What it needs of a replica. */
+type Parts = Pick<Replica, 'context' | 'execution' | 'inspection' | 'journal' | 'log' | 'pool' | 'position'>;
+
 export class Ordering {
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   /** The sequence number that the primary gives out next. */
   private next = 1;
   /** Votes that came before the view that they are for, by replica. */
   private readonly early = new Map<number, { readonly phase: Phase; readonly vote: Vote }[]>();
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
   }
 

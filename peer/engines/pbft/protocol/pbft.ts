@@ -9,13 +9,9 @@
 import type { Application } from '../../../core/application.ts';
 import type { StoreView } from '../../../core/store.ts';
 import type { Engine, EngineEvent, Gauge } from '../../../core/engine.ts';
-import { CatchUp, ROUND_TIMER } from './catch-up.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { ROUND_TIMER } from './catch-up.ts';
 import { Client } from './client.ts';
 import { Context, type PbftEffect } from './context.ts';
-import { Execution } from './execution.ts';
-import { Inspection } from './inspection.ts';
-import { Intake } from './intake.ts';
 import type {
   PbftConfig,
   PbftMembership,
@@ -29,13 +25,10 @@ import { Journal } from './journal.ts';
 import { SETTLED_PER_STATUS, clientWindowOf } from './limits.ts';
 import { SlotLog } from './log.ts';
 import type { PbftMessage } from './messages.ts';
-import { Ordering } from './ordering.ts';
-import type { Replica } from './replica.ts';
+import { Replica } from './replica.ts';
 import { RequestPool } from './requests.ts';
 import { Signing } from './signing.ts';
 import { ReplicatedState } from './state.ts';
-import { Transfer } from './transfer.ts';
-import { ViewChanges } from './view-change.ts';
 
 type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;
 
@@ -69,7 +62,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
     const client = new Client(context, journal, window, restored.timestamp);
     const pool = new RequestPool(replicas, window);
     const { position } = restored;
-    this.replica = new Assembly({ context, position, log, state, pool, journal, client });
+    this.replica = new Replica({ context, position, log, state, pool, journal, client });
     const { checkpoints, execution, changes } = this.replica;
     checkpoints.replace(restored.certificate);
     checkpoints.highest = restored.highest;
@@ -224,44 +217,5 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
         transfer.onPages(from, message.sequence, message.pages);
         break;
     }
-  }
-}
-
-type Base = Pick<Replica, 'context' | 'position' | 'log' | 'state' | 'pool' | 'journal' | 'client'>;
-
-/** All parts together. None of them looks at another one before all are there. */
-class Assembly implements Replica {
-  readonly context: Context;
-  readonly position: Replica['position'];
-  readonly log: SlotLog;
-  readonly state: ReplicatedState;
-  readonly pool: RequestPool;
-  readonly journal: Journal;
-  readonly client: Client;
-  readonly inspection: Inspection;
-  readonly intake: Intake;
-  readonly ordering: Ordering;
-  readonly execution: Execution;
-  readonly checkpoints: Checkpoints;
-  readonly changes: ViewChanges;
-  readonly transfer: Transfer;
-  readonly catchUp: CatchUp;
-
-  constructor(base: Base) {
-    this.context = base.context;
-    this.position = base.position;
-    this.log = base.log;
-    this.state = base.state;
-    this.pool = base.pool;
-    this.journal = base.journal;
-    this.client = base.client;
-    this.inspection = new Inspection(base.context);
-    this.intake = new Intake(this);
-    this.ordering = new Ordering(this);
-    this.execution = new Execution(this);
-    this.checkpoints = new Checkpoints(this);
-    this.changes = new ViewChanges(this);
-    this.transfer = new Transfer(this);
-    this.catchUp = new CatchUp(this);
   }
 }

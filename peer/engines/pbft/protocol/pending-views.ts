@@ -23,8 +23,11 @@ export interface Founded {
   readonly foundation: Foundation;
 }
 
+/** What it needs of a replica. */
+type Parts = Pick<Replica, 'context' | 'position'>;
+
 export class PendingViews {
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   private readonly held: ReadonlyMap<number, ViewChange>;
   /**
    * One of each primary, that of its highest view: a faulty one may sign new views of any of its views that nobody can ever
@@ -42,7 +45,7 @@ export class PendingViews {
   private turn = 0;
 
   /** @param held view changes that came from their replicas, by replica, valid each */
-  constructor(replica: Replica, held: ReadonlyMap<number, ViewChange>) {
+  constructor(replica: Parts, held: ReadonlyMap<number, ViewChange>) {
     this.replica = replica;
     this.held = held;
   }

@@ -1,20 +1,23 @@
-import type { Checkpoints } from './checkpoints.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { Execution } from './execution.ts';
-import type { Inspection } from './inspection.ts';
-import type { Intake } from './intake.ts';
+import { CatchUp } from './catch-up.ts';
+import { Execution } from './execution.ts';
+import { Inspection } from './inspection.ts';
+import { Intake } from './intake.ts';
 import type { Journal, Position } from './journal.ts';
 import type { SlotLog } from './log.ts';
-import type { Ordering } from './ordering.ts';
+import { Ordering } from './ordering.ts';
 import type { RequestPool } from './requests.ts';
 import type { ReplicatedState } from './state.ts';
-import type { Transfer } from './transfer.ts';
-import type { ViewChanges } from './view-change.ts';
+import { Transfer } from './transfer.ts';
+import { ViewChanges } from './view-change.ts';
 
-/** All parts of a replica, each of which finds the others here: the protocol's rules lead from one to the other. */
-export interface Replica {
+/** What is there before the parts that need each other. */
+type Base = Pick<Replica, 'context' | 'position' | 'log' | 'state' | 'pool' | 'journal' | 'client'>;
+
+/** All parts of a replica. None of them looks at another one before all are there. */
+export class Replica {
   readonly context: Context;
   readonly position: Position;
   readonly log: SlotLog;
@@ -30,4 +33,22 @@ export interface Replica {
   readonly changes: ViewChanges;
   readonly transfer: Transfer;
   readonly catchUp: CatchUp;
+
+  constructor(base: Base) {
+    this.context = base.context;
+    this.position = base.position;
+    this.log = base.log;
+    this.state = base.state;
+    this.pool = base.pool;
+    this.journal = base.journal;
+    this.client = base.client;
+    this.inspection = new Inspection(base.context);
+    this.intake = new Intake(this);
+    this.ordering = new Ordering(this);
+    this.execution = new Execution(this);
+    this.checkpoints = new Checkpoints(this);
+    this.changes = new ViewChanges(this);
+    this.transfer = new Transfer(this);
+    this.catchUp = new CatchUp(this);
+  }
 }

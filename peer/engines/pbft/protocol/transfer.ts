@@ -33,8 +33,23 @@ interface Fetch {
   readonly asked: Map<number, readonly number[]>;
 }
 
+/** What it needs of a replica. */
+type Parts = Pick<
+  Replica,
+  | 'changes'
+  | 'checkpoints'
+  | 'client'
+  | 'context'
+  | 'execution'
+  | 'journal'
+  | 'log'
+  | 'ordering'
+  | 'pool'
+  | 'state'
+>;
+
 export class Transfer {
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   private readonly served: RateLimit;
   private fetch: Fetch | undefined;
   /** A checkpoint that is not far ahead: we may get there by ourselves. */
@@ -47,7 +62,7 @@ export class Transfer {
   /** Pages that were fetched, by digest; also for the next checkpoint, if this one is gone before all are here. */
   private readonly pages = new Map<string, string>();
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
     this.served = new RateLimit({
       ...{ perSecond: FETCHES_PER_SECOND, burst: FETCHES_BURST },

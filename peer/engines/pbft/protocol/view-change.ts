@@ -23,12 +23,18 @@ import type { RequestPool } from './requests.ts';
 export const REQUEST_TIMER = 'request';
 export const NEW_VIEW_TIMER = 'new-view';
 
+/** What it needs of a replica. */
+type Parts = Pick<
+  Replica,
+  'catchUp' | 'checkpoints' | 'context' | 'intake' | 'journal' | 'log' | 'ordering' | 'pool' | 'position'
+>;
+
 export class ViewChanges {
   /** View changes in a row since something was last executed. */
   attempts = 0;
   /** All since the start. */
   count = 0;
-  private readonly replica: Replica;
+  private readonly replica: Parts;
   /** The last of each replica, our own too. */
   private readonly changes = new Map<number, ViewChange>();
   private readonly pending: PendingViews;
@@ -43,7 +49,7 @@ export class ViewChanges {
   private readonly told: RateLimit;
   private readonly served: RateLimit;
 
-  constructor(replica: Replica) {
+  constructor(replica: Parts) {
     this.replica = replica;
     this.told = new RateLimit({
       ...{ perSecond: HELP_PER_SECOND, burst: HELP_BURST },
