@@ -3,7 +3,6 @@ import { KeyValueStore } from '../../../applications/key-value.ts';
 import { OrderedLog } from '../../../applications/ordered-log.ts';
 import { pbftCodec } from '../protocol/codec.ts';
 import {
-  DEFAULT_PBFT_CONFIG,
   type PbftConfig,
   type PbftMembership,
   type PbftNotice,
@@ -12,18 +11,16 @@ import {
   type PbftStatus,
   type Signatures,
 } from '../protocol/interface.ts';
-import { MAX_BATCH, MAX_DOUBLINGS, MAX_RECEIVED, MAX_REPLICAS, MIN_REPLICAS } from '../protocol/limits.ts';
+import { MAX_DOUBLINGS, MAX_RECEIVED } from '../protocol/limits.ts';
 import type { PbftMessage } from '../protocol/messages.ts';
 import { PbftEngine } from '../protocol/pbft.ts';
 import { faultyOf, quorumOf } from '../protocol/quorum.ts';
 import { Signing } from '../protocol/signing.ts';
-import { largestInterval } from '../protocol/sizes.ts';
 import { MemoryStore } from '../../../storage/memory.ts';
 import type { StoreView } from '../../../core/store.ts';
 import { offer } from '../../../simulator/offer.ts';
 import { MemberTable } from '../../../simulator/peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../../../simulator/report.ts';
-import { SETTINGS, type SettingSpec } from '../../../simulator/settings.ts';
 import type {
   Body,
   Corruption,
@@ -37,6 +34,7 @@ import { ACTORS, type ActorKind } from './actors.ts';
 import { mostHealingViews } from './healing-views.ts';
 import { realKeys, stubKeys } from './keys.ts';
 import { AgreedOrder } from './order.ts';
+import { PBFT_SETTINGS } from './settings.ts';
 import type { PbftTypes } from './types.ts';
 import { KeyValueModel, LogModel, type Model, type Operation } from './users.ts';
 import { CHECKERS, NodeWatch } from './watch.ts';
@@ -46,83 +44,6 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 /** What all that is signed in a simulation begins with. */
 const CLUSTER = 'simulated';
-
-const settings = {
-  nodes: {
-    ...SETTINGS.nodes,
-    bounds: { least: MIN_REPLICAS, most: MAX_REPLICAS },
-    mixed: { least: 4, most: 10 },
-  },
-  // View changes are long, and to measure messages takes longer than everything else together, as encoding them does.
-  bandwidth: { ...SETTINGS.bandwidth, mixed: { least: 100, most: 10_000 }, share: 0.2 },
-  codec: { ...SETTINGS.codec, mixed: { least: 1, most: 1 }, fault: true, share: 0.1 },
-  operations: {
-    description: 'operations that users submit',
-    unit: 'an hour',
-    bounds: { least: 0, most: 1_000_000 },
-    whole: false,
-    initial: 600,
-    mixed: { least: 60, most: 600 },
-  },
-  'view-change-timeout': {
-    description: 'how long an operation may wait until the primary is given up',
-    unit: 's',
-    bounds: { least: 0.1, most: 3_600 },
-    whole: false,
-    initial: DEFAULT_PBFT_CONFIG.viewChangeTimeout / SECOND,
-    mixed: { least: 2, most: 30 },
-  },
-  'checkpoint-interval': {
-    description: 'every so many sequence numbers the states are compared',
-    unit: '',
-    bounds: { least: 1, most: largestInterval(MAX_REPLICAS) },
-    whole: true,
-    initial: DEFAULT_PBFT_CONFIG.checkpointInterval,
-    mixed: { least: 2, most: 50 },
-  },
-  'batch-size': {
-    description: 'most operations under one sequence number',
-    unit: '',
-    bounds: { least: 1, most: MAX_BATCH },
-    whole: true,
-    initial: DEFAULT_PBFT_CONFIG.batchSize,
-    mixed: { least: 1, most: 64 },
-  },
-  pipeline: {
-    description: 'most sequence numbers that the primary has under way',
-    unit: '',
-    bounds: { least: 1, most: 1_000 },
-    whole: true,
-    initial: DEFAULT_PBFT_CONFIG.pipeline,
-    mixed: { least: 1, most: 16 },
-  },
-  'message-buffer': {
-    description: 'operations that a node keeps waiting',
-    unit: '',
-    bounds: { least: 8, most: 4_096 },
-    whole: true,
-    initial: DEFAULT_PBFT_CONFIG.messageBuffer,
-    mixed: { least: 100, most: 1_000 },
-  },
-  kv: {
-    description: 'what the operations are for: a key-value store (1) or a log of texts (0)',
-    unit: '',
-    bounds: { least: 0, most: 1 },
-    whole: true,
-    initial: 1,
-    mixed: { least: 0, most: 1 },
-  },
-  'real-keys': {
-    description: 'whether messages have real signatures (1), or stand-ins, which cost a twentieth (0)',
-    unit: '',
-    bounds: { least: 0, most: 1 },
-    whole: true,
-    initial: 0,
-    mixed: { least: 1, most: 1 },
-    fault: true,
-    share: 0.1,
-  },
-} as const satisfies Record<string, SettingSpec>;
 
 class PbftRun implements SubjectRun<PbftTypes> {
   readonly goals: readonly LivenessGoal[];
@@ -482,7 +403,7 @@ export const pbftSubject: Subject<PbftTypes> = {
   name: 'pbft',
   title: 'practical Byzantine fault tolerance',
   codec: pbftCodec,
-  settings,
+  settings: PBFT_SETTINGS,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),
   mostByzantine: faultyOf,
   // A node that has lost its store counts as faulty, and together no more than that may be.

@@ -13,7 +13,6 @@ import { offer } from '../../../simulator/offer.ts';
 import type { Chance } from '../../../simulator/chance.ts';
 import { AddressTable } from '../../../simulator/peers.ts';
 import { distribution, type Distribution, type Figure, type NodeRow } from '../../../simulator/report.ts';
-import { SETTINGS, type SettingSpec } from '../../../simulator/settings.ts';
 import type {
   Body,
   Corruption,
@@ -28,133 +27,24 @@ import { Agreement } from './agreement.ts';
 import { FOREIGN, ForeignNodes, TREATED_WELL } from './foreign.ts';
 import { Prospector } from './mining.ts';
 import { verifyStub } from './stub.ts';
+import { POW_SETTINGS } from './settings.ts';
 import type { PowTypes } from './types.ts';
 import { verifier, type Verify } from './verifier.ts';
 import { CHECKERS, CommonKnowledge, NodeWatch } from './watch.ts';
+import { Words } from './words.ts';
 
-/** Milliseconds in a second and an hour. */
+/** Milliseconds in a second. */
 const SECOND = 1_000;
-const HOUR = 3_600_000;
 /** From the miner to its peer, on average, in milliseconds. */
 const MINER_LATENCY = 2;
 /** What is mined, at the least, before words are given up: so many times the mean time that each of them takes. */
 const WORD_PATIENCE = 60;
-/** Share of the words that a user hands to two nodes, to be on the safe side. */
-const DOUBLE_SHARE = 0.25;
-/** Share of the words that come as NEW_WORDs, over the network, rather than as requests. */
-const DATAGRAM_SHARE = 0.25;
-/** Hosts of the users who send them, and their port: addresses that are nobody's (TEST-NET-1 of RFC 5737). */
-const USER_HOSTS = 254;
-const USER_PORT = 40_000;
 /** Nodes that everybody knows from the start, all honest: who knows only liars can't be helped. */
 const WELL_KNOWN = 3;
 /** Longest datagram that UDP can carry, in bytes. */
 const MAX_UDP = 65_507;
 /** Share of the nodes that start with the whole chain, where there is one; the others have lost a part of it. */
 const COMPLETE_SHARE = 0.5;
-
-const settings = {
-  latency: {
-    ...SETTINGS.latency,
-    // Whoever answers STATS has two seconds for it: where most answers come too late nobody can promise anything.
-    bounds: { least: 0, most: 1_000 },
-  },
-  'block-interval': {
-    description: 'mean time between two blocks of the whole network',
-    unit: 's',
-    bounds: { least: 0.01, most: 86_400 },
-    whole: false,
-    initial: 10,
-    mixed: { least: 2, most: 60 },
-  },
-  miners: {
-    description: 'nodes that mine',
-    unit: '%',
-    bounds: { least: 1, most: 100 },
-    whole: false,
-    initial: 100,
-    mixed: { least: 20, most: 100 },
-  },
-  difficulty: {
-    description: 'zeros that a hash must end in',
-    unit: '',
-    bounds: { least: 1, most: 4 },
-    whole: true,
-    initial: 1,
-    mixed: { least: 1, most: 2 },
-  },
-  stub: {
-    description: 'whether blocks have stand-ins for hashes, which cost nothing (1), or real ones (0)',
-    unit: '',
-    bounds: { least: 0, most: 1 },
-    whole: true,
-    initial: 0,
-    mixed: { least: 0, most: 1 },
-  },
-  words: {
-    description: 'words that users submit',
-    unit: 'an hour',
-    bounds: { least: 0, most: 100_000 },
-    whole: false,
-    initial: 60,
-    mixed: { least: 0, most: 300 },
-  },
-  'start-blocks': {
-    description: 'length of the chain that the network starts with; half of the nodes lack a part of it',
-    unit: '',
-    bounds: { least: 0, most: 100_000 },
-    whole: true,
-    initial: 0,
-    mixed: { least: 0, most: 500 },
-  },
-  batch: {
-    description: 'blocks of a chain being downloaded that are written at a time; 0 for the usual thousands',
-    unit: '',
-    bounds: { least: 0, most: 100_000 },
-    whole: true,
-    initial: 0,
-    mixed: { least: 1, most: 50 },
-    fault: true,
-  },
-  'consensus-interval': {
-    description: 'how often a node asks all others which chain they have',
-    unit: 's',
-    bounds: { least: 1, most: 86_400 },
-    whole: false,
-    initial: 300,
-    mixed: { least: 30, most: 300 },
-  },
-  'gossip-interval': {
-    description: 'how often a node tells others that it is there',
-    unit: 's',
-    bounds: { least: 1, most: 86_400 },
-    whole: false,
-    initial: 30,
-    mixed: { least: 10, most: 30 },
-  },
-  'peer-timeout': {
-    description: 'after how much silence a peer is dropped',
-    unit: 's',
-    bounds: { least: 1, most: 86_400 },
-    whole: false,
-    initial: 60,
-    mixed: { least: 60, most: 120 },
-  },
-} as const satisfies Record<string, SettingSpec>;
-
-/** A node that has taken a word: it waits in memory, so it goes with the life in which it was taken. */
-interface Taker {
-  readonly node: SimulatedNode;
-  readonly life: number;
-}
-
-interface Submission {
-  readonly word: string;
-  /** As often as a copy came to a node where the word did not wait. */
-  readonly takers: Taker[];
-  /** Whether it must get to a node and be taken there: it was sent when everything had healed. */
-  readonly certain: boolean;
-}
 
 /** All kinds of nodes that are not as ours are. */
 const KINDS: Readonly<Record<string, Actor>> = { ...ACTORS, ...FOREIGN };
@@ -171,9 +61,7 @@ class PowRun implements SubjectRun<PowTypes> {
   private readonly templates: (WorkTemplate | null)[] = [];
   private readonly lives: number[] = [];
   private readonly miners: readonly SimulatedNode[];
-  private readonly submissions: Submission[] = [];
-  /** Which words come in datagrams. */
-  private readonly datagrams: Chance;
+  private readonly words: Words;
   private readonly minedAt = new Map<string, number>();
   private readonly arrivals: number[] = [];
   /** When each node, or the one that has its place now, started for the first time; undefined before. */
@@ -184,23 +72,22 @@ class PowRun implements SubjectRun<PowTypes> {
   private unswept = new Set<SimulatedNode>();
   private readonly reorgs: number[] = [];
   private readonly reorgsOf: number[] = [];
-  private readonly messagesOf = new Map<string, readonly string[]>();
   private readonly tally = { accepted: 0, stale: 0, rejected: 0 };
   /** For every block that was made its height and what it stands on. */
   private readonly made = new Map<string, string>();
   /** Blocks mined at each height. */
   private readonly siblings = new Map<number, number>();
   private mode: 'mining' | 'resting' | 'finishing' = 'mining';
-  /** How often each word is in the chain with that tip. */
-  private counted: { readonly tip: string | undefined; readonly counts: ReadonlyMap<string, number> } = {
-    tip: undefined,
-    counts: new Map(),
-  };
 
   constructor(world: World<PowTypes>) {
     this.world = world;
     this.chance = world.chance('mining');
-    this.datagrams = world.chance('words in datagrams');
+    this.words = new Words(world, {
+      able: () => this.miners.filter((node) => node.honest && node.up),
+      submitting: () => this.mode === 'mining',
+      lifeOf: ({ index }) => this.lives[index] ?? 0,
+      waitingAt: ({ index }) => this.engines[index]?.status().words ?? [],
+    });
     this.stub = world.setting('stub') >= 1;
     const batch = world.setting('batch');
     this.tuning = {
@@ -262,13 +149,13 @@ class PowRun implements SubjectRun<PowTypes> {
         checker: 'a word that is sent to a node after that is in the chain of all',
         limit: patience,
         begin: () => {
-          if (world.setting('words') > 0) this.sendWord(this.datagrams.sample(this.able, 1), true);
+          this.words.sendLast();
         },
         missing: () => this.missingWords(),
       },
     ];
     this.mineOn();
-    this.submitWords();
+    this.words.begin();
   }
 
   engine(node: SimulatedNode, { view, entropy }: { view: StoreView; entropy: Uint8Array }): PowEngine {
@@ -318,7 +205,7 @@ class PowRun implements SubjectRun<PowTypes> {
   }
 
   onMessage(node: SimulatedNode, message: PowMessage, from: Address): void {
-    if (message.type === 'NEW_WORD') this.onNewWord(node, message.word);
+    if (message.type === 'NEW_WORD') this.words.onDatagram(node, message.word);
     this.watches[node.index]?.onMessage(message, from);
   }
 
@@ -363,7 +250,7 @@ class PowRun implements SubjectRun<PowTypes> {
         figure('found too late', tally.stale),
         figure('heights with more than one block', forks),
         figure('reorganisations', this.reorgs.length),
-        figure('words submitted', this.submissions.length),
+        figure('words submitted', this.words.size),
       ],
       distributions: [
         distribution('a block to reach a node', 'ms', this.arrivals),
@@ -435,7 +322,7 @@ class PowRun implements SubjectRun<PowTypes> {
 
   private enter(block: Block, previousHash: string): void {
     if (this.stub) this.made.set(blockToJson(block), `${block.height} ${previousHash}`);
-    this.messagesOf.set(block.hash, block.messages);
+    this.words.onBlock(block);
     this.siblings.set(block.height, (this.siblings.get(block.height) ?? 0) + 1);
   }
 
@@ -505,74 +392,6 @@ class PowRun implements SubjectRun<PowTypes> {
       : undefined;
   }
 
-  private submitWords(): void {
-    const { world } = this;
-    const perHour = world.setting('words');
-    if (perHour === 0) return;
-    const chance = world.chance('words');
-    const next = (): void => {
-      world.after(chance.exponential(HOUR / perHour), () => {
-        if (this.mode !== 'mining') return;
-        const nodes = chance.sample(this.able, chance.happens(DOUBLE_SHARE) ? 2 : 1);
-        if (this.datagrams.happens(DATAGRAM_SHARE)) this.sendWord(nodes, false);
-        else this.submitWord(nodes);
-        next();
-      });
-    };
-    next();
-  }
-
-  /** Whom users give words to. */
-  private get able(): readonly SimulatedNode[] {
-    return this.miners.filter((node) => node.honest && node.up);
-  }
-
-  private submitWord(nodes: readonly SimulatedNode[]): void {
-    const word = `word ${this.submissions.length}`;
-    const takers = nodes.flatMap((node) => {
-      const taker = this.takerIn(node);
-      const result = this.world.request(node, { kind: 'submit-word', word });
-      return result?.status === 'accepted' ? [taker] : [];
-    });
-    if (takers.length > 0) this.submissions.push({ word, takers, certain: false });
-  }
-
-  /** A user sends a word to each of these nodes, whoever gets it. */
-  private sendWord(nodes: readonly SimulatedNode[], certain: boolean): void {
-    if (nodes.length === 0) return;
-    const number = this.submissions.length;
-    const word = `word ${number}`;
-    this.submissions.push({ word, takers: [], certain });
-    const from = { host: `192.0.2.${1 + (number % USER_HOSTS)}`, port: USER_PORT };
-    for (const node of nodes) this.world.send(node, { type: 'NEW_WORD', word }, from);
-  }
-
-  /**
-   * A word is about to reach a node, which tells nobody whether it takes it: it can be seen to wait there afterwards. A
-   * copy that comes when the word has been mined is taken once more, as the network knows no submission from another.
-   */
-  private onNewWord(node: SimulatedNode, word: string): void {
-    const submission = this.submissions.find((one) => one.word === word);
-    if (submission === undefined || this.isWaiting(word, node)) return;
-    const taker = this.takerIn(node);
-    this.world.after(0, () => {
-      if (this.isIn(taker) && this.isWaiting(word, node)) submission.takers.push(taker);
-    });
-  }
-
-  private isWaiting(word: string, { index }: SimulatedNode): boolean {
-    return this.engines[index]?.status().words.includes(word) === true;
-  }
-
-  private takerIn(node: SimulatedNode): Taker {
-    return { node, life: this.lives[node.index] ?? 0 };
-  }
-
-  /** Whether a node is still in the life in which it took a word. */
-  private isIn({ node, life }: Taker): boolean {
-    return this.lives[node.index] === life;
-  }
-
   private onArrival({ index }: SimulatedNode, hash: string): void {
     const at = this.minedAt.get(hash);
     // What a newcomer catches up with was not on its way to it.
@@ -610,37 +429,7 @@ class PowRun implements SubjectRun<PowTypes> {
     const disagreement = this.disagreement();
     if (disagreement !== undefined) return disagreement;
     const [first] = this.honest;
-    const counts = this.wordsOf((first && this.watches[first.index])?.hashes ?? []);
-    for (const { word, takers } of this.submissions) {
-      const count = counts.get(word) ?? 0;
-      if (count <= takers.length) continue;
-      this.world.violate(CHECKERS.words, takers[0]?.node, `"${word}" is in the chain ${count} times`);
-      break;
-    }
-    // One of two takers may have mined it, and be the only one to do so again if that block is orphaned.
-    const missing = this.submissions.filter(
-      ({ word, takers, certain }) =>
-        (certain || takers.length > 0) && takers.every((taker) => this.isIn(taker)) && !counts.has(word),
-    );
-    if (missing.length === 0) return undefined;
-    const described = missing.slice(0, 5).map(({ word, takers }) => {
-      const holders = takers.map(({ node }) => node.index).join(' and ');
-      return `"${word}" ${holders === '' ? 'that nobody took' : `of node ${holders}`}`;
-    });
-    return `${missing.length} words are missing: ${described.join(', ')}`;
-  }
-
-  /** How often each word is in a chain; reckoned anew only when its tip is another one. */
-  private wordsOf(hashes: readonly string[]): ReadonlyMap<string, number> {
-    const tip = hashes.at(-1);
-    if (this.counted.tip !== tip) {
-      const counts = new Map<string, number>();
-      for (const hash of hashes) {
-        for (const word of this.messagesOf.get(hash) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
-      }
-      this.counted = { tip, counts };
-    }
-    return this.counted.counts;
+    return this.words.missingIn((first && this.watches[first.index])?.hashes ?? []);
   }
 
   /** Mined blocks that are not in the longest chain. */
@@ -658,7 +447,7 @@ export const powSubject: Subject<PowTypes> = {
   name: 'pow',
   title: 'proof of work, the class network',
   codec: powCodec,
-  settings,
+  settings: POW_SETTINGS,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),
   foreign: Object.fromEntries(Object.entries(FOREIGN).map(([kind, { description }]) => [kind, description])),
   // At least one node is honest: there would be nothing to look at.

@@ -1,0 +1,91 @@
+/** The settings of a simulation of proof of work. */
+import { SETTINGS, type SettingSpec } from '../../../simulator/settings.ts';
+
+export const POW_SETTINGS = {
+  latency: {
+    ...SETTINGS.latency,
+    // Whoever answers STATS has two seconds for it: where most answers come too late nobody can promise anything.
+    bounds: { least: 0, most: 1_000 },
+  },
+  'block-interval': {
+    description: 'mean time between two blocks of the whole network',
+    unit: 's',
+    bounds: { least: 0.01, most: 86_400 },
+    whole: false,
+    initial: 10,
+    mixed: { least: 2, most: 60 },
+  },
+  miners: {
+    description: 'nodes that mine',
+    unit: '%',
+    bounds: { least: 1, most: 100 },
+    whole: false,
+    initial: 100,
+    mixed: { least: 20, most: 100 },
+  },
+  difficulty: {
+    description: 'zeros that a hash must end in',
+    unit: '',
+    bounds: { least: 1, most: 4 },
+    whole: true,
+    initial: 1,
+    mixed: { least: 1, most: 2 },
+  },
+  stub: {
+    description: 'whether blocks have stand-ins for hashes, which cost nothing (1), or real ones (0)',
+    unit: '',
+    bounds: { least: 0, most: 1 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 0, most: 1 },
+  },
+  words: {
+    description: 'words that users submit',
+    unit: 'an hour',
+    bounds: { least: 0, most: 100_000 },
+    whole: false,
+    initial: 60,
+    mixed: { least: 0, most: 300 },
+  },
+  'start-blocks': {
+    description: 'length of the chain that the network starts with; half of the nodes lack a part of it',
+    unit: '',
+    bounds: { least: 0, most: 100_000 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 0, most: 500 },
+  },
+  batch: {
+    description: 'blocks of a chain being downloaded that are written at a time; 0 for the usual thousands',
+    unit: '',
+    bounds: { least: 0, most: 100_000 },
+    whole: true,
+    initial: 0,
+    mixed: { least: 1, most: 50 },
+    fault: true,
+  },
+  'consensus-interval': {
+    description: 'how often a node asks all others which chain they have',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 300,
+    mixed: { least: 30, most: 300 },
+  },
+  'gossip-interval': {
+    description: 'how often a node tells others that it is there',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 30,
+    mixed: { least: 10, most: 30 },
+  },
+  'peer-timeout': {
+    description: 'after how much silence a peer is dropped',
+    unit: 's',
+    bounds: { least: 1, most: 86_400 },
+    whole: false,
+    initial: 60,
+    mixed: { least: 60, most: 120 },
+  },
+} as const satisfies Record<string, SettingSpec>;
