@@ -28,8 +28,8 @@ import {
   type HappeningJson,
   type ViewJson,
 } from './schemas.ts';
-import { createApp, type AppOptions, type WebApp } from './server.ts';
-import { isoTime } from './time.ts';
+import { createNodeApp, type AppOptions, type WebApp } from './server.ts';
+import { isoTime } from '../../shared/time.ts';
 
 /** Events of `/events`, by name. */
 interface FaceEvents {
@@ -75,7 +75,7 @@ export function createFaceApp<Status, Notice, Node extends FacedNode<Status, Not
     for (const plot of plots) plot.sample(current);
     hub.send('status', status());
   }, STEP_SECONDS * 1000).unref();
-  const observer: NodeObserver<Notice> = {
+  const follower: Pick<NodeObserver<Notice>, 'onNotice'> = {
     onNotice: (notice) => {
       pace.changed();
       const happening = face.journal(notice);
@@ -86,11 +86,7 @@ export function createFaceApp<Status, Notice, Node extends FacedNode<Status, Not
       journal.add(entry);
       pace.tell('journal', () => entry);
     },
-    onWrite: (seconds) => {
-      metrics.onWrite(seconds);
-    },
   };
-  const leave = node.observe(observer);
   const routes = [
     shows<object>('/status', 'The state of the node', schema, status),
     shows('/view', 'Everything that is shown of the node, in words', viewSchema, view),
@@ -105,18 +101,20 @@ export function createFaceApp<Status, Notice, Node extends FacedNode<Status, Not
     text: `A node of the engine "${engine}": what it knows of itself, and what it can be asked to do.`,
     events: { status: schema, journal: happeningSchema },
   };
-  return {
-    app: createApp({ routes, description, page: engine, metrics }, options),
-    onRefusal: (limit) => {
-      metrics.onRefusal(limit);
-    },
+  const steps = {
     close: () => {
-      leave();
-      pace.close();
       clearInterval(step);
-      hub.close();
     },
   };
+  return createNodeApp<Notice>(
+    {
+      ...{ routes, description, page: engine, metrics },
+      observe: (observer) => node.observe(observer),
+      followers: [follower],
+      closing: [pace, steps, hub],
+    },
+    options,
+  );
 }
 
 function actionRoute<Node>(action: Action<Node>, node: Node): Route {

@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 
 import { messageOf } from '../../shared/errors.ts';
 import type { AccessOptions, WebEnv } from './access.ts';
+import type { NodeObserver } from './face.ts';
 import {
   answer,
   createBase,
@@ -78,6 +79,40 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
   servePage(app, { page, network });
   refuseOtherMethods(app);
   return app;
+}
+
+/** What of a node's application goes on while it is open. */
+export interface NodeAppParts<Notice> extends AppParts {
+  readonly metrics: NonNullable<AppParts['metrics']> & Pick<NodeObserver<Notice>, 'onWrite'>;
+  /** Has the node notify an observer from now on; until the function that it returns is called. */
+  readonly observe: (observer: NodeObserver<Notice>) => () => void;
+  /** Notified of what happens, in this order. */
+  readonly followers: readonly Pick<NodeObserver<Notice>, 'onNotice'>[];
+  /** Closed at the end, in order. */
+  readonly closing: readonly { close(): void }[];
+}
+
+/** An application that follows what happens in its node. */
+export function createNodeApp<Notice>(parts: NodeAppParts<Notice>, options: AppOptions): WebApp {
+  const { metrics, followers, closing } = parts;
+  const leave = parts.observe({
+    onNotice: (notice) => {
+      for (const follower of followers) follower.onNotice(notice);
+    },
+    onWrite: (seconds) => {
+      metrics.onWrite(seconds);
+    },
+  });
+  return {
+    app: createApp(parts, options),
+    onRefusal: (limit) => {
+      metrics.onRefusal(limit);
+    },
+    close: () => {
+      leave();
+      for (const part of closing) part.close();
+    },
+  };
 }
 
 /** Where and how a node's web server listens. */

@@ -4,7 +4,8 @@ import { hashBlock, meetsDifficulty, type Block } from '../../shared/block.ts';
 import type { PowNotice } from '../../peer/engines/pow/protocol/interface.ts';
 import type { MinerView } from '../../peer/engines/pow/node/mining/server.ts';
 import { createPowApp } from '../../peer/engines/pow/face/server.ts';
-import type { WebObserver, WebSubject } from '../../peer/engines/pow/face/subject.ts';
+import type { NodeObserver } from '../../peer/web/face.ts';
+import type { WebSubject } from '../../peer/engines/pow/face/subject.ts';
 import type { AppOptions, WebApp } from '../../peer/web/server.ts';
 import { at, Rig, SELF } from '../engines/pow/protocol/rig.ts';
 
@@ -36,7 +37,7 @@ export class WebRig {
   now = 1_800_000_000_000;
   /** What the server did not foresee. */
   readonly faults: Error[] = [];
-  private readonly observers = new Set<WebObserver>();
+  private readonly observers = new Set<NodeObserver<PowNotice>>();
   private told = 0;
 
   constructor(blocks: readonly Block[] = [], options: Partial<AppOptions> = {}) {

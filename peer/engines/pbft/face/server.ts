@@ -2,14 +2,20 @@
 import { EventHub } from '../../../web/events.ts';
 import type { Listening } from '../../../web/http.ts';
 import { MAX_LINE_BODY_BYTES } from '../../../web/limits.ts';
-import { createApp, openWeb, type AppOptions, type WebApp, type WebOptions } from '../../../web/server.ts';
+import {
+  createNodeApp,
+  openWeb,
+  type AppOptions,
+  type WebApp,
+  type WebOptions,
+} from '../../../web/server.ts';
 import { PbftHistory } from './history.ts';
 import { PbftLiveFeed } from './live.ts';
 import { PbftMetrics } from './metrics.ts';
 import { apiRoutes } from './routes.ts';
 import { eventSchemas, type PbftEvents } from './schemas.ts';
 import { Submissions } from './submissions.ts';
-import type { PbftObserver, PbftSubject } from './subject.ts';
+import type { PbftSubject } from './subject.ts';
 import { PbftViews } from './views.ts';
 
 const DESCRIPTION =
@@ -33,31 +39,17 @@ export function createPbftApp(subject: PbftSubject, options: AppOptions): WebApp
     },
     clock: options.clock ?? (() => performance.now()),
   });
-  const observer: PbftObserver = {
-    onNotice: (notice) => {
-      history.onNotice(notice);
-      metrics.onNotice(notice);
-      live.onNotice(notice);
+  return createNodeApp(
+    {
+      routes: apiRoutes({ subject, views, submissions, hub, metrics }),
+      description: { text: DESCRIPTION, events: eventSchemas },
+      ...{ page: 'pbft', maxBody: MAX_LINE_BODY_BYTES, metrics },
+      observe: (observer) => subject.observe(observer),
+      followers: [history, metrics, live],
+      closing: [live, history, hub],
     },
-    onWrite: (seconds) => {
-      metrics.onWrite(seconds);
-    },
-  };
-  const leave = subject.observe(observer);
-  const routes = apiRoutes({ subject, views, submissions, hub, metrics });
-  const description = { text: DESCRIPTION, events: eventSchemas };
-  return {
-    app: createApp({ routes, description, page: 'pbft', maxBody: MAX_LINE_BODY_BYTES, metrics }, options),
-    onRefusal: (limit) => {
-      metrics.onRefusal(limit);
-    },
-    close: () => {
-      leave();
-      live.close();
-      history.close();
-      hub.close();
-    },
-  };
+    options,
+  );
 }
 
 /**

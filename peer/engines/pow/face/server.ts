@@ -1,13 +1,19 @@
 /** The web server of a proof-of-work peer. */
 import { EventHub } from '../../../web/events.ts';
 import type { Listening } from '../../../web/http.ts';
-import { createApp, openWeb, type AppOptions, type WebApp, type WebOptions } from '../../../web/server.ts';
+import {
+  createNodeApp,
+  openWeb,
+  type AppOptions,
+  type WebApp,
+  type WebOptions,
+} from '../../../web/server.ts';
 import { History } from './history.ts';
 import { LiveFeed } from './live.ts';
 import { PowMetrics } from './metrics.ts';
 import { apiRoutes } from './routes.ts';
 import { eventSchemas, type PowEvents } from './schemas.ts';
-import type { WebObserver, WebSubject } from './subject.ts';
+import type { WebSubject } from './subject.ts';
 import { Views } from './views.ts';
 
 const DESCRIPTION =
@@ -21,31 +27,17 @@ export function createPowApp(subject: WebSubject, options: AppOptions): WebApp {
   const views = new Views(subject, history, now());
   const metrics = new PowMetrics({ subject, history, hub, now });
   const live = new LiveFeed({ hub, views, history, now });
-  const observer: WebObserver = {
-    onNotice: (notice) => {
-      history.onNotice(notice);
-      metrics.onNotice(notice);
-      live.onNotice(notice);
+  return createNodeApp(
+    {
+      routes: apiRoutes({ subject, views, hub, metrics }),
+      description: { text: DESCRIPTION, events: eventSchemas },
+      ...{ page: 'pow', metrics },
+      observe: (observer) => subject.observe(observer),
+      followers: [history, metrics, live],
+      closing: [live, history, hub],
     },
-    onWrite: (seconds) => {
-      metrics.onWrite(seconds);
-    },
-  };
-  const leave = subject.observe(observer);
-  const routes = apiRoutes({ subject, views, hub, metrics });
-  const description = { text: DESCRIPTION, events: eventSchemas };
-  return {
-    app: createApp({ routes, description, page: 'pow', metrics }, options),
-    onRefusal: (limit) => {
-      metrics.onRefusal(limit);
-    },
-    close: () => {
-      leave();
-      live.close();
-      history.close();
-      hub.close();
-    },
-  };
+    options,
+  );
 }
 
 /**

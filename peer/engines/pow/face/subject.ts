@@ -2,6 +2,7 @@ import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
 import type { Gauge } from '../../../core/engine.ts';
 import type { PowNotice, PowRequest, PowResult, PowStatus } from '../protocol/interface.ts';
+import type { NodeObserver } from '../../../web/face.ts';
 import type { MinerView } from '../node/mining/server.ts';
 import type { UdpCounters } from '../../../transports/udp.ts';
 
@@ -12,13 +13,6 @@ export interface WebCounters {
   readonly host: { readonly messages: number; readonly malformed: Readonly<Record<string, number>> };
   /** Of the mining server; empty where none runs. */
   readonly mining: Readonly<Record<string, number>>;
-}
-
-/** What is told as it happens. Called while the engine's effects are carried out, so each call is short. */
-export interface WebObserver {
-  onNotice(notice: PowNotice): void;
-  /** Something was stored. */
-  onWrite(seconds: number): void;
 }
 
 /** What the web server sees of a node: everything that it shows. */
@@ -38,5 +32,5 @@ export interface WebSubject {
   /** @throws Error if the node has failed or is closed */
   request(request: PowRequest): PowResult;
   /** Has everything told from now on; until the function that it returns is called. */
-  observe(observer: WebObserver): () => void;
+  observe(observer: NodeObserver<PowNotice>): () => void;
 }

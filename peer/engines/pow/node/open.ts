@@ -18,7 +18,8 @@ import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { openUdp } from '../../../transports/udp.ts';
 import { openPowWeb } from '../face/server.ts';
-import type { WebCounters, WebObserver, WebSubject } from '../face/subject.ts';
+import type { NodeObserver } from '../../../web/face.ts';
+import type { WebCounters, WebSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
 import { EngineHost, HostError } from '../../../node/host.ts';
 import { Observers } from '../../../node/observers.ts';
@@ -123,7 +124,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
     opened.push(transport);
     const config = configure(options, transport.local.port, join);
     const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
-    const observers = new Observers<WebObserver>(log);
+    const observers = new Observers<NodeObserver<PowNotice>>(log);
     const ours = new Set(config.selfHosts);
     const hosts: NamedHosts = {
       isOurs: ({ host, port }) => port === config.self.port && ours.has(host),
