@@ -1,6 +1,6 @@
 import tseslint from 'typescript-eslint';
 
-import { walls } from './eslint.walls.js';
+import { walls } from './test/walls/walls.js';
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'test/output/'] },

@@ -11,6 +11,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
+import { isoTime } from '../../shared/time.ts';
 import type { Application, OperationContext } from '../core/application.ts';
 import { describeAnswer, isText, readOperation, refusal } from './operations.ts';
 
@@ -100,8 +101,7 @@ export class OrderedLog implements Application {
       if (typeof length === 'number') return `${length} entries, digest ${String(digest)}`;
       if (entry === null) return 'there is no such entry';
       if (!isJsonObject(entry) || !isTime(entry['time'])) return undefined;
-      // eslint-disable-next-line walls/replay -- a time that was agreed upon, not the clock's
-      const when = new Date(entry['time']).toISOString();
+      const when = isoTime(entry['time']);
       return `entry ${String(entry['index'])}, ${when}, by ${String(entry['client'])}: ${String(entry['text'])}`;
     });
   }

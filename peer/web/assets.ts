@@ -49,7 +49,7 @@ function servedAs(path: string): string {
 /**
  * A stylesheet or a page, as it is.
  *
- * @param name as in "style.css", or "pow/page.css" for one of an engine
+ * @param name as in "style.css", or "ENGINE/page.css" for one of an engine
  */
 export function pageText(name: string): string {
   return readFileSync(join(ROOT, sourceOf(name)), 'utf8');
@@ -59,7 +59,7 @@ export function pageText(name: string): string {
  * A module of a page, or one that pages share with the program, as browsers run it. What it imports is named by where it
  * is served, with the ending ".js".
  *
- * @param name without its ending, as in "report", or "pow/main" for one of an engine
+ * @param name without its ending, as in "report", or "ENGINE/main" for one of an engine
  * @throws UserError if it is not built and this Node can't take its types away
  */
 export function pageScript(name: string): string {

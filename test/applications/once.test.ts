@@ -178,7 +178,7 @@ describe('an operation under an id', () => {
     return `[0,[${first},${entryOf('b', 'r'.repeat(rest))}]]`;
   }
 
-  test('has a page that is as long as any member would write it, and none that is longer', () => {
+  test('takes a page of the greatest length that members write, and none that is longer', () => {
     const rig = new Rig();
     const place = rig.once.pageCount - 4 * CLIENTS;
     rig.once.restore(place, pageOf(131_072));

@@ -53,7 +53,7 @@ function counts(base: string, count: number): Promise<boolean> {
 
 describe('a network of it', () => {
   it(
-    'is started, told, asked, shown, parted, healed and killed as any other',
+    'is started, asked, shown, parted, healed and killed like every other network',
     async () => {
       const program = newLab().runIn(
         { input: 'pipe' },

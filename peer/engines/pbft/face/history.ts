@@ -10,7 +10,7 @@ import {
   STEP_VALUES,
 } from '../../../web/limits.ts';
 import { Newest } from '../../../web/newest.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import type {
   CheckpointJson,
   LatencyJson,

@@ -4,7 +4,7 @@ import type { EventHub } from '../../../web/events.ts';
 import { STEP_SECONDS } from '../../../web/limits.ts';
 import type { Newest } from '../../../web/newest.ts';
 import { EventPace } from '../../../web/pace.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import type { PbftHistory } from './history.ts';
 import type { AnswerJson, PbftEvents } from './schemas.ts';
 import type { PbftViews } from './views.ts';

@@ -4,7 +4,7 @@ import type { ReplicaView } from '../protocol/interface.ts';
 import type { TcpPeer } from '../../../transports/tcp.ts';
 import { VERSION } from '../../../web/assets.ts';
 import { MAX_TOLD_TEXT } from '../../../web/limits.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import type { PbftHistory } from './history.ts';
 import type {
   CheckpointsJson,

@@ -5,7 +5,7 @@ import type { PowNotice } from '../protocol/interface.ts';
 import type { MinerView } from '../node/mining/server.ts';
 import { MAX_ARRIVALS, MAX_CLAIMANTS, MAX_REMEMBERED, RATE_STEP, RATE_VALUES } from '../../../web/limits.ts';
 import { Newest } from '../../../web/newest.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import { ChainIndex } from './chain-index.ts';
 import type { ForksJson, RateHistoryJson, ReorganisationJson, SyncJson } from './schemas.ts';
 import type { WebSubject } from './subject.ts';

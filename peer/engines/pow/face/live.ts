@@ -3,7 +3,7 @@ import type { PowNotice } from '../protocol/interface.ts';
 import type { EventHub } from '../../../web/events.ts';
 import { MAX_CLAIMANTS, RATE_STEP } from '../../../web/limits.ts';
 import { EventPace } from '../../../web/pace.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import type { History } from './history.ts';
 import type { PowEvents } from './schemas.ts';
 import type { Views } from './views.ts';

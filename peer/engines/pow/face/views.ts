@@ -4,7 +4,7 @@ import { trailingZeros, type Block } from '../../../../shared/block.ts';
 import type { PeerView, PowStatus } from '../protocol/interface.ts';
 import type { MinerView } from '../node/mining/server.ts';
 import { VERSION } from '../../../web/assets.ts';
-import { isoTime } from '../../../web/time.ts';
+import { isoTime } from '../../../../shared/time.ts';
 import { agreements, branchesOf, isWithUs, type Agreement } from './agreement.ts';
 import type { History } from './history.ts';
 import {

@@ -108,7 +108,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
   },
   {
     id: 'block-genesis',
-    title: 'Block 0 is served as any other',
+    title: 'Block 0 is served like every other block',
     level: 'must',
     source: 'Verify the full chain from genesis: nobody can who does not get the genesis.',
     needs: ['block'],

@@ -6,7 +6,7 @@ import { builtinModules } from 'node:module';
 import { posix, relative, sep } from 'node:path';
 
 /** What of `shared/` computes and does nothing else; of these names everything but those listed. */
-const PURE_SHARED = ['address', 'block', 'ed25519', 'errors', 'escape', 'json', 'work'].map(
+const PURE_SHARED = ['address', 'block', 'ed25519', 'errors', 'escape', 'json', 'time', 'work'].map(
   (name) => `shared/${name}.ts`,
 );
 /** Names that are not pure though their module is. */

@@ -5,7 +5,7 @@ import { ESLint, Linter } from 'eslint';
 import tseslint from 'typescript-eslint';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const PROTOCOL = 'peer/engines/pow/protocol/new.ts';
 const APPLICATION = 'peer/applications/new.ts';
