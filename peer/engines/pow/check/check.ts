@@ -9,6 +9,7 @@ import { StopSignals } from '../../../../shared/stop-signals.ts';
 import { painter, wantsColour } from '../../../../shared/text-table.ts';
 import { localAddressTo, machineGround } from './ground.ts';
 import { Lab } from './lab.ts';
+import { meet } from './meeting.ts';
 import { progressLine, resultLines, ruleLines, scoreLines, type Look } from './report.ts';
 import { Stopped, reportOf, type Rule } from './rule.ts';
 import { MinerLab } from './miner-lab.ts';
@@ -79,7 +80,7 @@ export async function checkPeer(options: CheckOptions): Promise<void> {
         ? `meeting the peer at ${addressKey(lab.target)} …`
         : `waiting for a peer that joins ${addressKey(ann.address)} …`,
     );
-    if (!(await lab.meet(wait * MILLISECONDS))) throw new UserError(nobody(options));
+    if (!(await meet(lab, wait * MILLISECONDS))) throw new UserError(nobody(options));
     await show.run(`the peer at ${addressKey(lab.target)}`, options, PEER_RULES, lab);
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;

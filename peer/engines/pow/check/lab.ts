@@ -2,46 +2,29 @@
  * The laboratory: several peers on this machine that play the network against one peer. They answer as honest peers
  * do, unless a rule has them do otherwise; they send to that peer alone, and to whoever on its host asks them.
  */
-import { addressKey, type Address } from '../../../../shared/address.ts';
-import {
-  blockFields,
-  isHash,
-  readBlock,
-  readInteger,
-  verifyBlock,
-  type Block,
-} from '../../../../shared/block.ts';
+import type { Address } from '../../../../shared/address.ts';
+import { blockFields, readBlock, readInteger, type Block } from '../../../../shared/block.ts';
 import { isJsonObject, jsonOrUndefined } from '../../../../shared/json.ts';
-import { escapeControls } from '../../../../shared/escape.ts';
 import { Random } from '../../../core/random.ts';
-import type { Ground, Port } from './ground.ts';
+import { Actor, claimOf, turn, type Claim, type Fields, type Heard, type Introduction } from './actor.ts';
+import { respond, type Post } from './answers.ts';
+import { Sent, received } from './evidence.ts';
+import type { Ground } from './ground.ts';
 import {
-  ABSENT_AFTER,
   ATTEMPTS,
-  CALLS,
   DEAD_AFTER,
-  FIRST_CHAIN,
-  LOOKS,
-  MAX_CHAIN,
   MAX_MINED_DIFFICULTY,
   MAX_QUIET,
-  MAX_SHOWN,
-  MAX_SHOWN_LENGTH,
   MAX_TRAFFIC,
   MIN_QUIET,
   QUIET_ROUND_TRIPS,
-  READ_WINDOW,
   STRANGERS,
-  SYNC_LIMIT,
-  SYNC_SILENCE,
 } from './limits.ts';
 import { extend, mineBlock, type Draft, type Mine } from './mine.ts';
 import { Waiting } from './patience.ts';
 import type { Place } from './run.ts';
 import { Unjudged } from './rule.ts';
 import { Watch } from './watch.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** All times in milliseconds. */
 export interface LabOptions {
@@ -66,65 +49,8 @@ export interface LabOptions {
   readonly stop: AbortSignal;
 }
 
-/** A datagram that came from the peer. */
-export interface Heard {
-  readonly at: number;
-  /** Whose socket it came to. */
-  readonly actor: Actor;
-  readonly from: Address;
-  readonly text: string;
-  readonly bytes: number;
-  /** Undefined if it is no JSON object. */
-  readonly message: Fields | undefined;
-}
-
-/** What a STATS_REPLY says, read as liberally as the network does. */
-export interface Claim {
-  readonly height: number;
-  readonly hash: string | null;
-}
-
-/** A GOSSIP of one of ours. Both its id and its name are its own, so that it is known again whatever becomes of one. */
-export interface Introduction extends Fields {
-  readonly host: string;
-  readonly port: number;
-  readonly id: string;
-  readonly name: string;
-}
-
-/** One of our peers. */
-export class Actor {
-  readonly name: string;
-  readonly port: Port;
-  /** What it has. */
-  chain: readonly Block[] = [];
-  /** What its STATS claim, if not the chain it has. */
-  claim: Claim | undefined;
-  /** What it serves, if not the chain it has; undefined stands for no answer. */
-  serve: ((height: number) => Block | null | undefined) | undefined;
-  /** Share of datagrams lost in each direction. */
-  loss = 0;
-  /** Milliseconds before it answers STATS and GET_BLOCK. */
-  delay = 0;
-  /** Called when it is asked for something. */
-  asked: (() => void) | undefined;
-  /** Whether it does nothing by itself. */
-  passive = false;
-
-  constructor(name: string, port: Port) {
-    this.name = name;
-    this.port = port;
-  }
-
-  get address(): Address {
-    return this.port.address;
-  }
-}
-
 /** Our honest peers; the rules speak of them by their places. */
 const CAST = ['Ann', 'Ben', 'Cat', 'Dan', 'Eve'] as const;
-
-const NO_BLOCK = { height: null, hash: null, messages: null, minedBy: null, nonce: null, timestamp: null };
 
 export class Lab implements Place {
   readonly options: LabOptions;
@@ -138,13 +64,15 @@ export class Lab implements Place {
   chain: readonly Block[] = [];
   /** Whether a peer that joins through us had our chain without being called to a consensus; undefined if it does not. */
   joined: { readonly gossiped: boolean; readonly synced: boolean } | undefined;
+  /** A block of ours that the peer may take, or not: if it has it, all have it. */
+  offered: Block | undefined;
   /** Whether ours gossip only when a rule has them do so. */
   hushed = false;
   /** When the silent one was last heard of. */
   silentSince = 0;
   /** What was heard since the rule began. */
   heard: Heard[] = [];
-  #sent: { readonly group: string; readonly line: string }[] = [];
+  #sent = new Sent();
   /** Whether this rule had one of ours gossip: only then replies to that are of interest. */
   #gossiped = false;
   readonly #actors: Actor[] = [];
@@ -152,7 +80,6 @@ export class Lab implements Place {
   #silent: Actor | undefined;
   /** Asks whether the peer is still there: nobody waits for a late answer at its socket. */
   #pulse: Actor | undefined;
-  #offered: Block | undefined;
   readonly #strangers: Actor[] = [];
   readonly #waiting: Waiting;
   /** Ids of GOSSIPs that no rule is about. */
@@ -226,7 +153,7 @@ export class Lab implements Place {
 
   begin(): void {
     this.heard = [];
-    this.#sent = [];
+    this.#sent = new Sent();
     this.#gossiped = false;
   }
 
@@ -237,22 +164,13 @@ export class Lab implements Place {
         !this.#background.has(message?.['id']) &&
         (this.#gossiped || message?.['type'] !== 'GOSSIP_REPLY'),
     );
-    return {
-      sent: shorten(
-        this.#sent.map(({ line }) => line),
-        this.#sent.map(({ group }) => group),
-      ),
-      received: shorten(
-        told.map(described),
-        told.map(({ actor, message }) => `${actor.name} ${String(message?.['type'])}`),
-      ),
-    };
+    return { sent: this.#sent.shown(), received: received(told) };
   }
 
   /** Sends to the peer, as one of ours. */
   send(actor: Actor, what: Fields | string | Uint8Array): void {
     const text = typeof what === 'string' || what instanceof Uint8Array ? what : JSON.stringify(what);
-    this.#note(actor, text);
+    this.#sent.note(actor, text);
     this.#transmit(actor, text, this.target);
   }
 
@@ -262,6 +180,18 @@ export class Lab implements Place {
     this.#gossiped = true;
     this.send(from, message);
     return message;
+  }
+
+  /** Has one of ours gossip twice an interval from now on, so that it stays tracked. */
+  keepGossiping(actor: Actor): void {
+    if (!this.hushed) {
+      const message = this.#gossipOf(actor);
+      this.#background.add(message.id);
+      this.#transmit(actor, JSON.stringify(message), this.target);
+    }
+    this.#later(this.options.gossipInterval / 2, () => {
+      this.keepGossiping(actor);
+    });
   }
 
   announce(actor: Actor, block: Block): void {
@@ -379,166 +309,9 @@ export class Lab implements Place {
       );
   }
 
-  /**
-   * Calls for a consensus, again and again, until the peer's chain ends in a block that suits.
-   *
-   * @param suits looks at every tip on the way
-   * @returns whether it came to that
-   */
-  consensus(suits: (claim: Claim) => boolean): Promise<boolean> {
-    return this.call(() => this.tipSuits(suits));
-  }
-
-  /** Calls for a consensus, again and again, until something comes of it. */
-  async call(done: () => boolean | Promise<boolean>): Promise<boolean> {
-    const began = this.ground.now();
-    let called = -Infinity;
-    for (;;) {
-      const now = this.ground.now();
-      if (now - Math.max(began, this.#progressSince(began)) > SYNC_SILENCE * this.patience) return false;
-      if (now - began > SYNC_LIMIT * this.patience) return false;
-      if (now - called >= this.patience / CALLS) {
-        called = now;
-        this.send(this.cast[0], { type: 'CONSENSUS' });
-      }
-      if (await done()) return true;
-      await this.pause(this.patience / LOOKS);
-    }
-  }
-
-  /** When the peer last asked one of ours for a block that it had not asked it for before. */
-  #progressSince(began: number): number {
-    let last = began;
-    const asked = new Set<string>();
-    for (const { at, actor, message } of this.heard) {
-      if (message?.['type'] !== 'GET_BLOCK') continue;
-      const what = `${actor.name} ${String(message['height'])}`;
-      if (!asked.has(what)) last = at;
-      asked.add(what);
-    }
-    return last;
-  }
-
-  /** Looks at the peer's STATS until they suit, or the patience is over. */
-  async tip(suits: (claim: Claim) => boolean, limit = this.patience): Promise<boolean> {
-    const end = this.ground.now() + limit;
-    for (;;) {
-      if (await this.tipSuits(suits)) return true;
-      if (this.ground.now() >= end) return false;
-      await this.pause(this.patience / LOOKS);
-    }
-  }
-
-  async tipSuits(suits: (claim: Claim) => boolean): Promise<boolean> {
-    const claim = await this.stats();
-    return claim !== undefined && suits(claim);
-  }
-
-  /** The peer may take this block of ours, or not: if it has it, all have it. */
-  accept(block: Block): void {
-    this.#offered = block;
-  }
-
   /** Whether our chain ends in the block that a claim names. */
   isTip({ hash }: Claim): boolean {
     return hash !== null && hash === this.chain.at(-1)?.hash;
-  }
-
-  /**
-   * Brings the peer, if need be, to the chain that ours have: rules begin there.
-   *
-   * @throws Unjudged if it does not get there
-   */
-  async level(): Promise<void> {
-    await this.#bring();
-    // How it got there is of no interest.
-    this.begin();
-  }
-
-  async #bring(): Promise<void> {
-    const at = (claim: Claim): boolean => {
-      if (
-        claim.hash !== null &&
-        claim.hash === this.#offered?.hash &&
-        this.#offered.height === this.chain.length
-      )
-        this.setChain([...this.chain, this.#offered]);
-      return this.isTip(claim);
-    };
-    if (this.chain.length > 0 && (await this.tip(at, this.patience / ATTEMPTS))) {
-      this.setChain(this.chain);
-      return;
-    }
-    const claim = await this.stats();
-    if (claim === undefined) throw new Unjudged('it does not answer STATS');
-    if (claim.hash !== null && (await this.#takeOver(claim))) return;
-    if (this.chain.length > 0 && this.mines) {
-      // A longer chain than it claims is one that it has to move to.
-      const lead = Math.min(MAX_CHAIN, Math.max(1, claim.height + 1 - this.chain.length));
-      this.setChain(await this.extended(lead));
-      if (await this.consensus(at)) return;
-      if (claim.hash === null && (await this.#tell(0))) return;
-    }
-    throw new Unjudged('its chain is not one that it could be brought to from here');
-  }
-
-  /** Announces the blocks of our chain from a height on, one after the other. */
-  async #tell(from: number): Promise<boolean> {
-    for (const block of this.chain.slice(from)) {
-      this.announce(this.cast[0], block);
-      if (!(await this.tip(({ hash }) => hash === block.hash))) return false;
-    }
-    return true;
-  }
-
-  /**
-   * Meets the peer: waits for one that joins, has ours gossip to it, and has it and them agree on a chain: its own, or
-   * one that it is given.
-   *
-   * @param waitFor how long one that joins may take to come
-   * @returns false if nobody is there
-   */
-  async meet(waitFor: number): Promise<boolean> {
-    const { joins } = this.options;
-    if (this.mines) this.setChain(await extend(this.mine, [], FIRST_CHAIN));
-    if (joins) {
-      const first = await this.until(() => this.heard[0], waitFor);
-      if (first === undefined) return false;
-    }
-    for (const actor of this.#cast) this.#keepGossiping(actor);
-    this.silentSince = this.ground.now();
-    this.gossip(this.silent);
-    if (joins) {
-      const gossiped = await this.until(() => this.watch.gossips[0], this.patience);
-      const synced = await this.tip((claim) => this.isTip(claim), SYNC_SILENCE * this.patience);
-      this.joined = { gossiped: gossiped !== undefined, synced };
-      if (synced) return true;
-    } else if (!(await this.alive(ABSENT_AFTER))) {
-      return false;
-    }
-    const claim = await this.stats();
-    if (claim !== undefined && claim.hash !== null) await this.#takeOver(claim);
-    else if (this.mines && !(await this.consensus((one) => this.isTip(one)))) await this.#tell(0);
-    return true;
-  }
-
-  /** Has ours go on from the chain that the peer has, if that can be read and is valid. */
-  async #takeOver({ hash, height }: Claim): Promise<boolean> {
-    if (height > MAX_CHAIN) return false;
-    const chain: Block[] = [];
-    for (let from = 0; from <= height; from += READ_WINDOW) {
-      const heights = Array.from({ length: Math.min(READ_WINDOW, height + 1 - from) }, (_, at) => from + at);
-      for (const block of await Promise.all(heights.map((at) => this.block(at)))) {
-        if (block === undefined) return false;
-        const fault = verifyBlock(block, chain.at(-1) ?? null, this.options.difficulty);
-        if (fault !== undefined) return false;
-        chain.push(block);
-        if (block.hash !== hash) continue;
-        this.setChain(chain);
-        return true;
-      }
-    }
-    return false;
   }
 
   // Behind the scenes
@@ -566,16 +339,17 @@ export class Lab implements Place {
     };
   }
 
-  /** So that it stays tracked: twice an interval. */
-  #keepGossiping(actor: Actor): void {
-    if (!this.hushed) {
-      const message = this.#gossipOf(actor);
-      this.#background.add(message.id);
-      this.#transmit(actor, JSON.stringify(message), this.target);
-    }
-    this.#later(this.options.gossipInterval / 2, () => {
-      this.#keepGossiping(actor);
-    });
+  /** How those of ours who are asked get their answers out. */
+  #post(): Post {
+    return {
+      target: this.target,
+      transmit: (actor, text, to) => {
+        this.#transmit(actor, text, to);
+      },
+      later: (milliseconds, run) => {
+        this.#later(milliseconds, run);
+      },
+    };
   }
 
   #later(milliseconds: number, run: () => void): void {
@@ -584,16 +358,6 @@ export class Lab implements Place {
       if (!this.#closed) run();
     });
     this.#timers.add(cancel);
-  }
-
-  #note(actor: Actor, what: string | Uint8Array): void {
-    if (this.#sent.length >= MAX_TRAFFIC) return;
-    const text = typeof what === 'string' ? what : `bytes ${Buffer.from(what).toString('hex')}`;
-    const [, type = text] = /"type":"(\w+)"/.exec(text) ?? [];
-    this.#sent.push({
-      group: `${actor.name} ${type}`,
-      line: `${actor.name}: ${text === '' ? '(an empty datagram)' : text}`,
-    });
   }
 
   #lost(actor: Actor): boolean {
@@ -617,7 +381,7 @@ export class Lab implements Place {
     this.watch.note(heard);
     if (this.heard.length < MAX_TRAFFIC) this.heard.push(heard);
     actor.asked?.();
-    if (!actor.passive && message !== undefined) this.#answer(actor, message, from);
+    if (!actor.passive && message !== undefined) respond(actor, message, from, this.#post());
     this.#waiting.wake();
   }
 
@@ -628,83 +392,4 @@ export class Lab implements Place {
     const port = readInteger(message['port']) ?? from.port;
     if (target === undefined || target.host === from.host) this.target = { host: from.host, port };
   }
-
-  #answer(actor: Actor, message: Fields, from: Address): void {
-    switch (message['type']) {
-      case 'GOSSIP':
-        if (readInteger(message['port']) === this.target.port)
-          this.#reply(actor, { type: 'GOSSIP_REPLY', ...actor.address, name: actor.name }, this.target);
-        break;
-      case 'STATS':
-      case 'GET_BLOCK':
-        if (actor.delay === 0) this.#serve(actor, message, from);
-        else
-          this.#later(actor.delay, () => {
-            this.#serve(actor, message, from);
-          });
-        break;
-    }
-  }
-
-  #serve(actor: Actor, { type, height }: Fields, from: Address): void {
-    const { chain, claim, serve } = actor;
-    if (type === 'STATS') {
-      const said = claim ?? { height: chain.length, hash: chain.at(-1)?.hash ?? null };
-      this.#reply(actor, { type: 'STATS_REPLY', ...said }, from);
-      return;
-    }
-    const at = readInteger(height) ?? -1;
-    const block = serve === undefined ? (chain[at] ?? null) : serve(at);
-    if (block === null) this.#reply(actor, { type: 'GET_BLOCK_REPLY', ...NO_BLOCK }, from);
-    else if (block !== undefined)
-      this.#transmit(actor, `{"type":"GET_BLOCK_REPLY",${blockFields(block)}}`, from);
-  }
-
-  #reply(actor: Actor, message: Fields, to: Address): void {
-    this.#transmit(actor, JSON.stringify(message), to);
-  }
-}
-
-/** Whose turn it is, of several. */
-export function turn<T>(all: readonly T[], number: number): T {
-  const one = all[number % all.length];
-  if (one === undefined) throw new Error('there is nobody');
-  return one;
-}
-
-/** What a STATS_REPLY claims, typed or not; undefined if the message is none. */
-export function claimOf(message: Fields | undefined): Claim | undefined {
-  if (message === undefined || !('height' in message) || !('hash' in message) || 'messages' in message)
-    return undefined;
-  const { hash } = message;
-  const height = readInteger(message['height']);
-  if (height === undefined || !isHash(hash)) return { height: 0, hash: null };
-  return { height, hash };
-}
-
-function described({ actor, from, text, bytes }: Heard): string {
-  const shown = bytes === 0 ? '(an empty datagram)' : text;
-  return `to ${actor.name}, from ${addressKey(from)}: ${shown}`;
-}
-
-/**
- * What people are shown of many lines: of each group the last.
- *
- * @param groups which group each line belongs to
- */
-export function shorten(lines: readonly string[], groups: readonly string[]): string[] {
-  const shown = new Map<string, { readonly line: string; readonly times: number }>();
-  for (const [index, line] of lines.entries()) {
-    const group = groups[index] ?? line;
-    const times = (shown.get(group)?.times ?? 0) + 1;
-    // What came last stands last.
-    shown.delete(group);
-    shown.set(group, { line, times });
-  }
-  const all = [...shown.values()].map(({ line, times }) => {
-    const cut = line.length > MAX_SHOWN_LENGTH ? `${line.slice(0, MAX_SHOWN_LENGTH)}…` : line;
-    return escapeControls(cut) + (times === 1 ? '' : ` (the last of ${times})`);
-  });
-  const more = all.length - MAX_SHOWN;
-  return more <= 0 ? all : [`… ${more + 1} more …`, ...all.slice(more + 1)];
 }

@@ -2,7 +2,7 @@
 import type { Address } from '../../../../shared/address.ts';
 import { addressKey } from '../../../../shared/address.ts';
 import { readInteger } from '../../../../shared/block.ts';
-import type { Fields, Heard } from './lab.ts';
+import type { Fields, Heard } from './actor.ts';
 import { MAX_OFFENCES, MAX_RECEIVED_BY_MOST } from './limits.ts';
 
 /** A GOSSIP in which the peer speaks of itself. */

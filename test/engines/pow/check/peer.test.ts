@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Address } from '../../../../shared/address.ts';
 import { Lab, type LabOptions } from '../../../../peer/engines/pow/check/lab.ts';
+import { meet } from '../../../../peer/engines/pow/check/meeting.ts';
 import type { Result } from '../../../../peer/engines/pow/check/rule.ts';
 import { PEER_RULES } from '../../../../peer/engines/pow/check/rules/all.ts';
 import { chosenRules, runRules } from '../../../../peer/engines/pow/check/run.ts';
@@ -37,7 +38,7 @@ async function check(network: VirtualNetwork, plan: Plan = {}): Promise<Result[]
     virtualGround(network),
   );
   const task = async (): Promise<Result[]> => {
-    if (!(await lab.meet(5_000))) throw new Error('nobody is there');
+    if (!(await meet(lab, 5_000))) throw new Error('nobody is there');
     return runRules(chosenRules(PEER_RULES, only, slow), lab, { onRule: ignore, onResult: ignore });
   };
   const results = await network.runFor(task());

@@ -1,15 +1,18 @@
 /** ANNOUNCE and NEW_WORD. */
 import { MAX_MESSAGES, MAX_MESSAGE_LENGTH, type Block } from '../../../../../shared/block.ts';
-import type { Actor, Claim, Lab } from '../lab.ts';
+import type { Actor, Claim } from '../actor.ts';
+import type { Lab } from '../lab.ts';
+import { level } from '../meeting.ts';
 import { forged, missBlock } from '../mine.ts';
 import { Wrong, type Rule } from '../rule.ts';
+import { tipSuits, untilTip } from '../tips.ts';
 
 const SOURCE = 'ANNOUNCE: verify the hash before adding; no reply.';
 
 /** Announces a block and waits until the peer has it; then all of ours have it, too. */
 async function taken(lab: Lab, block: Block, from = lab.cast[0]): Promise<boolean> {
   lab.announce(from, block);
-  if (!(await lab.tip(({ hash }) => hash === block.hash))) return false;
+  if (!(await untilTip(lab, ({ hash }) => hash === block.hash))) return false;
   lab.setChain([...lab.chain, block]);
   return true;
 }
@@ -43,7 +46,7 @@ function refuses(id: string, title: string, source: string, make: (lab: Lab) => 
     source,
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       await needRefused(lab, await make(lab), 'the ANNOUNCE');
     },
   };
@@ -57,7 +60,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: SOURCE,
     needs: ['stats', 'block'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const block = await lab.next();
       await needTaken(lab, block);
       const served = await lab.block(block.height);
@@ -72,7 +75,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: '1 to 10 messages of at most 20 characters, a nonce of less than 40 characters.',
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const messages = Array.from({ length: MAX_MESSAGES }, (_, number) =>
         `${number}`.padEnd(MAX_MESSAGE_LENGTH, 'x'),
       );
@@ -86,7 +89,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: 'A nonce is "a string, really bytes"; real blocks have both. All text is hashed as UTF-8.',
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       await needTaken(lab, await lab.next({ messages: ["protégé's"], nonceStart: '*Ic\u001dB:D\u0012e?' }));
     },
   },
@@ -130,7 +133,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: 'ANNOUNCE: verify the hash before adding; on top of itself no block is valid.',
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const block = await lab.next();
       await needTaken(lab, block);
       await needRefused(lab, block, 'the second ANNOUNCE of the same block');
@@ -143,7 +146,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: SOURCE,
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const old = lab.chain.at(-3) ?? lab.chain[0];
       if (old !== undefined) await needRefused(lab, old, `the ANNOUNCE of block ${old.height}`);
     },
@@ -155,7 +158,7 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: SOURCE,
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       // Nobody has the blocks in between, so there is no other way to get there either.
       const ahead = (await lab.extended(3, { minedBy: `${lab.mine.name} ahead` })).at(-1);
       if (ahead !== undefined) await needRefused(lab, ahead, `the ANNOUNCE of block ${ahead.height}`);
@@ -168,12 +171,12 @@ export const ANNOUNCE_RULES: readonly Rule<Lab>[] = [
     source: SOURCE,
     needs: ['announce'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const block = await lab.next();
       await needSilence(lab, (stranger) => {
         lab.announce(stranger, block);
       });
-      if (await lab.tipSuits(({ hash }) => hash === block.hash)) lab.setChain([...lab.chain, block]);
+      if (await tipSuits(lab, ({ hash }) => hash === block.hash)) lab.setChain([...lab.chain, block]);
     },
   },
   {

@@ -1,6 +1,7 @@
 /** STATS and GET_BLOCK: what a peer says of its chain. */
 import { isHash, readBlock, readInteger, verifyBlock, type Block } from '../../../../../shared/block.ts';
-import type { Fields, Heard, Lab } from '../lab.ts';
+import type { Fields, Heard } from '../actor.ts';
+import type { Lab } from '../lab.ts';
 import { BURST, BURST_SHARE, MAX_CHAIN } from '../limits.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
 

@@ -1,9 +1,12 @@
 /** CONSENSUS, and loading a chain from us. */
 import { readInteger, type Block } from '../../../../../shared/block.ts';
-import type { Actor, Claim, Heard, Lab } from '../lab.ts';
+import type { Actor, Claim, Heard } from '../actor.ts';
+import type { Lab } from '../lab.ts';
 import { MAX_QUIET } from '../limits.ts';
+import { level } from '../meeting.ts';
 import { forged, missBlock } from '../mine.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';
+import { callConsensus, consensus, untilTip } from '../tips.ts';
 
 const LONGEST = 'Move to the longest chain; ties break on the majority.';
 const INVALID = '"The chain is not valid": move to the next-highest chain.';
@@ -30,7 +33,7 @@ async function needMove(lab: Lab, others: Readonly<Record<string, readonly Block
   const wrong = (claim: Claim): string | undefined =>
     Object.keys(others).find((name) => claim.hash !== null && claim.hash === tipOf(others[name] ?? []));
   let last: Claim | undefined;
-  const moved = await lab.consensus((claim) => {
+  const moved = await consensus(lab, (claim) => {
     last = claim;
     return lab.isTip(claim) || wrong(claim) !== undefined;
   });
@@ -43,7 +46,7 @@ async function needMove(lab: Lab, others: Readonly<Record<string, readonly Block
 
 /** Calls for a consensus, and waits until it asks somebody. */
 async function asked(lab: Lab): Promise<void> {
-  const seen = await lab.call(() => lab.heard.some(isStats));
+  const seen = await callConsensus(lab, () => lab.heard.some(isStats));
   if (!seen) throw new Unjudged('it began no consensus');
 }
 
@@ -57,7 +60,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     run: async (lab: Lab): Promise<void> => {
       const silent = (): Actor[] =>
         lab.cast.filter((actor) => !lab.heard.some((heard) => heard.actor === actor && isStats(heard)));
-      await lab.call(() => silent().length === 0);
+      await callConsensus(lab, () => silent().length === 0);
       if (silent().length === lab.cast.length) throw new Wrong('it asked nobody');
       if (silent().length > 0)
         throw new Wrong(
@@ -109,7 +112,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: LONGEST,
     needs: ['sync', 'block'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const below = lab.chain.slice(0, -3);
       lab.setChain(await lab.extended(6, { minedBy: `${lab.mine.name} fork` }, below));
       await needMove(lab);
@@ -125,7 +128,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: 'Verify the full chain from genesis.',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       lab.setChain(await lab.extended(lab.chain.length + 3, { minedBy: `${lab.mine.name} other` }, []));
       await needMove(lab);
     },
@@ -137,7 +140,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: LONGEST,
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const shorter = await lab.extended(2, { minedBy: `${lab.mine.name} many` });
       lab.setChain(await lab.extended(5, { minedBy: `${lab.mine.name} one` }));
       for (const actor of lab.cast.slice(1)) giveOther(actor, shorter);
@@ -152,7 +155,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: 'Ties break on the majority.',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const forks = await Promise.all(
         ['left', 'right'].map((name) => lab.extended(3, { minedBy: `${lab.mine.name} ${name}` })),
       );
@@ -173,12 +176,12 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: LONGEST,
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const shorter = await lab.extended(1, { minedBy: `${lab.mine.name} short` }, lab.chain.slice(0, -3));
       for (const actor of lab.cast) giveOther(actor, shorter);
       try {
         await asked(lab);
-        if (await lab.tip(({ hash }) => hash === tipOf(shorter), 2 * lab.patience))
+        if (await untilTip(lab, ({ hash }) => hash === tipOf(shorter), 2 * lab.patience))
           throw new Wrong('it moved to the shorter one');
       } finally {
         lab.setChain(lab.chain);
@@ -192,7 +195,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: INVALID,
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const honest = await lab.extended(3);
       const lie = [...(await lab.extended(3, { minedBy: 'Eve' }, honest))];
       const at = lie.length - 2;
@@ -211,7 +214,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: 'A hash with DIFFICULTY ASCII zeros at its end (one well-known host lies about exactly this).',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const honest = await lab.extended(3);
       const lie = [...honest];
       for (let more = 0; more < 3; more++) lie.push(await missBlock(lab.mine, lie.at(-1) ?? null));
@@ -228,7 +231,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: `${INVALID} Some claim a chain and never answer GET_BLOCK.`,
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       lab.setChain(await lab.extended(3));
       const [, , , , eve] = lab.cast;
       const promised = await lab.extended(5, { minedBy: 'Eve' });
@@ -245,7 +248,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: 'Resend what is lost.',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       lab.setChain(await lab.extended(20));
       for (const actor of lab.cast) actor.loss = lab.options.loss;
       await needMove(lab);
@@ -259,7 +262,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: 'Load it with GET_BLOCKs distributed over all that agree.',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       lab.setChain(await lab.extended(40));
       await needMove(lab);
       const servers = new Set(lab.heard.filter(isGetBlock).map(({ actor }) => actor));
@@ -276,7 +279,7 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
     source: '"A new block was added while you were syncing": re-sync, or add it intelligently.',
     needs: ['sync'],
     run: async (lab: Lab): Promise<void> => {
-      await lab.level();
+      await level(lab);
       const shorter = await lab.extended(10);
       const longer = await lab.extended(1, {}, shorter);
       const newest = longer.at(-1);
@@ -293,11 +296,11 @@ export const CONSENSUS_RULES: readonly Rule<Lab>[] = [
         actor.asked = heardOf;
       }
       const loaded = [shorter, longer].map(tipOf);
-      const moved = await lab.consensus(({ hash }) => hash !== null && loaded.includes(hash));
+      const moved = await consensus(lab, ({ hash }) => hash !== null && loaded.includes(hash));
       lab.setChain(longer);
       if (!moved || !lab.heard.some(isGetBlock)) throw new Unjudged('it did not sync');
       // Nobody calls for another consensus: it has to know by itself.
-      if (!(await lab.tip((claim) => lab.isTip(claim), 2 * lab.patience)))
+      if (!(await untilTip(lab, (claim) => lab.isTip(claim), 2 * lab.patience)))
         throw new Wrong('it has the chain, but not the block that was announced while it loaded it');
     },
   },

@@ -1,7 +1,8 @@
 /** GOSSIP and GOSSIP_REPLY, who is tracked, and for how long. */
 import { addressKey } from '../../../../../shared/address.ts';
 import { readInteger } from '../../../../../shared/block.ts';
-import { turn, type Actor, type Heard, type Introduction, type Lab } from '../lab.ts';
+import { turn, type Actor, type Heard, type Introduction } from '../actor.ts';
+import type { Lab } from '../lab.ts';
 import { ATTEMPTS, EXPIRY_ATTEMPTS, FAN_OUT, GOSSIP_TIME } from '../limits.ts';
 import type { OwnGossip } from '../watch.ts';
 import { Unjudged, Wrong, type Rule } from '../rule.ts';

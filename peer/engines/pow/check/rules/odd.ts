@@ -132,7 +132,7 @@ export const ODD_RULES: readonly Rule<Lab>[] = [
       const block = lab.mines
         ? await mineBlock(lab.mine, parent, { decimal: true, nonceStart: '1' })
         : undefined;
-      if (block !== undefined) lab.accept(block);
+      if (block !== undefined) lab.offered = block;
       const { timestamp, ...timeless } = block ?? { timestamp: 0 };
       return {
         'an ANNOUNCE without fields': json({ type: 'ANNOUNCE' }),
