@@ -59,7 +59,7 @@ export async function networkCommand(registry: Registry, script?: string): Promi
       () => `
 While it runs, these can be typed, or come through a pipe, a line each:
 ${networkPrompt({}).help()}
-${[...offers].map(([name, { commands }]) => `With --engine ${name} also:\n${helpLines(Object.values(commands))}`).join('\n')}
+${ownCommands(offers)}
 
 Everything is reached by this machine alone. Ctrl-C ends it, and leaves nothing behind (but --data-dir).
 
@@ -81,6 +81,15 @@ ${[...offers.values()].flatMap(({ examples }) => examples.map((one) => `  ${one}
   });
 }
 
+/** What can be typed in networks of one engine alone. */
+function ownCommands(offers: Offers): string {
+  return [...offers]
+    .filter(([, { commands }]) => Object.keys(commands).length > 0)
+    .map(([name, { commands }]) => `With --engine ${name} also:\n${helpLines(Object.values(commands))}`)
+    .join('\n');
+}
+
+/** An option that several engines have is added once, as the first of them has it. */
 function addNetworkOptions(command: Command, offers: Offers): void {
   const counts = [...offers.values()].map(
     ({ node, nodes, fewestNodes }) => `${node}s, ${fewestNodes} to ${MAX_NODES} (default: ${nodes})`,
@@ -96,12 +105,17 @@ function addNetworkOptions(command: Command, offers: Offers): void {
     description: `how many ${counts.join(', or ')}`,
     parse: integer(1, MAX_NODES),
   });
+  const shared = new Map<string, { readonly option: NetworkOffer['options'][number]; names: string[] }>();
   for (const [name, { options }] of offers) {
     for (const option of options) {
-      const description =
-        name === DEFAULT_ENGINE ? option.description : `with --engine ${name}, ${option.description}`;
-      addOption(command, 'peer', { ...option, description });
+      const known = shared.get(option.flags);
+      if (known === undefined) shared.set(option.flags, { option, names: [name] });
+      else known.names.push(name);
     }
+  }
+  for (const { option, names } of shared.values()) {
+    const whose = names.includes(DEFAULT_ENGINE) ? '' : `with --engine ${names.join(' or ')}, `;
+    addOption(command, 'peer', { ...option, description: whose + option.description });
   }
   addOption(command, 'peer', {
     flags: '--http-port <number>',

@@ -87,16 +87,16 @@ export async function simulateCommand(registry: Registry, worker?: URL): Promise
       'nodes that mean ill: how many, or of which kinds, for example goose,eclipse,goose (default 0, mixed up to a third)',
     ),
   );
-  for (const { name, settings, foreign } of engines) {
+  if (engines.some(({ foreign }) => foreign !== undefined)) {
+    command.addOption(
+      new Option(
+        '--foreign <nodes>',
+        'honest nodes with the quirks of programs of others, where an engine has such: how many, or of which kinds, for example doubling,deaf (default 0)',
+      ),
+    );
+  }
+  for (const { name, settings } of engines) {
     command.optionsGroup(`Engine ${name}:`);
-    if (foreign !== undefined) {
-      command.addOption(
-        new Option(
-          '--foreign <nodes>',
-          'honest nodes with the quirks of programs of others: how many, or of which kinds, for example doubling,deaf (default 0)',
-        ),
-      );
-    }
     const taken = new Set(command.options.map((option) => option.name()));
     // What two engines have in common is explained once.
     addSettings(
