@@ -36,7 +36,7 @@ export const KEY_VALUE_RULES = {
   'no-operation': 'An operation is get, put, delete or cas, with a key and the values that it takes.',
   'bad-key': `A key is a text of at most ${MAX_KEY_LENGTH} characters.`,
   'bad-value': `A value is a text of at most ${MAX_VALUE_LENGTH} characters.`,
-  full: `There is no room: at most ${MAX_KEYS.toLocaleString('en')} keys are kept, and as much as fits into the pages.`,
+  full: 'There is no room: at most a million keys are kept, and as much as fits into the pages.',
 } as const;
 
 const USAGE = 'get <key>, put <key> <value>, delete <key> or cas <key> <expected or absent> <value>';

@@ -39,16 +39,16 @@ const ROOMS = [
   [/^miner\//, room('miner/')],
   [/^peer\/core\//, pure('peer/core/')],
   [/^peer\/applications\//, pure('peer/applications/', 'peer/core/')],
-  [/^peer\/engines\/(\w+)\/protocol\//, pure('peer/engines/$1/protocol/', 'peer/core/')],
+  [/^peer\/engines\/([\w-]+)\/protocol\//, pure('peer/engines/$1/protocol/', 'peer/core/')],
   [
-    /^peer\/engines\/(\w+)\/simulation\//,
+    /^peer\/engines\/([\w-]+)\/simulation\//,
     room(
       ...['peer/engines/$1/simulation/', 'peer/engines/$1/protocol/'],
       ...['peer/simulator/', 'peer/applications/', 'peer/core/', 'peer/storage/memory.ts'],
     ),
   ],
   [
-    /^peer\/engines\/(\w+)\/page\//,
+    /^peer\/engines\/([\w-]+)\/page\//,
     {
       may: ['peer/engines/$1/page/', 'peer/web/page/', 'shared/escape.ts'],
       // A browser has no part of the program, but what it is sent has its types.
@@ -58,7 +58,7 @@ const ROOMS = [
     },
   ],
   [
-    /^peer\/engines\/(\w+)\/face\//,
+    /^peer\/engines\/([\w-]+)\/face\//,
     {
       ...room(
         ...['peer/engines/$1/face/', 'peer/engines/$1/protocol/'],
@@ -67,9 +67,9 @@ const ROOMS = [
       types: ['peer/engines/$1/node/', 'peer/transports/'],
     },
   ],
-  [/^peer\/engines\/(\w+)\/check\//, room('peer/engines/$1/check/', 'peer/core/')],
+  [/^peer\/engines\/([\w-]+)\/check\//, room('peer/engines/$1/check/', 'peer/core/')],
   [
-    /^peer\/engines\/(\w+)\//,
+    /^peer\/engines\/([\w-]+)\//,
     { ...room('peer/engines/$1/', 'peer/applications/', ...PLATFORM), types: ['peer/engines/module.ts'] },
   ],
   [/^peer\/engines\/registry\.ts$/, { ...room('peer/engines/'), types: ['peer/simulator/'] }],
@@ -85,7 +85,10 @@ const ROOMS = [
   [/^peer\/node\//, room('peer/node/', 'peer/core/', 'peer/storage/', 'peer/transports/')],
   [/^peer\/network\//, room('peer/network/', 'peer/core/', 'peer/storage/', 'peer/web/')],
   [/^peer\/simulator\//, room('peer/simulator/', 'peer/core/', 'peer/web/')],
-  [/^peer\/web\/page\//, { ...room('peer/web/page/'), types: ['peer/web/schemas.ts'] }],
+  [
+    /^peer\/web\/page\//,
+    { ...room('peer/web/page/'), types: ['peer/web/schemas.ts'], node: {}, packages: ['uplot'] },
+  ],
   [/^peer\/web\//, room('peer/web/', 'peer/core/', 'peer/applications/once.ts')],
   [/^peer\/cli\//, room('peer/cli/', 'peer/core/', 'peer/network/', 'peer/storage/', 'peer/web/')],
   [
@@ -95,23 +98,27 @@ const ROOMS = [
       ...['peer/engines/registry.ts', 'peer/engines/module.ts'],
     ),
   ],
-  [/^peer\//, room('peer/')],
+  [/^peer\/(?:main|program|library)\.ts$/, room('peer/')],
+  // A room that has no rule yet may reach for nothing but itself.
+  [/^(peer\/[\w-]+\/)/, { may: ['$1'], node: {}, packages: [] }],
+  [/^peer\//, { may: [], node: {}, packages: [] }],
 ];
 
 /** What must replay from its events, and so has no clock, no chance, no timers and no input or output. */
-const REPLAYED = /^peer\/(?:core|applications|simulator|engines\/\w+\/(?:protocol|simulation))\/(?!campaign)/;
+const REPLAYED =
+  /^peer\/(?:core|applications|simulator|engines\/[\w-]+\/(?:protocol|simulation))\/(?!campaign)/;
 
 /** What of JavaScript is the same at every replica. */
 const PURE_GLOBALS = new Set([
   ...['Array', 'ArrayBuffer', 'BigInt', 'BigInt64Array', 'BigUint64Array', 'Boolean', 'DataView'],
   ...['Error', 'Infinity', 'Int8Array', 'Int16Array', 'Int32Array', 'JSON', 'Map', 'Math', 'NaN', 'Number'],
-  ...['Object', 'Promise', 'RangeError', 'RegExp', 'Set', 'String', 'Symbol', 'SyntaxError', 'TypeError'],
+  ...['Object', 'RangeError', 'RegExp', 'Set', 'String', 'Symbol', 'SyntaxError', 'TypeError'],
   ...['Uint8Array', 'Uint8ClampedArray', 'Uint16Array', 'Uint32Array', 'URIError', 'WeakMap', 'WeakSet'],
   ...['Float64Array', 'Buffer', 'TextDecoder', 'TextEncoder', 'undefined', 'structuredClone'],
   ...['isFinite', 'isNaN', 'parseFloat', 'parseInt'],
-  // Numbers and texts of a report: the same wherever a run is repeated on this machine.
-  ...['Intl'],
 ]);
+/** What reports of the simulator are written with besides: it differs by place, and no run depends on it. */
+const REPORT_GLOBALS = new Set(['Intl']);
 /** Functions whose results are the same to the last bit wherever they run; so `log` and `sin` are none of them. */
 const PURE_MATH = new Set([
   ...['abs', 'ceil', 'clz32', 'floor', 'fround', 'imul', 'max', 'min', 'round', 'sign', 'sqrt', 'trunc'],
@@ -194,12 +201,18 @@ const imports = {
 const replay = {
   meta: { type: 'problem', schema: [], messages: { impure: '{{what}} may differ when this is replayed.' } },
   create(context) {
-    if (!REPLAYED.test(placeOf(context))) return {};
+    const place = placeOf(context);
+    if (!REPLAYED.test(place)) return {};
+    const mayUse = (name) =>
+      PURE_GLOBALS.has(name) || (place.startsWith('peer/simulator/') && REPORT_GLOBALS.has(name));
     const report = (node, what) => context.report({ node, messageId: 'impure', data: { what } });
     return {
       AwaitExpression: (node) => report(node, 'What happens while something is awaited'),
       'ForOfStatement[await=true]': (node) => report(node, 'What happens while something is awaited'),
       'MetaProperty[meta.name="import"]': (node) => report(node, '"import.meta"'),
+      // What these give differs by place.
+      'MemberExpression > Identifier.property[name=/^(?:toLocale|localeCompare)/]': (node) =>
+        report(node, `"${node.name}"`),
       'Program:exit': () => {
         const scope = context.sourceCode.scopeManager.globalScope;
         const free = [
@@ -211,7 +224,7 @@ const replay = {
           const { name, parent } = identifier;
           // A question about its type, which asks for no value.
           if (parent?.type === 'TSTypeQuery') continue;
-          if (!PURE_GLOBALS.has(name)) report(identifier, `"${name}"`);
+          if (!mayUse(name)) report(identifier, `"${name}"`);
           else if (name === 'Math') {
             const property =
               parent.type === 'MemberExpression' && !parent.computed && parent.object === identifier;

@@ -60,6 +60,10 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     ...["import 'fs'", "import { readFileSync } from 'node:fs'", "import '../storage/lmdb.ts'"],
     ...["import '../engines/pbft/protocol/pbft.ts'", "import { randomUUID } from 'node:crypto'"],
   ],
+  'peer/newroom/new.ts': ["import '../engines/pow/protocol/pow.ts'", "import 'node:fs'"],
+  'peer/new.ts': ["import './engines/registry.ts'"],
+  'peer/engines/proof-of-stake/protocol/new.ts': ["import 'node:fs'", "import '../../pow/protocol/pow.ts'"],
+  'peer/web/page/new.ts': ["import 'node:fs'", "import '../server.ts'"],
   'peer/core/new.ts': ["import 'node:fs'", "import '../storage/lmdb.ts'", "import '../engines/registry.ts'"],
   'peer/engines/pow/simulation/new.ts': [
     ...[
@@ -104,6 +108,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
 
 /** What must not be used where everything replays from its events. */
 const IMPURE = [
+  ...['(1.5).toLocaleString()', '"a".localeCompare("b")', 'Promise.resolve().then(() => 1)'],
   ...['globalThis.Date.now()', "globalThis['Date']", 'Date.now()', 'new Date()', 'performance.now()'],
   ...[
     'Math.random()',
@@ -156,6 +161,9 @@ const FINE: Readonly<Record<string, string>> = {
     setTimeout(() => [readFileSync, openUdp, Date.now()], 1);`,
 };
 
+/** Where texts of people's own places are no part of a run, they may be written. */
+const PLACES = 'Intl.DateTimeFormat().resolvedOptions().timeZone';
+
 describe('the walls', () => {
   const eslint = new ESLint({ cwd: ROOT });
   const linter = new Linter({ configType: 'flat', cwd: ROOT });
@@ -200,6 +208,13 @@ describe('the walls', () => {
     for (const file of replayed) {
       expect((await faultsOf(file, code)).map((fault) => fault.slice(0, 14))).toContain('walls/replay 2');
     }
+  });
+
+  it('keep the place of the machine out of what replays, but for reports', async () => {
+    expect(await faultsOf(PROTOCOL, PLACES)).toEqual([
+      'walls/replay 2: "Intl" may differ when this is replayed.',
+    ]);
+    expect(await faultsOf('peer/simulator/new.ts', PLACES)).toEqual([]);
   });
 
   it.each(Object.entries(FINE))('let through what belongs in %s', async (file, code) => {
