@@ -83,12 +83,14 @@ export function statusOf<Status, Notice, Node>(face: Face<Status, Notice, Node>)
       const status = face.status.safeParse(answer).data;
       if (status === undefined) return undefined;
       const { text, tone } = face.phase(status);
-      const cells = columns.map((figure) => shown(figure.of(status), figure.unit));
+      // Text from the network may be in any of them.
+      const phase = short(text);
+      const cells = columns.map((figure) => short(shown(figure.of(status), figure.unit)));
       const unusual = tone === 'warn' || tone === 'bad';
       return {
         cells,
-        word: `${cells.join(':')}${unusual ? `(${text.replaceAll(' ', '-')})` : ''}`,
-        ...(unusual && { phase: text }),
+        word: `${cells.join(':')}${unusual ? `(${phase.replaceAll(' ', '-')})` : ''}`,
+        ...(unusual && { phase }),
       };
     },
   };

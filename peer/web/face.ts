@@ -183,7 +183,7 @@ export function fieldsOf(schema: z.ZodObject): FieldJson[] {
       title: description ?? name,
       kind: type === 'integer' || type === 'number' || type === 'boolean' ? type : 'text',
       required: required.includes(name),
-      initial: typeof initial === 'string' || typeof initial === 'number' ? String(initial) : null,
+      initial: ['string', 'number', 'boolean'].includes(typeof initial) ? String(initial) : null,
     };
   });
 }

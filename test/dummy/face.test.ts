@@ -9,7 +9,7 @@ import { allEngines } from '../../peer/engines/registry.ts';
 import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { createFaceApp } from '../../peer/web/face-app.ts';
-import { shown } from '../../peer/web/face.ts';
+import { fieldsOf, shown } from '../../peer/web/face.ts';
 import type { WebEnv } from '../../peer/web/access.ts';
 import { answer, listen } from '../../peer/web/http.ts';
 import { MAX_TOLD_ROWS, STEP_SECONDS, STEP_VALUES } from '../../peer/web/limits.ts';
@@ -263,7 +263,11 @@ test('events begin with the status and tell what happened', async () => {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let told = '';
   const until = async (wanted: RegExp): Promise<void> => {
-    while (!wanted.test(told)) told += (await reader?.read())?.value ?? '';
+    while (!wanted.test(told)) {
+      const { value } = (await reader?.read()) ?? {};
+      if (value === undefined) throw new Error(`the stream ended after: ${told}`);
+      told += value;
+    }
   };
   await until(/event: status\ndata: \{.*"engine":"dummy".*"count":0/);
   await post('/actions/increment', { by: 2 });
@@ -291,6 +295,26 @@ test('a terminal has a column for each figure that says so, and words for what i
   });
   expect(status.row({ count: 1, peers: ['a'] }, 0)).toEqual({ cells: ['1'], word: '1' });
   expect(status.row(null, 0)).toBeUndefined();
+});
+
+test('a terminal is given no control characters, whoever wrote them', () => {
+  const figures = [{ ...{ name: 'word', title: 'Word', help: 'h', column: true }, of: () => 'b\u001b[2J' }];
+  const loud = { ...face, figures, phase: () => ({ text: 'a\u009b31m', tone: 'warn' as const }) };
+  const row = statusOf(loud).row({ count: 1, peers: [] }, 0);
+  expect(row?.cells).toEqual(['b\\u001b[2J']);
+  expect(row?.word).toBe('b\\u001b[2J(a\\u009b31m)');
+  expect(row?.phase).toBe('a\\u009b31m');
+});
+
+test('a form begins with the defaults of its schema', () => {
+  const schema = z.object({ loud: z.boolean().default(true), by: z.int().default(2), word: z.string() });
+  expect(
+    fieldsOf(schema).map(({ name, kind, required, initial }) => [name, kind, required, initial]),
+  ).toEqual([
+    ['loud', 'boolean', false, 'true'],
+    ['by', 'integer', false, '2'],
+    ['word', 'text', true, null],
+  ]);
 });
 
 test('values are written in one way', () => {

@@ -96,14 +96,18 @@ function inputOf(action: string, { name, kind, required, initial }: FieldJson): 
     autocomplete: 'off',
     required: required && kind !== 'boolean',
     value: kind === 'boolean' ? null : initial,
+    checked: kind === 'boolean' && initial === 'true',
     maxlength: kind === 'text' ? MAX_LENGTH : null,
     'aria-describedby': `${action}-result`,
   });
 }
 
-/** What a field adds to the body: nothing if it was left empty and may be. */
-function entryOf({ name, kind }: FieldJson, input: HTMLInputElement): [string, unknown][] {
-  if (kind === 'boolean') return [[name, input.checked]];
+/** What a field adds to the body: nothing if it was left as it is if nothing is said. */
+function entryOf({ name, kind, required, initial }: FieldJson, input: HTMLInputElement): [string, unknown][] {
+  if (kind === 'boolean') {
+    const untouched = String(input.checked) === (initial ?? 'false');
+    return untouched && !required ? [] : [[name, input.checked]];
+  }
   if (input.value === '') return [];
   return [[name, kind === 'text' ? input.value : Number(input.value)]];
 }
