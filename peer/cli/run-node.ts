@@ -40,6 +40,8 @@ export interface RunOptions {
 /** A kind of node. */
 export interface NodeRun<Node> {
   readonly log: Log;
+  /** What a node is called; "peer" by default. */
+  readonly member?: string;
   /** What people are told of its store; those of a chain by default. */
   readonly words?: StoreWords;
   /** Whether its data are for its owner alone. */
@@ -96,7 +98,7 @@ export async function runNode<Node extends { close(): Promise<void> }>(
     const failure = await ended;
     if (failure !== undefined) {
       const stack = options.verbose === true ? { stack: failure.stack } : {};
-      log.error(`the peer can't go on: ${messageOf(failure)}`, stack);
+      log.error(`the ${run.member ?? 'peer'} can't go on: ${messageOf(failure)}`, stack);
       process.exitCode = 1;
     }
     run.onEnd?.();

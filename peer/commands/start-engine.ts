@@ -26,6 +26,7 @@ import type { EngineModule, NodeOffer } from '../engines/module.ts';
 import { obey } from '../network/obey.ts';
 import { Opened } from '../node/opened.ts';
 import { openNode, type DatagramTypes, type RunningNode } from '../node/open-node.ts';
+import type { StoreWords } from '../storage/lmdb.ts';
 import { createFaceApp } from '../web/face-app.ts';
 import type { Tone } from '../web/face.ts';
 import { openWeb } from '../web/server.ts';
@@ -34,6 +35,12 @@ import { openWeb } from '../web/server.ts';
 const LEVELS: Readonly<Record<Tone, LogLevel>> = { good: 'info', warn: 'warn', bad: 'warn', quiet: 'debug' };
 /** Longest name of a node, in characters. */
 const MAX_NAME_LENGTH = 64;
+
+/** What becomes of a store that is lost is known to its engine alone. */
+const NODE_WORDS: StoreWords = {
+  damaged: 'move it away, or name another folder with --data-dir, and let the node begin anew',
+  emptied: 'let the node begin anew, or stop it and put a copy of the file back',
+};
 
 /** The options that every engine has. */
 interface StartOptions extends RunOptions, HttpOptions {
@@ -90,6 +97,8 @@ Examples:
     if (isTokenSeen(command)) log.warn(TOKEN_SEEN);
     await runNode(options, {
       log,
+      member: offer.member,
+      words: NODE_WORDS,
       open: async (store, onFailure) => {
         const node = await openNode(
           { ...options, engine: name },
@@ -105,7 +114,13 @@ Examples:
           name: node.name,
           data: resolve(options.dataDir),
         });
-        if (supervisor !== undefined) obey(supervisor, node);
+        if (supervisor !== undefined) {
+          obey(supervisor, {
+            block: ({ peers }) => {
+              node.block(peers);
+            },
+          });
+        }
       },
       counters: ({ node }) => {
         const { transport, host } = node.counters();

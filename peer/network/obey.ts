@@ -1,20 +1,42 @@
-import type { Address } from '../../shared/address.ts';
+import { UserError, messageOf } from '../../shared/errors.ts';
 import type { Supervisor } from '../../shared/supervised.ts';
-import { controlSchema, type Report } from './control.ts';
+import { controlSchema, type Control, type Report } from './control.ts';
+import { MAX_ANSWER_LENGTH } from './limits.ts';
 
-/** Has a node that others tell apart by addresses do what the process says that started it. */
-export function obey(
-  supervisor: Supervisor,
-  node: { readonly block: (addresses: readonly Address[]) => void },
-): void {
-  const report = (what: Report): void => {
-    supervisor.tell(what);
+type Kind = Control['type'];
+
+/**
+ * What a node does with each kind of order; those that are missing are refused. A text is what came of it, in words for
+ * people; a UserError says why it is not done.
+ */
+export type Orders = {
+  readonly [K in Kind]?: (order: Extract<Control, { type: K }>) => Promise<string> | undefined;
+};
+
+/** Has a node that runs do what the process says that started it. */
+export function obey(supervisor: Supervisor, orders: Orders): void {
+  const carryOut = async (order: Control): Promise<Report> => {
+    const { id } = order;
+    // The kind of the order is that of its handler.
+    const handle = orders[order.type] as ((order: Control) => Promise<string> | undefined) | undefined;
+    try {
+      if (handle === undefined) throw new UserError(`this node takes no order "${order.type}"`);
+      const text = await handle(order);
+      return text === undefined
+        ? { type: 'done', id }
+        : { type: 'answer', id, text: text.slice(0, MAX_ANSWER_LENGTH) };
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return { type: 'refused', id, reason: messageOf(error).slice(0, MAX_ANSWER_LENGTH) };
+    }
   };
   supervisor.listen((message) => {
-    const control = controlSchema.safeParse(message);
-    if (!control.success || control.data.type !== 'block') return;
-    node.block(control.data.peers);
-    report({ type: 'done', id: control.data.id });
+    const { data: order } = controlSchema.safeParse(message);
+    // What nobody foresaw ends the program, as anywhere else.
+    if (order !== undefined)
+      void carryOut(order).then((report) => {
+        supervisor.tell(report);
+      });
   });
-  report({ type: 'up' });
+  supervisor.tell({ type: 'up' } satisfies Report);
 }

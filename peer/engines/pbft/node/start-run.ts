@@ -2,13 +2,10 @@
 import { resolve } from 'node:path';
 
 import { addressKey, pageUrl } from '../../../../shared/address.ts';
-import { UserError, messageOf } from '../../../../shared/errors.ts';
 import { createLog, type Log, type LogData } from '../../../../shared/log.ts';
-import type { Supervisor } from '../../../../shared/supervised.ts';
 import { painterFor } from '../../../../shared/text-table.ts';
 import { replicaName, type PbftConfig } from '../protocol/interface.ts';
-import { controlSchema, type Report } from '../../../network/control.ts';
-import { MAX_ANSWER_LENGTH } from '../../../network/limits.ts';
+import { obey } from '../../../network/obey.ts';
 import { openPbftNode, REPLICA_WORDS, type PbftNode } from './open.ts';
 import { TOKEN_SEEN, pageOptions } from '../../../cli/http-options.ts';
 import type { Identity } from './options.ts';
@@ -66,8 +63,14 @@ export async function startReplica(
         ),
       onUp: (node, supervisor, stop) => {
         sayWhatRuns(log, node, identity, dataDir);
-        if (supervisor !== undefined) obey(supervisor, node);
-        else readCommands(terminal, node, { stopping, stop, patience: options.answerTimeout * 1000 });
+        if (supervisor !== undefined) {
+          obey(supervisor, {
+            'block-members': ({ members }) => {
+              node.block(members);
+            },
+            submit: ({ line }) => submitLine(node, line),
+          });
+        } else readCommands(terminal, node, { stopping, stop, patience: options.answerTimeout * 1000 });
       },
       onEnd: () => {
         stopping.abort();
@@ -130,39 +133,6 @@ function readCommands(
   };
   // What nobody foresaw ends the program, wherever it comes from. The end of the lines is not that of the replica.
   void terminal.readCommands(prompt, parts);
-}
-
-/** Does what the process says that started this one. */
-function obey(supervisor: Supervisor, node: PbftNode): void {
-  const tell = (report: Report): void => {
-    supervisor.tell(report);
-  };
-  supervisor.listen((message) => {
-    const control = controlSchema.safeParse(message);
-    if (!control.success) return;
-    const { id } = control.data;
-    switch (control.data.type) {
-      case 'block-members':
-        node.block(control.data.members);
-        tell({ type: 'done', id });
-        break;
-      case 'submit':
-        submitLine(node, control.data.line).then(
-          (text) => {
-            tell({ type: 'answer', id, text: text.slice(0, MAX_ANSWER_LENGTH) });
-          },
-          (error: unknown) => {
-            if (!(error instanceof UserError)) throw error;
-            tell({ type: 'refused', id, reason: messageOf(error).slice(0, MAX_ANSWER_LENGTH) });
-          },
-        );
-        break;
-      case 'block':
-        // For peers that are told apart by their addresses.
-        break;
-    }
-  });
-  tell({ type: 'up' });
 }
 
 /** Everything that is counted, each under `part.name`. */

@@ -33,7 +33,13 @@ export function startPeer(
       }),
     onUp: (node, supervisor) => {
       sayWhatRuns(log, node, options);
-      if (supervisor !== undefined) obey(supervisor, node);
+      if (supervisor !== undefined) {
+        obey(supervisor, {
+          block: ({ peers }) => {
+            node.block(peers);
+          },
+        });
+      }
     },
     counters,
   });
