@@ -82,7 +82,7 @@ export type EngineOf<T extends EngineTypes> = Engine<
 export interface EngineParts {
   /** What it has stored. */
   readonly store: StoreView;
-  /** 32 random bytes. */
+  /** Random bytes, at least 16. */
   readonly entropy: Uint8Array;
   /** Nodes that it is told of at the start. */
   readonly join: readonly Address[];

@@ -9,6 +9,7 @@ import type { Store } from '../core/store.ts';
 import { timed } from '../storage/timed.ts';
 import { openUdp, type UdpCounters } from '../transports/udp.ts';
 import { EngineHost, HostError, type HostCounters } from './host.ts';
+import { resolveJoin } from './join.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
 
@@ -86,6 +87,7 @@ export async function openNode<T extends DatagramTypes, Status>(
   const { store, log } = parts;
   const opened = new Opened(store);
   try {
+    const known = await resolveJoin(join, log);
     // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
     const receiver: { host?: Host } = {};
     const transport = await openUdp(
@@ -96,7 +98,7 @@ export async function openNode<T extends DatagramTypes, Status>(
       },
     );
     opened.push(transport);
-    const made = setup({ store, entropy: randomBytes(32), join });
+    const made = setup({ store, entropy: randomBytes(32), join: known });
     const { engine, codec } = made;
     const observers = new Observers<RunningNodeObserver<T['notice']>>(log);
     const host: Host = new EngineHost({

@@ -4,7 +4,8 @@ import type { Course } from './course.ts';
 import type { Hosts } from './hosts.ts';
 import type { SimNode } from './node.ts';
 import type { PeerTable } from './peers.ts';
-import type { Body, EngineTypes } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { Body } from './subject.ts';
 import type { Traffic } from './traffic.ts';
 import { MS } from './units.ts';
 

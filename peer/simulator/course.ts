@@ -2,7 +2,8 @@
 import type { Occurrence } from './node.ts';
 import { EventQueue } from './queue.ts';
 import type { Violation } from './report.ts';
-import type { EngineTypes, SimulatedNode } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { SimulatedNode } from './subject.ts';
 import { Digest, type TraceWriter } from './trace.ts';
 import { MS, SECOND } from './units.ts';
 

@@ -3,7 +3,8 @@ import { CODES, FIRST_MESSAGE_CODE } from './codes.ts';
 import type { Course } from './course.ts';
 import type { Hosts } from './hosts.ts';
 import type { Occurrence, SimNode } from './node.ts';
-import type { EngineTypes, SubjectRun } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { SubjectRun } from './subject.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What waits for a slow node, as in the buffer of a socket; more is dropped. */

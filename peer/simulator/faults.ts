@@ -2,7 +2,7 @@
 import type { Chance } from './chance.ts';
 import type { Network } from './network.ts';
 import type { Doom, SimNode } from './node.ts';
-import type { EngineTypes } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
 
 /** How partitions cut the network. */
 export const PARTITION_KINDS = ['symmetric', 'one-way', 'isolate-one', 'swizzle'] as const;

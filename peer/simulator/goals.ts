@@ -1,6 +1,7 @@
 /** What must come true after everything has healed, one goal after the other. */
 import type { Course } from './course.ts';
-import type { EngineTypes, LivenessGoal } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { LivenessGoal } from './subject.ts';
 import { MS, SECOND } from './units.ts';
 
 /** How often goals are looked at. */

@@ -1,11 +1,11 @@
 /** The hosts of all engines: they have them step, carry out what they want done, and crash in the midst of it. */
-import type { Effect, EngineEvent } from '../core/engine.ts';
+import type { Effect, EngineEvent, EngineTypes } from '../core/engine.ts';
 import type { Chance } from './chance.ts';
 import { CODES } from './codes.ts';
 import type { Course } from './course.ts';
 import type { Doom, SimNode } from './node.ts';
 import { thrownDetail } from './report.ts';
-import type { EngineTypes, SubjectRun } from './subject.ts';
+import type { SubjectRun } from './subject.ts';
 import type { Traffic } from './traffic.ts';
 import { MS } from './units.ts';
 

@@ -1,4 +1,5 @@
-import type { Corruption, EngineOf, EngineTypes, SimulatedNode } from './subject.ts';
+import type { EngineOf, EngineTypes } from '../core/engine.ts';
+import type { Corruption, SimulatedNode } from './subject.ts';
 import { ClockWatch } from '../core/clock-watch.ts';
 import { SimulatedStore } from './store.ts';
 

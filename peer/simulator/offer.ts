@@ -2,7 +2,8 @@
 import type { RunReport } from './report.ts';
 import { draw, type Drawable, type Plan } from './settings.ts';
 import { Simulation, type SimulationHooks } from './simulation.ts';
-import type { EngineTypes, Subject } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { Subject } from './subject.ts';
 
 /** A simulation that is under way. */
 export interface RunningSimulation {

@@ -15,7 +15,8 @@ import {
 } from './report.ts';
 import type { Sampler } from './sampler.ts';
 import type { Drawn } from './settings.ts';
-import type { EngineTypes, Subject, SubjectRun } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { Subject, SubjectRun } from './subject.ts';
 import type { Traffic } from './traffic.ts';
 import { SECOND } from './units.ts';
 

@@ -1,6 +1,7 @@
 /** Looks at all nodes, again and again: what a timeline is made of. */
 import type { Course } from './course.ts';
-import type { EngineTypes, SimulatedNode, SubjectRun } from './subject.ts';
+import type { EngineTypes } from '../core/engine.ts';
+import type { SimulatedNode, SubjectRun } from './subject.ts';
 import { SECOND } from './units.ts';
 
 /**

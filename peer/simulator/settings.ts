@@ -174,8 +174,6 @@ export const SETTINGS = {
   },
 } as const satisfies Record<string, SettingSpec>;
 
-export type SettingName = keyof typeof SETTINGS;
-
 /** What the user asked for: ranges for some of the settings; the rest is as the menu says. */
 export interface Plan {
   /** `mixed` has every seed draw its own mixture of faults, `none` leaves out what is not asked for. */

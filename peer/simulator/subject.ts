@@ -9,8 +9,6 @@ import type { PeerTable } from './peers.ts';
 import type { Distribution, Figure, NodeRow, TipWords } from './report.ts';
 import type { SettingSpec } from './settings.ts';
 
-export type { EngineOf, EngineTypes };
-
 /** A node as subjects see it. */
 export interface SimulatedNode {
   readonly index: number;

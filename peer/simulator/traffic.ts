@@ -1,12 +1,12 @@
 /** What is on its way between nodes: it is sent, measured, counted and dropped here, and a connection ends. */
-import type { Decoded } from '../core/engine.ts';
+import type { Decoded, EngineTypes } from '../core/engine.ts';
 import type { Chance } from './chance.ts';
 import { CODES } from './codes.ts';
 import type { Course } from './course.ts';
 import type { DropReason, Network } from './network.ts';
 import type { SimNode, TypeCounter } from './node.ts';
 import type { PeerTable } from './peers.ts';
-import type { EngineTypes, Subject } from './subject.ts';
+import type { Subject } from './subject.ts';
 import { MS, SECOND } from './units.ts';
 
 /** How long it takes until two nodes are connected again of which one has ended the connection. */

@@ -1,15 +1,9 @@
 /** Plants faults in the engines of a simulation, to see whether they are found. */
-import type { Effect, EngineEvent, Gauge } from '../../peer/core/engine.ts';
+import type { Effect, EngineEvent, EngineOf, EngineTypes, Gauge } from '../../peer/core/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation, type SimulationHooks } from '../../peer/simulator/simulation.ts';
-import type {
-  EngineOf,
-  EngineTypes,
-  SimulatedNode,
-  Subject,
-  SubjectRun,
-} from '../../peer/simulator/subject.ts';
+import type { SimulatedNode, Subject, SubjectRun } from '../../peer/simulator/subject.ts';
 
 export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
 export type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;

@@ -1,6 +1,6 @@
 import type { PbftNotice, PbftRequest, PbftResult } from '../protocol/interface.ts';
 import type { PbftMessage } from '../protocol/messages.ts';
-import type { EngineTypes } from '../../../simulator/subject.ts';
+import type { EngineTypes } from '../../../core/engine.ts';
 
 /** The types of the PBFT engine. */
 export interface PbftTypes extends EngineTypes {

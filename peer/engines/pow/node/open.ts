@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
-import { isIPv4, isIPv6 } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
@@ -24,13 +21,11 @@ import type { PageOptions } from '../../../web/server.ts';
 import { EngineHost, HostError } from '../../../node/host.ts';
 import { Observers } from '../../../node/observers.ts';
 import { withAddress, type NamedHosts } from './named-hosts.ts';
+import { resolveJoin } from '../../../node/join.ts';
 import { Opened } from '../../../node/opened.ts';
 import { ProgressBar, ProgressLines } from '../../../node/progress.ts';
 import { Reporter } from './report.ts';
 import { defaultHost, selfHosts, thisMachine } from './self.ts';
-
-/** How long, in milliseconds, the start may wait for the names of `--join`; what comes later is asked again anyway. */
-const JOIN_PATIENCE = 2000;
 
 type PowHost = EngineHost<PowMessage, PowRequest, PowResult, PowNotice>;
 
@@ -111,7 +106,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
     await opened.close();
   };
   try {
-    const join = await resolveJoin(options.join, resolve ?? resolveName, log);
+    const join = await resolveJoin(options.join, log, resolve);
     // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
     const receiver: { host?: PowHost } = {};
     const transport = await openUdp(
@@ -228,41 +223,4 @@ function configure(options: PowNodeOptions, port: number, join: readonly Address
     idleWord: options.idleWord,
     genesis: options.genesis,
   };
-}
-
-async function resolveName(name: string): Promise<string> {
-  return (await lookup(name, { family: 4 })).address;
-}
-
-/**
- * The numeric addresses of known peers, because that is what peers say of themselves. A name that has none yet stays
- * a name: the transport asks for it again in every round of gossip.
- *
- * @throws UserError for an IPv6 address
- */
-function resolveJoin(join: readonly Address[], resolve: Resolve, log: Log): Promise<Address[]> {
-  return Promise.all(
-    join.map(async ({ host, port }) => {
-      if (isIPv4(host)) return { host, port };
-      if (isIPv6(host))
-        throw new UserError(`--join: "${host}" is an IPv6 address; the network speaks IPv4 only`);
-      const late = new AbortController();
-      try {
-        const address = await Promise.race([
-          resolve(host),
-          pause(JOIN_PATIENCE, undefined, { signal: late.signal }).then(() => {
-            throw new Error('no answer so far');
-          }),
-        ]);
-        return { host: address, port };
-      } catch (error) {
-        log.warn(`--join: "${host}" has no address now; it is tried again while the peer runs`, {
-          reason: messageOf(error),
-        });
-        return { host, port };
-      } finally {
-        late.abort();
-      }
-    }),
-  );
 }

@@ -63,8 +63,13 @@ export function targetsOf(
   const groups = groupsOf(answers, ground);
   const ours = chain.tip?.hash;
   const ourVotes = 1 + answers.filter(({ claim }) => claim?.hash === ours).length;
-  const byHash = new Map<string, Group[]>();
-  for (const group of groups) byHash.set(group.hash, [...(byHash.get(group.hash) ?? []), group]);
+  // Whoever claims a hash is asked for it, at whatever height: gathered once, as one hash may be claimed at many heights.
+  const byHash = new Map<string, Map<string, Address>>();
+  for (const { hash, claimants } of groups) {
+    const all = byHash.get(hash) ?? new Map<string, Address>();
+    byHash.set(hash, all);
+    for (const [key, address] of claimants) all.set(key, address);
+  }
   const beatsOurs = (group: Group): boolean =>
     group.height > chain.height ||
     (group.height === chain.height &&
@@ -73,7 +78,7 @@ export function targetsOf(
     .filter((group) => chain.block(group.height - 1)?.hash !== group.hash && group.hash !== ours)
     .filter(beatsOurs)
     .sort((a, b) => b.height - a.height || b.votes - a.votes || (a.hash < b.hash ? -1 : 1))
-    .map((group) => targetOf(group, byHash.get(group.hash) ?? [], ground))
+    .map((group) => targetOf(group, byHash.get(group.hash) ?? group.claimants, ground))
     .filter(({ sources }) => sources.length > 0);
   return { targets, claimed: groups.length > 0 };
 }
@@ -110,17 +115,13 @@ function groupsOf(answers: readonly Answer[], { chain, count, isLiar }: ChoiceGr
  * Whom to ask for a chain: those who claim it, and those who claim the same hash at another height, because some
  * count heights from 0. Those who never lied come first.
  *
- * @param groups those with its hash
+ * @param claimants those who claim its hash
  */
 function targetOf(
   group: Group,
-  groups: readonly Group[],
+  claimants: ReadonlyMap<string, Address>,
   { chain, isLiar, peers, random }: ChoiceGround,
 ): SyncTarget {
-  const claimants = new Map<string, Address>();
-  for (const { claimants: some } of groups) {
-    for (const [key, address] of some) claimants.set(key, address);
-  }
   const shuffled = random.sample([...claimants.values()], claimants.size);
   const sources = shuffled
     .filter((address) => !isLiar(group, address))

@@ -8,7 +8,8 @@ import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts'
 import { CHECKERS } from '../../../../peer/engines/pow/simulation/watch.ts';
 import { NOTHING_THROWS, type Violation } from '../../../../peer/simulator/report.ts';
 import type { Simulation } from '../../../../peer/simulator/simulation.ts';
-import type { EngineOf, Subject } from '../../../../peer/simulator/subject.ts';
+import type { EngineOf } from '../../../../peer/core/engine.ts';
+import type { Subject } from '../../../../peer/simulator/subject.ts';
 import * as plant from '../../../simulator/plant.ts';
 
 type Fault = plant.Fault<PowTypes>;
