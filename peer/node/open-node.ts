@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 import type { Address } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Codec, EngineOf, EngineParts, EngineTypes, Gauge } from '../core/engine.ts';
+import type { Codec, EngineOf, EngineParts, EngineTypes } from '../core/engine.ts';
+import type { LiveNode, NodeObserver } from '../core/node.ts';
 import type { Store } from '../core/store.ts';
 import { timed } from '../storage/timed.ts';
-import { openUdp, type UdpCounters } from '../transports/udp.ts';
-import { EngineHost, HostError, type HostCounters } from './host.ts';
+import { openUdp } from '../transports/udp.ts';
+import { EngineHost, HostError } from './host.ts';
 import { resolveJoin } from './join.ts';
 import { Observers } from './observers.ts';
 import { Opened } from './opened.ts';
@@ -46,24 +47,10 @@ export interface OpenNodeParts {
   onFailure(error: Error): void;
 }
 
-/** What is told as it happens. */
-export interface RunningNodeObserver<Notice> {
-  onNotice(notice: Notice): void;
-  onWrite(seconds: number): void;
-}
-
 /** A node that runs. */
-export interface RunningNode<T extends DatagramTypes, Status> {
-  readonly engine: string;
-  readonly name: string;
-  /** Where it listens. */
-  readonly address: Address;
-  status(): Status;
+export interface RunningNode<T extends DatagramTypes, Status> extends LiveNode<Status, T['notice']> {
   /** Asks the engine for something. @throws Error if the node has failed or is closed, or from within a notice */
   request(request: T['request']): T['result'];
-  counters(): { readonly transport: UdpCounters; readonly host: HostCounters };
-  measure(tell: Gauge): void;
-  observe(observer: RunningNodeObserver<T['notice']>): () => void;
   /** Loses every datagram from and to these addresses, and no others any more. */
   block(addresses: readonly Address[]): void;
   /** Has the engine begin: whoever observes from before hears of everything. */
@@ -100,7 +87,7 @@ export async function openNode<T extends DatagramTypes, Status>(
     opened.push(transport);
     const made = setup({ store, entropy: randomBytes(32), join: known });
     const { engine, codec } = made;
-    const observers = new Observers<RunningNodeObserver<T['notice']>>(log);
+    const observers = new Observers<NodeObserver<T['notice']>>(log);
     const host: Host = new EngineHost({
       ...{ engine, codec, transport },
       store: timed(store, (seconds) => {

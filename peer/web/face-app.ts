@@ -2,17 +2,10 @@
 import { z } from 'zod';
 
 import { UserError } from '../../shared/errors.ts';
+import type { LiveNode, NodeObserver } from '../core/node.ts';
 import { VERSION } from './assets.ts';
 import { EventHub } from './events.ts';
-import {
-  viewOf,
-  type Action,
-  type Face,
-  type FacedNode,
-  type Figure,
-  type NodeObserver,
-  type Series,
-} from './face.ts';
+import { viewOf, type Action, type Face, type Figure, type Series } from './face.ts';
 import { answer, bodyOf } from './http.ts';
 import { MAX_REMEMBERED, STEP_SECONDS, STEP_VALUES } from './limits.ts';
 import { Metrics, tellEach } from './metrics.ts';
@@ -40,7 +33,7 @@ interface FaceEvents {
 }
 
 /** An application for a node. It needs no socket: `app.request` asks it directly. */
-export function createFaceApp<Status, Notice, Node extends FacedNode<Status, Notice>>(
+export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Notice>>(
   node: Node,
   face: Face<Status, Notice, Node>,
   options: AppOptions,
@@ -139,7 +132,7 @@ function actionRoute<Node>(action: Action<Node>, node: Node): Route {
 }
 
 /** What Prometheus is told: figures that have the name of a metric, and what all nodes count. */
-function metricsOf<Status, Notice, Node extends FacedNode<Status, Notice>>(
+function metricsOf<Status, Notice, Node extends LiveNode<Status, Notice>>(
   node: Node,
   face: Face<Status, Notice, Node>,
   { hub, counts }: { readonly hub: EventHub<FaceEvents>; readonly counts: Readonly<Record<string, number>> },

@@ -4,9 +4,8 @@
  */
 import { z } from 'zod';
 
-import type { Address } from '../../shared/address.ts';
 import { formatNumber } from '../../shared/text-table.ts';
-import type { Gauge } from '../core/engine.ts';
+import type { LiveNode } from '../core/node.ts';
 import { VERSION } from './assets.ts';
 import { MAX_TOLD_ROWS, MAX_TOLD_TEXT } from './limits.ts';
 import { bytes, duration } from './page/format.ts';
@@ -103,41 +102,6 @@ export interface Face<Status, Notice, Node> {
   ready(status: Status): string | undefined;
 }
 
-/** What is told as it happens. Called while an engine's effects are carried out, so each call is short. */
-export interface NodeObserver<Notice> {
-  onNotice(notice: Notice): void;
-  /** Something was stored. */
-  onWrite(seconds: number): void;
-}
-
-/** What a node has counted. */
-export interface NodeCounters {
-  readonly transport: {
-    readonly received: number;
-    readonly receivedBytes: number;
-    readonly sent: number;
-    readonly sentBytes: number;
-    /** What was not sent, by reason. */
-    readonly dropped: Readonly<Record<string, number>>;
-  };
-  readonly host: { readonly messages: number; readonly malformed: Readonly<Record<string, number>> };
-}
-
-/** A node that runs, as it is shown. */
-export interface FacedNode<Status, Notice> {
-  readonly engine: string;
-  /** What people call it. */
-  readonly name: string;
-  /** Where it listens. */
-  readonly address: Address;
-  status(): Status;
-  counters(): NodeCounters;
-  /** Tells how full each bounded collection is. */
-  measure(tell: Gauge): void;
-  /** Has everything told from now on; until the function that it returns is called. */
-  observe(observer: NodeObserver<Notice>): () => void;
-}
-
 /** A value in words: the one place where numbers, times and hashes get their form. */
 export function shown(value: Value, unit?: Unit): string {
   if (value === null) return '–';
@@ -197,7 +161,7 @@ export interface Past {
 }
 
 /** Everything that is shown of a node at the moment. */
-export function viewOf<Status, Notice, Node extends FacedNode<Status, Notice>>(
+export function viewOf<Status, Notice, Node extends LiveNode<Status, Notice>>(
   node: Node,
   face: Face<Status, Notice, Node>,
   { startedAt, series, journal }: Past,

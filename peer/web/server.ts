@@ -2,8 +2,8 @@
 import type { Hono } from 'hono';
 
 import { messageOf } from '../../shared/errors.ts';
+import type { NodeObserver } from '../core/node.ts';
 import type { AccessOptions, WebEnv } from './access.ts';
-import type { NodeObserver } from './face.ts';
 import {
   answer,
   createBase,

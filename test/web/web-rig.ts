@@ -4,7 +4,7 @@ import { hashBlock, meetsDifficulty, type Block } from '../../shared/block.ts';
 import type { PowNotice } from '../../peer/engines/pow/protocol/interface.ts';
 import type { MinerView } from '../../peer/engines/pow/node/mining/server.ts';
 import { createPowApp } from '../../peer/engines/pow/face/server.ts';
-import type { NodeObserver } from '../../peer/web/face.ts';
+import type { NodeObserver } from '../../peer/core/node.ts';
 import type { WebSubject } from '../../peer/engines/pow/face/subject.ts';
 import type { AppOptions, WebApp } from '../../peer/web/server.ts';
 import { at, Rig, SELF } from '../engines/pow/protocol/rig.ts';

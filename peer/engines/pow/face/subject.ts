@@ -2,7 +2,7 @@ import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
 import type { Gauge } from '../../../core/engine.ts';
 import type { PowNotice, PowRequest, PowResult, PowStatus } from '../protocol/interface.ts';
-import type { NodeObserver } from '../../../web/face.ts';
+import type { NodeObserver } from '../../../core/node.ts';
 import type { MinerView } from '../node/mining/server.ts';
 import type { UdpCounters } from '../../../transports/udp.ts';
 

@@ -15,7 +15,7 @@ import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { openUdp } from '../../../transports/udp.ts';
 import { openPowWeb } from '../face/server.ts';
-import type { NodeObserver } from '../../../web/face.ts';
+import type { NodeObserver } from '../../../core/node.ts';
 import type { WebCounters, WebSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
 import { EngineHost, HostError } from '../../../node/host.ts';

@@ -1,0 +1,46 @@
+/** A node that runs, as those see it who watch it: the log, the page, the metrics. */
+import type { Address } from '../../shared/address.ts';
+import type { Gauge } from './engine.ts';
+
+/** Notified of what happens in a node while an engine's effects are carried out, so each call is short. */
+export interface NodeObserver<Notice> {
+  onNotice(notice: Notice): void;
+  /** Something was stored. */
+  onWrite(seconds: number): void;
+}
+
+/** What a node has counted. */
+export interface NodeCounters {
+  readonly transport: {
+    readonly received: number;
+    readonly receivedBytes: number;
+    readonly sent: number;
+    readonly sentBytes: number;
+    /** What was not sent, by reason. */
+    readonly dropped: Readonly<Record<string, number>>;
+  };
+  readonly host: {
+    /** Messages that the codec took. */
+    readonly messages: number;
+    /** What is no message, by the broken rule. */
+    readonly malformed: Readonly<Record<string, number>>;
+  };
+}
+
+/**
+ * @template Status what it says of itself: JSON
+ * @template Notice what its engine notifies
+ */
+export interface LiveNode<Status, Notice> {
+  readonly engine: string;
+  /** What people call it. */
+  readonly name: string;
+  /** Where it listens. */
+  readonly address: Address;
+  status(): Status;
+  counters(): NodeCounters;
+  /** Reports how full each bounded collection is. */
+  measure(report: Gauge): void;
+  /** Notifies an observer of everything from now on; until the function that it returns is called. */
+  observe(observer: NodeObserver<Notice>): () => void;
+}
