@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { runProgram } from '../shared/options.ts';
 import { commandsOfEngine } from './commands/node-commands.ts';
-import { allEngines, DEFAULT_ENGINE, engineNamed, type Registry } from './engines/registry.ts';
+import { allEngines, defaultEngine, engineNamed, type Registry } from './engines/registry.ts';
 
 /** Arguments after which all commands are told of. */
 const TELLS_OF_ALL = ['help', '--help', '-h', 'completion'];
@@ -21,13 +21,13 @@ async function commandsOf(
   registry: Registry,
   { script, worker }: ProgramFiles,
 ): Promise<Readonly<Record<string, () => Promise<Command>>>> {
-  const others = (await allEngines(registry)).filter(({ name }) => name !== DEFAULT_ENGINE);
+  const engines = await allEngines(registry);
   return {
-    ...(await engineNamed(DEFAULT_ENGINE, registry)).commands,
+    ...engines[0]?.commands,
     simulate: async () => (await import('./commands/simulate.ts')).simulateCommand(registry, worker),
     network: async () => (await import('./commands/network.ts')).networkCommand(registry, script),
     ...Object.fromEntries(
-      others.map((engine) => [
+      engines.map((engine) => [
         engine.name,
         async () => (await import('./commands/engine.ts')).engineCommand(engine),
       ]),
@@ -55,12 +55,33 @@ export interface PeerProgram {
   readonly names: readonly string[];
 }
 
+/** What is run where no command is named: a node of the default engine. */
+async function programItself(registry: Registry): Promise<Command> {
+  const engine = await engineNamed(defaultEngine(registry), registry);
+  const program = await commandsOfEngine(engine).start('node peer');
+  return program
+    .name('peer')
+    .usage('[options]\n       peer [command] [options]')
+    .enablePositionalOptions()
+    .allowExcessArguments()
+    .helpCommand(true)
+    .addHelpText(
+      'after',
+      `
+SIGUSR2 logs what was counted so far.
+Every option may be written with dashes or underscores, and be set by its
+environment variable or, by its name, in the JSON file that --config names. The
+command line goes before the environment, the environment before the file.
+Options of a command go after its name: node peer ${engine.name} start --http-port 0`,
+    );
+}
+
 export async function peerProgram(
   args: readonly string[],
   registry: Registry,
   files: ProgramFiles = {},
 ): Promise<PeerProgram> {
-  const program = await commandsOfEngine(await engineNamed(DEFAULT_ENGINE, registry)).start();
+  const program = await programItself(registry);
   const commands = await commandsOf(registry, files);
   const names = Object.keys(commands);
   for (const name of named(args, names)) {

@@ -19,8 +19,12 @@ export interface NetworkOffer {
   readonly options: readonly OptionSpec<unknown>[];
   /** What can be typed besides what every network has. */
   readonly commands: NetworkCommands;
-  /** Examples for the help, a line each. */
-  readonly examples: readonly string[];
+  /**
+   * Examples for the help, a line each.
+   *
+   * @param call what is typed to start a network of it
+   */
+  examples(call: string): readonly string[];
   /** Longest body that the API of a node takes, in bytes, where it is not the usual one. */
   readonly maxBody?: number;
   /** @throws UserError if the options do not go together */

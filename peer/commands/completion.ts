@@ -94,7 +94,7 @@ function shellWord(path: readonly string[]): string {
   return path.length > 1 ? quoted(path.join(' ')) : path.join('');
 }
 
-/** Patterns of a command and a word that together are a command within it, as `pbft:start`. */
+/** Patterns of a command and a word that together are a command within it, as `network:start`. */
 function steps(commands: readonly Completable[]): string {
   return commands
     .flatMap(({ path, commands: names }) => names.map((name) => `${shellWord(path)}:${name}`))

@@ -12,7 +12,7 @@ import { helpLines } from '../cli/prompt.ts';
 import { exitSoon, onStopSignal } from '../cli/run-node.ts';
 import type { StatusFace } from '../cli/status-face.ts';
 import { Terminal } from '../cli/terminal.ts';
-import { allEngines, DEFAULT_ENGINE, engineNamed, type Registry } from '../engines/registry.ts';
+import { allEngines, defaultEngine, engineNamed, type Registry } from '../engines/registry.ts';
 import { Network } from '../network/network.ts';
 import { lastBasePort } from '../network/ports.ts';
 import { openNetworkWeb } from '../network/web.ts';
@@ -50,10 +50,9 @@ async function offersOf(registry: Registry): Promise<Offers> {
  */
 export async function networkCommand(registry: Registry, script?: string): Promise<Command> {
   const offers = await offersOf(registry);
+  const usual = defaultEngine(registry);
   const command = new Command('network')
-    .description(
-      'start a whole network of peers and miners, or of replicas, on this machine, with one status page over all of them',
-    )
+    .description('start a whole network of nodes on this machine, with one status page over all of them')
     .addHelpText(
       'after',
       () => `
@@ -64,9 +63,11 @@ ${ownCommands(offers)}
 Everything is reached by this machine alone. Ctrl-C ends it, and leaves nothing behind (but --data-dir).
 
 Examples:
-${[...offers.values()].flatMap(({ examples }) => examples.map((one) => `  ${one}`)).join('\n')}`,
+${examplesOf(offers, usual)
+  .map((one) => `  ${one}`)
+  .join('\n')}`,
     );
-  addNetworkOptions(command, offers);
+  addNetworkOptions(command, offers, usual);
   return addCommonOptions(command, 'peer', 'warn').action(async (options: NetworkCommandOptions) => {
     const isDefault = (name: string): boolean => {
       const source = command.getOptionValueSource(name);
@@ -89,8 +90,15 @@ function ownCommands(offers: Offers): string {
     .join('\n');
 }
 
+/** @param usual the engine that need not be named */
+function examplesOf(offers: Offers, usual: string): string[] {
+  return [...offers].flatMap(([name, offer]) =>
+    offer.examples(`node peer network${name === usual ? '' : ` --engine ${name}`}`),
+  );
+}
+
 /** An option that several engines have is added once, as the first of them has it. */
-function addNetworkOptions(command: Command, offers: Offers): void {
+function addNetworkOptions(command: Command, offers: Offers, usual: string): void {
   const counts = [...offers.values()].map(
     ({ node, nodes, fewestNodes }) => `${node}s, ${fewestNodes} to ${MAX_NODES} (default: ${nodes})`,
   );
@@ -98,7 +106,7 @@ function addNetworkOptions(command: Command, offers: Offers): void {
     flags: '--engine <engine>',
     description: `what decides in every node: ${[...offers.keys()].join(', ')}`,
     parse: oneOf([...offers.keys()]),
-    default: DEFAULT_ENGINE,
+    default: usual,
   });
   addOption(command, 'peer', {
     flags: '--nodes <number>',
@@ -114,7 +122,7 @@ function addNetworkOptions(command: Command, offers: Offers): void {
     }
   }
   for (const { option, names } of shared.values()) {
-    const whose = names.includes(DEFAULT_ENGINE) ? '' : `with --engine ${names.join(' or ')}, `;
+    const whose = names.includes(usual) ? '' : `with --engine ${names.join(' or ')}, `;
     addOption(command, 'peer', { ...option, description: whose + option.description });
   }
   addOption(command, 'peer', {
@@ -131,7 +139,7 @@ function addNetworkOptions(command: Command, offers: Offers): void {
   });
   addOption(command, 'peer', {
     flags: '--data-dir <folder>',
-    description: 'keep the chains, or states, there (default: a folder that is removed at the end)',
+    description: 'keep the data of the nodes there (default: a folder that is removed at the end)',
   });
 }
 

@@ -5,7 +5,7 @@ export function commandsOfEngine(engine: EngineModule): EngineCommands {
   const { node } = engine;
   if (node === undefined) return engine;
   return {
-    start: async () => (await import('./start-engine.ts')).startCommand(engine, await node()),
+    start: async (call) => (await import('./start-engine.ts')).startCommand(engine, await node(), call),
     network: async () => (await import('./node-network.ts')).networkOfNodes(engine, await node()),
     status: async () => (await import('../cli/view-status.ts')).statusOf((await node()).face),
   };

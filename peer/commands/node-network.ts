@@ -27,7 +27,7 @@ export function networkOfNodes({ name, title }: EngineModule, offer: NodeOffer):
     fewestNodes: 1,
     options,
     commands: Object.fromEntries(face.actions.map((action) => [action.name, commandOf(action)])),
-    examples: [`node peer network --engine ${name}`],
+    examples: (call) => [call],
     plan: (values, nodes) => ({
       starting: counted(nodes, member),
       title: `A network of ${counted(nodes, member)} runs: ${title}.`,

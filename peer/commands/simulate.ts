@@ -5,7 +5,7 @@ import { Command, Option } from 'commander';
 
 import { UserError } from '../../shared/errors.ts';
 import { addVerboseOption, integer } from '../../shared/options.ts';
-import { DEFAULT_ENGINE, simulatedEngines, type Registry } from '../engines/registry.ts';
+import { defaultEngine, simulatedEngines, type Registry } from '../engines/registry.ts';
 import { PARTITION_KINDS, PARTITION_TEXTS } from '../simulator/faults.ts';
 import { LATENCY_SHAPES } from '../simulator/network.ts';
 import { findEngine, MAX_SEED, PLAN_OPTIONS, readPlan, type Wording } from '../simulator/plan.ts';
@@ -32,7 +32,7 @@ export async function simulateCommand(registry: Registry, worker?: URL): Promise
   const engines = await simulatedEngines(registry);
   const command = new Command('simulate')
     .description('run a whole network of one engine in one process, with every fault there is, and check it')
-    .argument('[engine]', enginesText(engines), DEFAULT_ENGINE)
+    .argument('[engine]', enginesText(engines), defaultEngine(registry))
     .usage('[engine] [options]')
     .addHelpText('after', ({ command: shown }) => helpText(shown, engines));
   command
@@ -162,13 +162,7 @@ function helpText(command: Command, engines: readonly SimulatedEngine[]): string
     '',
     'Examples:',
     '  node peer simulate',
-    '  node peer simulate pow --nodes 20 --loss 10 --crashes 0..20 --seed 7',
-    '  node peer simulate pow --partitions 10 --partition-kinds one-way,swizzle',
-    '  node peer simulate pow --nodes 7 --byzantine goose,eclipse --html report.html',
-    '  node peer simulate pow --nodes 7 --foreign 3 --loss 10',
-    '  node peer simulate pbft --nodes 7 --byzantine twins,forger --crashes 20',
-    '  node peer simulate pow --faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
-    '  node peer simulate pow --faults mixed --seed 17 --trace trace.jsonl',
+    ...engines.flatMap(({ name, examples }) => examples.map((one) => `  node peer simulate ${name} ${one}`)),
   ].join('\n');
 }
 

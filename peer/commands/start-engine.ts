@@ -52,15 +52,16 @@ interface StartOptions extends RunOptions, HttpOptions {
 
 type Node = RunningNode<DatagramTypes, unknown>;
 
-export function startCommand({ name, title }: EngineModule, offer: NodeOffer): Command {
+/** @param call what is typed for it */
+export function startCommand({ name, title }: EngineModule, offer: NodeOffer, call: string): Command {
   const command = new Command('start')
     .description(`run a ${offer.member} of a network: ${title}`)
     .addHelpText(
       'after',
       `
 Examples:
-  node peer ${name} start
-  node peer ${name} start -p 8001 -j 127.0.0.1:8000 --data-dir second --http-port 8999`,
+  ${call}
+  ${call} -p 8001 -j 127.0.0.1:8000 --data-dir second --http-port 8999`,
     );
   addOption(command, 'peer', {
     flags: '-p, --port <number>',

@@ -41,8 +41,12 @@ interface EngineBase {
 
 /** How an engine is started and shown. */
 export interface EngineCommands {
-  /** The command that runs a node of it. */
-  readonly start: () => Promise<Command>;
+  /**
+   * The command that runs a node of it.
+   *
+   * @param call what is typed for it, as in "node peer NAME start": for examples
+   */
+  readonly start: (call: string) => Promise<Command>;
   /** How a network of it is started on this machine. */
   readonly network: () => Promise<NetworkOffer>;
   /** How terminals show its nodes. */

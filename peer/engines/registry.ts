@@ -3,7 +3,7 @@ import { UserError } from '../../shared/errors.ts';
 import type { SimulatedEngine } from '../simulator/offer.ts';
 import type { EngineModule } from './module.ts';
 
-/** Under the name of each, what loads it. */
+/** Under the name of each, what loads it. The first is the default: the engine of a node of which nothing else is said. */
 export type Registry = Readonly<Record<string, () => Promise<{ readonly engine: EngineModule }>>>;
 
 export const ENGINES: Registry = {
@@ -11,8 +11,13 @@ export const ENGINES: Registry = {
   pbft: () => import('./pbft/engine.ts'),
 };
 
-/** The engine of a peer of which nothing else is said. */
-export const DEFAULT_ENGINE = 'pow';
+export const DEFAULT_ENGINE = defaultEngine(ENGINES);
+
+export function defaultEngine(registry: Registry): string {
+  const [name] = Object.keys(registry);
+  if (name === undefined) throw new Error('there is no engine');
+  return name;
+}
 
 /** @throws UserError if there is none of that name */
 export async function engineNamed(name: string, registry: Registry = ENGINES): Promise<EngineModule> {

@@ -22,16 +22,19 @@ export interface RunningSimulation {
 export interface SimulatedEngine extends Drawable {
   readonly name: string;
   readonly title: string;
+  /** Examples for the help, what is typed after its name: a line each. */
+  readonly examples: readonly string[];
   /** Sets up the run of one seed. */
   simulate(seed: number, plan: Plan, hooks?: SimulationHooks): RunningSimulation;
 }
 
 /** What the simulator makes of a subject. */
 export function offer<T extends EngineTypes>(subject: Subject<T>): SimulatedEngine {
-  const { name, title, settings, byzantine, foreign } = subject;
+  const { name, title, examples = [], settings, byzantine, foreign } = subject;
   return {
     name,
     title,
+    examples,
     settings,
     byzantine,
     ...(foreign && { foreign }),

@@ -143,6 +143,8 @@ export interface Subject<T extends EngineTypes> {
   /** As on the command line. */
   readonly name: string;
   readonly title: string;
+  /** What may be typed after its name to simulate it: a line each, for the help. */
+  readonly examples?: readonly string[];
   readonly codec: Codec<T['message']>;
   /** Settings of its own, by option name. */
   readonly settings: Readonly<Record<string, SettingSpec>>;

@@ -51,7 +51,7 @@ export function readKeyFile(path: string): KeyPair {
     throw new UserError(`key file ${path}: others may read it, so the key is no secret; chmod 600 ${path}`);
   }
   const parsed = schema.safeParse(jsonOrUndefined(text));
-  if (!parsed.success) throw new UserError(`key file ${path}: it holds no key as "pbft keygen" writes it`);
+  if (!parsed.success) throw new UserError(`key file ${path}: it holds no key as keygen writes it`);
   const pair = keyPairOf(parsed.data.seed);
   if (pair.publicKey !== parsed.data.publicKey) {
     throw new UserError(`key file ${path}: its public key is not that of its seed`);

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { ENGINES } from '../../peer/engines/registry.ts';
+import { peerProgram } from '../../peer/program.ts';
 import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
+import { commandsOf } from '../../shared/options.ts';
 import { runPeer, runScript } from '../commands/run.ts';
 import { eventually } from '../support/asker.ts';
 import { ROOT } from '../support/built.ts';
@@ -165,6 +168,30 @@ it(
   LIMIT,
 );
 
+it('every engine is started under its own name, and the first of all without it', async () => {
+  const help = async (...args: string[]): Promise<string> => {
+    const registry = { dummy: () => import('../support/dummy/engine.ts'), ...ENGINES };
+    const { program } = await peerProgram(args, registry);
+    let text = '';
+    for (const command of [program, ...commandsOf(program)])
+      command.configureOutput({ writeOut: (more) => (text += more) }).exitOverride();
+    await expect(program.parseAsync(args, { from: 'user' })).rejects.toThrow();
+    return text;
+  };
+  const itself = await help('--help');
+  expect(itself).toMatch(/^Usage: peer \[options\]/);
+  expect(itself).toMatch(/Examples:\n {2}node peer\n {2}node peer -p 8001 /);
+  expect(itself).toContain('node peer dummy start --http-port 0');
+  for (const name of ['dummy', ...Object.keys(ENGINES)]) {
+    expect(itself).toMatch(new RegExp(`\\n {2}${name} +\\S`));
+    expect(await help(name, 'start', '--help')).toMatch(new RegExp(`\\n +node peer ${name} start\\b`));
+  }
+  const network = await help('network', '--help');
+  expect(network).toMatch(/\n {2}node peer network\n/);
+  for (const name of Object.keys(ENGINES)) expect(network).toContain(`network --engine ${name} `);
+  expect(await help('simulate', '--help')).toMatch(/default:\s+"dummy"/);
+});
+
 describe('the promise', () => {
   /** All files of ours below a folder, by their paths. */
   function sourcesOf(...folders: readonly string[]): string[] {
@@ -178,6 +205,15 @@ describe('the promise', () => {
   it('it takes fewer than 150 lines', () => {
     const lines = readFileSync(join(ROOT, 'test/support/dummy/engine.ts'), 'utf8').split('\n');
     expect(lines.length - 1).toBeLessThan(150);
+  });
+
+  it('what all engines share names none of them', () => {
+    const rooms = ['cli', 'commands', 'core', 'network', 'node', 'simulator', 'storage', 'transports', 'web'];
+    const names = new RegExp(`\\b(?:${Object.keys(ENGINES).join('|')})\\b`, 'i');
+    const naming = sourcesOf('shared', ...rooms.map((one) => `peer/${one}`)).filter((file) =>
+      names.test(readFileSync(join(ROOT, file), 'utf8')),
+    );
+    expect(naming).toEqual([]);
   });
 
   it('nothing but its folder, the program that has it, and its tests names it', () => {

@@ -83,6 +83,7 @@ function seedsDone(): number {
 export const plantedEngine: SimulatedEngine = {
   name: 'planted',
   title: 'plants',
+  examples: [],
   settings,
   byzantine: { fox: 'steals', hen: 'is stolen' },
   mostByzantine: (nodes) => nodes - 1,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 
-import { peerCommand } from '../../peer/engines/pow/node/start.ts';
+import { startCommand } from '../../peer/engines/pow/node/start.ts';
 import { buildChain } from '../support/chains.ts';
 import { at } from '../engines/pow/protocol/rig.ts';
 import { expectGrowth, readMetrics, type Scrape } from './metrics-text.ts';
@@ -144,7 +144,7 @@ function commandOf(service: string | undefined): string[] {
 test('the compose file starts programs with options that they have, at ports that fit', () => {
   const all = services();
   expect([...all.keys()]).toEqual(['peer1', 'peer2', 'peer3', 'miner', 'prometheus', 'grafana']);
-  const options = new Map(peerCommand().options.map((option) => [option.long, option]));
+  const options = new Map(startCommand('node peer').options.map((option) => [option.long, option]));
   const portOf = (option: string): number => Number(options.get(option)?.defaultValue);
   for (const name of ['peer1', 'peer2', 'peer3']) {
     const command = commandOf(all.get(name));

@@ -4,7 +4,7 @@ export const engine: EngineModule = {
   name: 'pow',
   title: 'proof of work',
   description: 'a peer of a proof-of-work class network: joins it, keeps and serves its chain, serves miners',
-  start: async () => (await import('./node/start.ts')).peerCommand(),
+  start: async (call) => (await import('./node/start.ts')).startCommand(call),
   commands: {
     export: async () => (await import('./node/export.ts')).exportCommand(),
     import: async () => (await import('./node/import.ts')).importCommand(),

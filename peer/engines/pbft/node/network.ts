@@ -87,9 +87,9 @@ export const pbftNetwork: NetworkOffer = {
       },
     },
   },
-  examples: [
-    'node peer network --engine pbft --nodes 4',
-    String.raw`printf 'submit one\nkill 0\nsubmit two\nstatus\nquit\n' | node peer network --engine pbft`,
+  examples: (call) => [
+    `${call} --nodes 4`,
+    String.raw`printf 'submit one\nkill 0\nsubmit two\nstatus\nquit\n' | ${call}`,
   ],
   // An operation is longer than any change of the network.
   maxBody: MAX_LINE_BODY_BYTES,

@@ -402,6 +402,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
 export const pbftSubject: Subject<PbftTypes> = {
   name: 'pbft',
   title: 'practical Byzantine fault tolerance',
+  examples: ['--nodes 7 --byzantine twins,forger --crashes 20'],
   codec: pbftCodec,
   settings: PBFT_SETTINGS,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),

@@ -8,7 +8,7 @@ import { StopSignals } from '../../../../shared/stop-signals.ts';
 import { Chain } from '../protocol/chain.ts';
 import { openLmdbSnapshot } from '../../../storage/lmdb.ts';
 import { openOutput, outputStream, unwritable, type OutputFile } from '../../../storage/output-file.ts';
-import { addDataDirOption } from '../../../cli/data-dir.ts';
+import { addDataDirOption } from './data-dir.ts';
 
 interface ExportOptions {
   readonly dataDir: string;

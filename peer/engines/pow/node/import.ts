@@ -7,7 +7,7 @@ import { readRecord } from '../../../../shared/record.ts';
 import { Chain } from '../protocol/chain.ts';
 import type { Store } from '../../../core/store.ts';
 import { openDataDir } from '../../../storage/data-dir.ts';
-import { addDataDirOption } from '../../../cli/data-dir.ts';
+import { addDataDirOption } from './data-dir.ts';
 import { addDifficultyOption, describeFault, readInput } from './record-file.ts';
 
 /** Blocks swept away in one write, after a chain was replaced or refused. */

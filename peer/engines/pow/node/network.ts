@@ -58,7 +58,8 @@ export function powKind(options: PowKindOptions, { ports, folder }: NetworkPlace
       const name = nodeName(index);
       const port = portOf(index);
       return [
-        ...['--port', port, '--bind', LOOPBACK, '--host', LOOPBACK, '--name', name, '--mined-by', name],
+        ...['pow', 'start', '--port', port, '--bind', LOOPBACK, '--host', LOOPBACK],
+        ...['--name', name, '--mined-by', name],
         ...['--miner-port', port, '--miner-bind', LOOPBACK],
         ...['--http-port', String(ports[index]?.httpPort), '--http-bind', LOOPBACK],
         ...['--difficulty', String(difficulty), '--data-dir', join(folder, name)],
@@ -134,9 +135,9 @@ export const powNetwork: NetworkOffer = {
       },
     },
   },
-  examples: [
-    'node peer network --nodes 5 --miners 2 --difficulty 5',
-    String.raw`printf 'wait 20\npartition 1,2\nwait 20\nheal\nwait 10\nstatus\nquit\n' | node peer network`,
+  examples: (call) => [
+    `${call} --nodes 5 --miners 2 --difficulty 5`,
+    String.raw`printf 'wait 20\npartition 1,2\nwait 20\nheal\nwait 10\nstatus\nquit\n' | ${call}`,
   ],
   plan: (values, nodes) => {
     // As the options above are read.

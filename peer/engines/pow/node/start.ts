@@ -21,7 +21,7 @@ import {
   seconds,
   text,
 } from '../../../../shared/options.ts';
-import { addDataDirOption } from '../../../cli/data-dir.ts';
+import { addDataDirOption } from './data-dir.ts';
 import { addHttpOptions, isAnyHttpPort, isTokenSeen, type HttpOptions } from '../../../cli/http-options.ts';
 
 /** The longest interval that can be asked for, in seconds: a day. */
@@ -63,30 +63,24 @@ export function defaultName(): string {
 
 const NAME_RULE = `It must be 1 to ${MAX_MINED_NAME_LENGTH} printable ASCII characters, which every peer accepts.`;
 
-/** `peer` itself: takes part in a network until it is told to stop. */
-export function peerCommand(): Command {
-  const command = new Command('peer')
+/**
+ * Takes part in a network until it is told to stop.
+ *
+ * @param call what is typed for it
+ */
+export function startCommand(call: string): Command {
+  const command = new Command('start')
     .description(
       'A peer of a proof-of-work class network: joins it, keeps and serves its chain, serves miners.',
     )
-    .usage('[options]\n       peer [command] [options]')
-    .enablePositionalOptions()
-    .allowExcessArguments()
-    .helpCommand(true)
     .addHelpText(
       'after',
       `
 Examples:
-  node peer --genesis --difficulty 5        found a network of your own
-  node peer --port 8785 --miner-port 8787 --data-dir second \\
+  ${call} --genesis --difficulty 5        found a network of your own
+  ${call} --port 8785 --miner-port 8787 --data-dir second \\
             --join 127.0.0.1:8784 --difficulty 5    join it with a second peer
-  node peer --join peer.example.org:8999    join through a peer you know
-
-SIGUSR2 logs what was counted so far.
-Every option may be written with dashes or underscores, and be set by its
-environment variable or, by its name, in the JSON file that --config names. The
-command line goes before the environment, the environment before the file.
-Options of a command go after its name: node peer export --data-dir second`,
+  ${call} --join peer.example.org:8999    join through a peer you know`,
     )
     .action(async (options: StartOptions) => {
       // Only here, so that other commands need not load all that a peer is made of.

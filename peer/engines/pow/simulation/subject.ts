@@ -446,6 +446,14 @@ class PowRun implements SubjectRun<PowTypes> {
 export const powSubject: Subject<PowTypes> = {
   name: 'pow',
   title: 'proof of work, the class network',
+  examples: [
+    '--nodes 20 --loss 10 --crashes 0..20 --seed 7',
+    '--partitions 10 --partition-kinds one-way,swizzle',
+    '--nodes 7 --byzantine goose,eclipse --html report.html',
+    '--nodes 7 --foreign 3 --loss 10',
+    '--faults mixed --hours 0.5 --seeds 1..1000 --keep-going',
+    '--faults mixed --seed 17 --trace trace.jsonl',
+  ],
   codec: powCodec,
   settings: POW_SETTINGS,
   byzantine: Object.fromEntries(Object.entries(ACTORS).map(([kind, { description }]) => [kind, description])),

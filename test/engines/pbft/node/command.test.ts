@@ -200,7 +200,7 @@ describe('what is refused, in one line each', () => {
       file(name, JSON.stringify(content), mode);
     const cases: [string, RegExp][] = [
       [key('stranger.key', { publicKey, seed }), /: no member of the cluster ours has our public key/],
-      [key('half.key', { seed }), /key file .*half.key: it holds no key as "pbft keygen" writes it$/],
+      [key('half.key', { seed }), /key file .*half.key: it holds no key as keygen writes it$/],
       [file('text.key', 'secret'), /text.key: it holds no key/],
       [key('mixed.key', { publicKey: SEED, seed }), /mixed.key: its public key is not that of its seed$/],
       [join(folder, 'no.key'), /key file .*no.key: there is no such file or folder \(ENOENT\)/],

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { defaultName, peerCommand } from '../../../../peer/engines/pow/node/start.ts';
+import { defaultName, startCommand } from '../../../../peer/engines/pow/node/start.ts';
 import { requireBuild } from '../../../support/built.ts';
 import { freePort } from '../../../support/processes.ts';
 import { isMineableName } from '../../../../shared/block.ts';
@@ -187,7 +187,7 @@ describe('what is wrong is said in one line', () => {
   ];
   test.each(values)('%j', async (args, line) => {
     let output = '';
-    const command = peerCommand()
+    const command = startCommand('node peer')
       .exitOverride()
       .configureOutput({ writeErr: (text) => (output += text) });
     await expect(command.parseAsync(args, { from: 'user' })).rejects.toThrow(line);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { addOption } from '../../shared/options.ts';
+import { addOption } from '../../../../shared/options.ts';
 
 /** Where a peer keeps its chain unless told otherwise: a folder in the current one. */
 export const DEFAULT_DATA_DIR = '.gossip-peer';
