@@ -1,5 +1,3 @@
-import winston from 'winston';
-
 import { escapeControls, toJson } from './escape.ts';
 
 /**
@@ -41,31 +39,24 @@ function printable(value: unknown): string {
  */
 export function createLog(options: { level: LogLevel; format: LogFormat; colour?: boolean }): Log {
   const colour = options.colour ?? (process.stderr.isTTY && !process.env['NO_COLOR']);
-  const text = winston.format.printf(({ level, message, data }) => {
+  const text = (level: LogLevel, message: string, data: LogData): string => {
     const name = level.padEnd(5);
-    const shown = colour ? `\u001b[${COLOURS[level as LogLevel]}m${name}\u001b[0m` : name;
-    const details = Object.entries((data ?? {}) as LogData)
+    const shown = colour ? `\u001b[${COLOURS[level]}m${name}\u001b[0m` : name;
+    const details = Object.entries(data)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` ${key}=${printable(value)}`);
-    return `${new Date().toISOString()} ${shown} ${escapeControls(String(message))}${details.join('')}`;
-  });
-  const json = winston.format.printf(({ level, message, data }) => {
+    return `${new Date().toISOString()} ${shown} ${escapeControls(message)}${details.join('')}`;
+  };
+  const json = (level: LogLevel, message: string, data: LogData): string => {
     const head = { time: new Date().toISOString(), level, message };
     // The head stands first, and data of the same name does not replace it.
-    return toJson({ ...head, ...(data as LogData), ...head });
-  });
-  const logger = winston.createLogger({
-    level: options.level,
-    levels: Object.fromEntries(LOG_LEVELS.map((level, rank) => [level, rank])),
-    format: options.format === 'json' ? json : text,
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types
-    transports: [new winston.transports.Console({ stderrLevels: [...LOG_LEVELS] })],
-  });
+    return toJson({ ...head, ...data, ...head });
+  };
+  const format = options.format === 'json' ? json : text;
   const write = (level: LogLevel): Log[LogLevel] => {
-    // Winston would format a line first and then find that nobody wants it.
     if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return ignore;
-    return (message, data) => {
-      logger.log({ level, message, data });
+    return (message, data = {}) => {
+      process.stderr.write(`${format(level, message, data)}\n`);
     };
   };
   return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };

@@ -27,9 +27,9 @@ import { obey } from '../network/obey.ts';
 import { Opened } from '../node/opened.ts';
 import { openNode, type DatagramTypes, type RunningNode } from '../node/open-node.ts';
 import type { StoreWords } from '../storage/lmdb.ts';
-import { createFaceApp } from '../web/face-app.ts';
 import type { Tone } from '../web/face.ts';
-import { openWeb } from '../web/server.ts';
+import type { Listening } from '../web/http.ts';
+import type { WebOptions } from '../web/server.ts';
 
 /** How a happening is logged. */
 const LEVELS: Readonly<Record<Tone, LogLevel>> = { good: 'info', warn: 'warn', bad: 'warn', quiet: 'debug' };
@@ -157,7 +157,7 @@ async function openPage(
       onWrite: () => undefined,
     });
     const http = pageOptions(options, anyPort);
-    const web = http && (await openWeb((own) => createFaceApp(node, face, own), { ...http, log }));
+    const web = http && (await openFace(node, face, { ...http, log }));
     if (web !== undefined) opened.push(web);
     node.start();
     return { node, page: web?.address, close: () => opened.close() };
@@ -165,4 +165,13 @@ async function openPage(
     await opened.close();
     throw error;
   }
+}
+
+/** Loads the web server only where there is a page: it takes a good part of the time that a node takes to start. */
+async function openFace(node: Node, face: NodeOffer['face'], options: WebOptions): Promise<Listening> {
+  const [{ createFaceApp }, { openWeb }] = await Promise.all([
+    import('../web/face-app.ts'),
+    import('../web/server.ts'),
+  ]);
+  return openWeb((own) => createFaceApp(node, face, own), options);
 }

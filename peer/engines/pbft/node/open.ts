@@ -26,7 +26,6 @@ import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { checkBind } from '../../../transports/listening.ts';
 import { openTcpMesh } from '../../../transports/tcp.ts';
-import { openPbftWeb } from '../face/server.ts';
 import { SubmitError, type PbftObserver, type PbftSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
 import { Answers } from './answers.ts';
@@ -216,7 +215,10 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       },
       recall: (id) => application.answers(id),
     };
-    const web = options.http && (await openPbftWeb(subject, { ...options.http, log }));
+    // Loaded only where there is a page: a web server takes a good part of the time that a replica takes to start.
+    const web =
+      options.http &&
+      (await (await import('../face/server.ts')).openPbftWeb(subject, { ...options.http, log }));
     if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     host.start();

@@ -14,7 +14,6 @@ import type { Store } from '../../../core/store.ts';
 import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { openUdp } from '../../../transports/udp.ts';
-import { openPowWeb } from '../face/server.ts';
 import type { NodeObserver } from '../../../core/node.ts';
 import type { WebCounters, WebSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
@@ -184,7 +183,10 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       request: (request) => running.request(request),
       observe: (observer) => observers.add(observer),
     };
-    const web = options.http && (await openPowWeb(subject, { ...options.http, log }));
+    // Loaded only where there is a page: a web server takes a good part of the time that a peer takes to start.
+    const web =
+      options.http &&
+      (await (await import('../face/server.ts')).openPowWeb(subject, { ...options.http, log }));
     if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     running.start();
