@@ -5,10 +5,11 @@ import type { Address } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Codec, EngineOf, EngineParts, EngineTypes } from '../core/engine.ts';
-import type { LiveNode, NodeObserver } from '../core/node.ts';
+import type { LiveNode, NodeCounters, NodeObserver } from '../core/node.ts';
 import type { Store } from '../core/store.ts';
 import { timed } from '../storage/timed.ts';
-import { openUdp } from '../transports/udp.ts';
+import type { HostResolver, Resolve } from '../transports/names.ts';
+import { openUdp, type UdpCounters } from '../transports/udp.ts';
 import { EngineHost, HostError } from './host.ts';
 import { resolveJoin } from './join.ts';
 import { Observers } from './observers.ts';
@@ -19,12 +20,28 @@ export interface DatagramTypes extends EngineTypes {
   peer: Address;
 }
 
+/** What an engine is made with, besides its configuration. */
+export interface SetupParts extends EngineParts {
+  /** Where the node listens. */
+  readonly local: Address;
+  /** Finds where a host is, as the transport does. */
+  readonly find: HostResolver['find'];
+}
+
 /** What an engine makes of its configuration. */
 export interface NodeSetup<T extends DatagramTypes, Status> {
   readonly codec: Codec<T['message']>;
   readonly engine: EngineOf<T>;
+  /** Where others reach the node; where it listens by default. */
+  readonly address?: Address;
   /** What a node says of itself: JSON. */
   status(): Status;
+  /** Completes a message by what only the outside knows; see the host's parts. */
+  complete?(
+    message: T['message'],
+    from: Address,
+    later: (message: T['message']) => void,
+  ): T['message'] | undefined;
 }
 
 export interface OpenNodeOptions {
@@ -45,10 +62,13 @@ export interface OpenNodeParts {
   readonly log: Log;
   /** Told once if the node can't go on; {@link RunningNode.close} is still to be called. */
   onFailure(error: Error): void;
+  /** Finds the addresses of host names; asks the system by default. */
+  readonly resolve?: Resolve;
 }
 
 /** A node that runs. */
 export interface RunningNode<T extends DatagramTypes, Status> extends LiveNode<Status, T['notice']> {
+  counters(): NodeCounters & { readonly transport: UdpCounters };
   /** Asks the engine for something. @throws Error if the node has failed or is closed, or from within a notice */
   request(request: T['request']): T['result'];
   /** Loses every datagram from and to these addresses, and no others any more. */
@@ -67,29 +87,34 @@ export interface RunningNode<T extends DatagramTypes, Status> extends LiveNode<S
  */
 export async function openNode<T extends DatagramTypes, Status>(
   { engine: name, name: called, port, bind, join }: OpenNodeOptions,
-  setup: (parts: EngineParts) => NodeSetup<T, Status>,
+  setup: (parts: SetupParts) => NodeSetup<T, Status>,
   parts: OpenNodeParts,
 ): Promise<RunningNode<T, Status>> {
   type Host = EngineHost<T['message'], T['request'], T['result'], T['notice']>;
-  const { store, log } = parts;
+  const { store, log, resolve } = parts;
   const opened = new Opened(store);
   try {
-    const known = await resolveJoin(join, log);
+    const known = await resolveJoin(join, log, resolve);
     // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
     const receiver: { host?: Host } = {};
     const transport = await openUdp(
-      { bind, port, log },
+      { bind, port, log, ...(resolve && { resolve }) },
       {
         onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
         onError: (error) => receiver.host?.fail(new HostError('transport', error)),
       },
     );
     opened.push(transport);
-    const made = setup({ store, entropy: randomBytes(32), join: known });
-    const { engine, codec } = made;
+    const { local } = transport;
+    const made = setup({
+      ...{ store, entropy: randomBytes(32), join: known, local },
+      find: (host, later) => transport.find(host, later),
+    });
+    const { engine, codec, address = local } = made;
     const observers = new Observers<NodeObserver<T['notice']>>(log);
     const host: Host = new EngineHost({
       ...{ engine, codec, transport },
+      complete: (message, from, later) => (made.complete ? made.complete(message, from, later) : message),
       store: timed(store, (seconds) => {
         observers.tell((observer) => {
           observer.onWrite(seconds);
@@ -106,7 +131,7 @@ export async function openNode<T extends DatagramTypes, Status>(
     });
     receiver.host = host;
     return {
-      ...{ engine: name, name: called, address: transport.local },
+      ...{ engine: name, name: called, address },
       status: () => made.status(),
       request: (request) => host.request(request),
       counters: () => ({ transport: transport.counters, host: host.counters }),

@@ -5,7 +5,7 @@
  *     node dist/test/bench/simulator.bench.js [events a round] [rounds]
  */
 import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 import { EventQueue } from '../../peer/simulator/queue.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';

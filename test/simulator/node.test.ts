@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { NodeClock, SimNode } from '../../peer/simulator/node.ts';
-import type { PowTypes } from '../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 
 /** What a clock that is right shows at the start, in milliseconds since 1970. */
 const START = new NodeClock(0, 1).wall(0);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { powSubject } from '../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 import type { RunReport } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation } from '../../peer/simulator/simulation.ts';

@@ -2,31 +2,21 @@ import { randomBytes } from 'node:crypto';
 
 import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
-import { UserError, messageOf } from '../../../../shared/errors.ts';
-import type { Log } from '../../../../shared/log.ts';
+import { messageOf } from '../../../../shared/errors.ts';
 import type { SubmitResult } from '../../../../shared/work.ts';
 import { powCodec } from '../protocol/codec.ts';
-import type { PowConfig, PowNotice, PowRequest, PowResult, PowStatus } from '../protocol/interface.ts';
-import type { PowMessage } from '../protocol/messages.ts';
+import type { PowConfig, PowStatus } from '../protocol/interface.ts';
+import type { PowTypes } from '../protocol/types.ts';
 import { PowEngine } from '../protocol/pow.ts';
 import { MiningServer, type MinerView } from './mining/server.ts';
-import type { Store } from '../../../core/store.ts';
-import { timed } from '../../../storage/timed.ts';
-import type { Resolve } from '../../../transports/names.ts';
-import { openUdp } from '../../../transports/udp.ts';
-import type { NodeObserver } from '../../../core/node.ts';
-import type { WebCounters, WebSubject } from '../face/subject.ts';
+import type { WebSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
-import { EngineHost, HostError } from '../../../node/host.ts';
-import { Observers } from '../../../node/observers.ts';
 import { withAddress, type NamedHosts } from './named-hosts.ts';
-import { resolveJoin } from '../../../node/join.ts';
+import { openNode, type OpenNodeParts, type RunningNode } from '../../../node/open-node.ts';
 import { Opened } from '../../../node/opened.ts';
 import { ProgressBar, ProgressLines } from '../../../node/progress.ts';
 import { Reporter } from './report.ts';
 import { defaultHost, selfHosts, thisMachine } from './self.ts';
-
-type PowHost = EngineHost<PowMessage, PowRequest, PowResult, PowNotice>;
 
 /** How a proof-of-work peer is to run; all times in seconds. */
 export interface PowNodeOptions {
@@ -54,39 +44,18 @@ export interface PowNodeOptions {
 }
 
 /** What a node is given. */
-export interface PowNodeParts {
-  /** Where the chain is kept; the node closes it, also when it can't be opened. */
-  readonly store: Store;
-  readonly log: Log;
+export interface PowNodeParts extends OpenNodeParts {
   /** Whether a progress bar may be drawn on standard error. */
   readonly bar: boolean;
-  /** Told once if the node can't go on; {@link PowNode.close} is still to be called. */
-  onFailure(error: Error): void;
-  /** Finds the addresses of host names; asks the system by default. */
-  readonly resolve?: Resolve;
 }
 
 /** A proof-of-work peer that runs: the engine with its socket, its store, its miners and its log. */
-export interface PowNode {
-  /** The address that others are told. */
-  readonly address: Address;
+export interface PowNode extends Omit<RunningNode<PowTypes, PowStatus>, 'start'> {
   /** Where miners are served, if they are. */
   readonly minerAddress: Address | undefined;
   /** Where the status page is served, if it is. */
   readonly httpAddress: Address | undefined;
-  status(): PowStatus;
   miners(): readonly MinerView[];
-  counters(): WebCounters;
-  /**
-   * Asks the engine for something.
-   *
-   * @throws Error if the node has failed or is closed
-   */
-  request(request: PowRequest): PowResult;
-  /** Loses every datagram from and to these addresses, and no others any more. */
-  block(addresses: readonly Address[]): void;
-  /** Ends everything in order, and gives the store back. May be called again. */
-  close(): Promise<void>;
 }
 
 /**
@@ -95,38 +64,35 @@ export interface PowNode {
  * @throws UserError if an address is taken or can't be used; everything opened so far, the store too, is then closed
  */
 export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts): Promise<PowNode> {
-  const { store, resolve } = parts;
+  const { difficulty, minerPort, minerBind, http } = options;
   const bar = parts.bar ? new ProgressBar('blocks') : undefined;
   const log = bar?.wrap(parts.log) ?? parts.log;
   const reporter = new Reporter(log, bar ?? new ProgressLines(log));
-  const opened = new Opened(store);
-  const closeAll = async (): Promise<void> => {
-    reporter.close();
-    await opened.close();
-  };
+  const chain: { engine?: PowEngine } = {};
+  const node = await openNode<PowTypes, PowStatus>(
+    { ...options, engine: 'pow' },
+    ({ store, entropy, join, local: { port }, find }) => {
+      const config = configure(options, port, join);
+      const engine = new PowEngine(config, { view: store, entropy });
+      chain.engine = engine;
+      const ours = new Set(config.selfHosts);
+      const hosts: NamedHosts = {
+        isOurs: (address) => address.port === port && ours.has(address.host),
+        find,
+      };
+      return {
+        ...{ codec: powCodec, engine, address: config.self },
+        status: () => engine.status(),
+        complete: (message, from, later) => withAddress(message, from, hosts, later),
+      };
+    },
+    { ...parts, log },
+  );
+  const opened = new Opened(node);
   try {
-    const join = await resolveJoin(options.join, log, resolve);
-    // Datagrams that arrive before the engine is there are lost, as they would be a moment earlier.
-    const receiver: { host?: PowHost } = {};
-    const transport = await openUdp(
-      { bind: options.bind, port: options.port, log, ...(resolve && { resolve }) },
-      {
-        onMessage: (bytes, from) => receiver.host?.receive(bytes, from),
-        onError: (error) => receiver.host?.fail(new HostError('transport', error)),
-      },
-    );
-    opened.push(transport);
-    const config = configure(options, transport.local.port, join);
-    const engine = new PowEngine(config, { view: store, entropy: randomBytes(32) });
-    const observers = new Observers<NodeObserver<PowNotice>>(log);
-    const ours = new Set(config.selfHosts);
-    const hosts: NamedHosts = {
-      isOurs: ({ host, port }) => port === config.self.port && ours.has(host),
-      find: (host, later) => transport.find(host, later),
-    };
     const submit = (block: Block): SubmitResult => {
       try {
-        return running.request({ kind: 'submit-block', block });
+        return node.request({ kind: 'submit-block', block });
       } catch (error) {
         // The host has said by itself what went wrong; the miner learns that its block is not in the chain.
         log.debug('a block was handed in too late', { reason: messageOf(error) });
@@ -134,77 +100,51 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       }
     };
     const miners =
-      options.minerPort === undefined
+      minerPort === undefined
         ? undefined
-        : new MiningServer(
-            { bind: options.minerBind, port: options.minerPort },
-            { log, submit, now: Date.now, entropy: randomBytes },
+        : opened.push(
+            new MiningServer(
+              { bind: minerBind, port: minerPort },
+              { log, submit, now: Date.now, entropy: randomBytes },
+            ),
           );
     const minerAddress = await miners?.listen();
-    const running: PowHost = new EngineHost({
-      engine,
-      codec: powCodec,
-      transport,
-      complete: (message, from, later) => withAddress(message, from, hosts, later),
-      store: timed(store, (seconds) => {
-        observers.tell((observer) => {
-          observer.onWrite(seconds);
-        });
-      }),
+    node.observe({
       onNotice: (notice) => {
         reporter.report(notice);
         if (notice.kind === 'work') miners?.setTemplate(notice.template);
-        observers.tell((observer) => {
-          observer.onNotice(notice);
-        });
       },
-      onFailure: (error) => {
-        parts.onFailure(error.cause instanceof UserError ? error.cause : error);
-      },
+      onWrite: () => undefined,
     });
-    // From here on the host closes the socket and the store.
-    opened.replace(running, ...(miners ? [miners] : []));
-    receiver.host = running;
+    const mined = { miners: () => miners?.miners() ?? [], counters: () => miners?.counters() ?? {} };
     const subject: WebSubject = {
-      name: config.name,
-      address: config.self,
-      difficulty: config.difficulty,
-      status: () => engine.status(),
-      block: (height) => engine.block(height),
-      miners: () => miners?.miners() ?? [],
-      counters: () => ({
-        udp: transport.counters,
-        host: running.counters,
-        mining: miners?.counters() ?? {},
-      }),
-      measure: (tell) => {
-        engine.measure(tell);
+      ...{ name: node.name, address: node.address, difficulty },
+      status: () => node.status(),
+      block: (height) => chain.engine?.block(height),
+      miners: mined.miners,
+      counters: () => {
+        const { transport: udp, host } = node.counters();
+        return { udp, host, mining: mined.counters() };
       },
-      request: (request) => running.request(request),
-      observe: (observer) => observers.add(observer),
+      measure: (report) => {
+        node.measure(report);
+      },
+      request: (request) => node.request(request),
+      observe: (observer) => node.observe(observer),
     };
     // Loaded only where there is a page: a web server takes a good part of the time that a peer takes to start.
-    const web =
-      options.http &&
-      (await (await import('../face/server.ts')).openPowWeb(subject, { ...options.http, log }));
+    const web = http && (await (await import('../face/server.ts')).openPowWeb(subject, { ...http, log }));
     if (web !== undefined) opened.push(web);
+    opened.push(reporter);
+    node.start();
     let closing: Promise<void> | undefined;
-    running.start();
     return {
-      address: config.self,
-      minerAddress,
-      httpAddress: web?.address,
-      status: () => subject.status(),
-      miners: () => subject.miners(),
-      counters: () => subject.counters(),
-      request: (request) => subject.request(request),
-      block: (addresses) => {
-        transport.block(addresses);
-      },
-      close: () => (closing ??= closeAll()),
+      ...node,
+      ...{ minerAddress, httpAddress: web?.address, miners: mined.miners },
+      close: () => (closing ??= opened.close()),
     };
   } catch (error) {
-    await closeAll();
+    await opened.close();
     throw error;
   }
 }

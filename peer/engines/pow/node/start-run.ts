@@ -60,8 +60,8 @@ function nodeOptions(options: StartOptions, anyPort: boolean): PowNodeOptions {
 
 /** Everything that is counted, each under `part.name`: how a person sees what a peer under attack does with it all. */
 function counters(node: PowNode): LogData {
-  const { udp, host } = node.counters();
-  const { received, receivedBytes, sent, sentBytes, dropped, errors } = udp;
+  const { transport, host } = node.counters();
+  const { received, receivedBytes, sent, sentBytes, dropped, errors } = transport;
   const { peers, phase, height, counters: engine } = node.status();
   const parts = { dropped, errors, malformed: host.malformed, engine };
   const named = Object.entries(parts).flatMap(([part, counts]) =>

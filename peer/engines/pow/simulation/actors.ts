@@ -10,7 +10,7 @@ import type { PowMessage, StatsReply } from '../protocol/messages.ts';
 import type { PowEngine } from '../protocol/pow.ts';
 import type { Chance } from '../../../simulator/chance.ts';
 import type { Body as AnyBody, Corruption as AnyCorruption } from '../../../simulator/subject.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 
 type Body = AnyBody<PowTypes>;
 type Corruption = AnyCorruption<PowTypes>;

@@ -1,6 +1,6 @@
 /** How long nodes go apart: every time that their chains have different tips, until they all have the same again. */
 import type { SimulatedNode, World } from '../../../simulator/subject.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 
 /**
  * How often it is looked at who is down while nodes are apart, in milliseconds: nobody tells, and one that stood alone

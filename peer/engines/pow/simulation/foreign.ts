@@ -16,7 +16,7 @@ import type {
   World,
 } from '../../../simulator/subject.ts';
 import type { Actor, Means } from './actors.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 
 type Body = AnyBody<PowTypes>;
 type Corruption = AnyCorruption<PowTypes>;

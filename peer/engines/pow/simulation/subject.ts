@@ -28,7 +28,7 @@ import { FOREIGN, ForeignNodes, TREATED_WELL } from './foreign.ts';
 import { Prospector } from './mining.ts';
 import { verifyStub } from './stub.ts';
 import { POW_SETTINGS } from './settings.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 import { verifier, type Verify } from './verifier.ts';
 import { CHECKERS, CommonKnowledge, NodeWatch } from './watch.ts';
 import { Words } from './words.ts';

@@ -8,7 +8,7 @@ import { claimKey } from '../protocol/sync.ts';
 import type { StoreWrite } from '../../../core/store.ts';
 import type { SimulatedNode, World } from '../../../simulator/subject.ts';
 import { Ballot, beats, type Candidate } from './ballot.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 import { BlockReader, isOfChain, LayoutReader, storedHash, type Layout, type Verify } from './verifier.ts';
 
 /** The checkers, each by the sentence that it holds the node to. */

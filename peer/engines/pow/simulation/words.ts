@@ -2,7 +2,7 @@
 import type { Block } from '../../../../shared/block.ts';
 import type { Chance } from '../../../simulator/chance.ts';
 import type { SimulatedNode, World } from '../../../simulator/subject.ts';
-import type { PowTypes } from './types.ts';
+import type { PowTypes } from '../protocol/types.ts';
 import { CHECKERS } from './watch.ts';
 
 const HOUR = 3_600_000;

@@ -124,7 +124,7 @@ describe('a node', () => {
     while (second.status().peers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(second.status().peers[0]?.address).toEqual(first.address);
     // The name is asked for again, by the transport, in the rounds of gossip.
-    while (second.counters().udp.dropped['unresolved'] === undefined) {
+    while (second.counters().transport.dropped['unresolved'] === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   });

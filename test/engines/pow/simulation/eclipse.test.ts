@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { MAX_HEARSAY_PEERS, MAX_IDLE_PEERS } from '../../../../peer/engines/pow/protocol/limits.ts';
 import { PeerTable } from '../../../../peer/engines/pow/protocol/peers.ts';
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import type { RunReport } from '../../../../peer/simulator/report.ts';
 import type { Simulation } from '../../../../peer/simulator/simulation.ts';
 import * as plant from '../../../simulator/plant.ts';

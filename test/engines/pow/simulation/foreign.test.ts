@@ -5,7 +5,7 @@ import type { PowMessage } from '../../../../peer/engines/pow/protocol/messages.
 import { PeerTable } from '../../../../peer/engines/pow/protocol/peers.ts';
 import { FOREIGN, TREATED_WELL } from '../../../../peer/engines/pow/simulation/foreign.ts';
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import type { RunReport } from '../../../../peer/simulator/report.ts';
 import { draw } from '../../../../peer/simulator/settings.ts';
 import { Simulation } from '../../../../peer/simulator/simulation.ts';

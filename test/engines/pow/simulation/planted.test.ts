@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Gauge } from '../../../../peer/core/engine.ts';
 import type { PowStatus } from '../../../../peer/engines/pow/protocol/interface.ts';
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import { CHECKERS } from '../../../../peer/engines/pow/simulation/watch.ts';
 import { NOTHING_THROWS, type Violation } from '../../../../peer/simulator/report.ts';
 import type { Simulation } from '../../../../peer/simulator/simulation.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Agreement } from '../../../../peer/engines/pow/simulation/agreement.ts';
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import type { Distribution, RunReport } from '../../../../peer/simulator/report.ts';
 import type { SimulatedNode, World } from '../../../../peer/simulator/subject.ts';
 import { SimulatedStore } from '../../../../peer/simulator/store.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { powSubject } from '../../../../peer/engines/pow/simulation/subject.ts';
-import type { PowTypes } from '../../../../peer/engines/pow/simulation/types.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import { CHECKERS } from '../../../../peer/engines/pow/simulation/watch.ts';
 import type { TraceLine } from '../../../../peer/simulator/trace.ts';
 import * as plant from '../../../simulator/plant.ts';

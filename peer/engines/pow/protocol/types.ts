@@ -1,6 +1,6 @@
 import type { Address } from '../../../../shared/address.ts';
-import type { PowNotice, PowRequest, PowResult } from '../protocol/interface.ts';
-import type { PowMessage } from '../protocol/messages.ts';
+import type { PowNotice, PowRequest, PowResult } from './interface.ts';
+import type { PowMessage } from './messages.ts';
 import type { EngineTypes } from '../../../core/engine.ts';
 
 /** The types of the proof-of-work engine. */
