@@ -1,5 +1,5 @@
 /**
- * A real peer process among scripted peers as students of the class wrote them: quirky, lossy and lying. Every quirk
+ * A real peer among scripted peers as students of the class wrote them: quirky, lossy and lying. Every quirk
  * was observed in an implementation of the class network.
  */
 import { afterAll, beforeAll, describe, expect, it, vi, type TestContext } from 'vitest';
@@ -26,6 +26,7 @@ import {
   type Lie,
   type Quirks,
 } from '../support/class-peer.ts';
+import { InnerPeer } from '../support/inner-peer.ts';
 import { Lab, forgetImportedChains, type Peer } from '../support/processes.ts';
 import { seededRandom } from '../support/random.ts';
 import { LOOPBACK, firstFault, otherHost, type Claim } from '../support/wire.ts';
@@ -63,18 +64,27 @@ const CHAIN_CLAIM = claimOf(CHAIN);
 /** A lab that ends with the test that made it, and fails it if a peer broke what it promises to everybody. */
 function newLab({ onTestFinished }: TestContext): {
   lab: Lab;
+  /** A peer that is not started yet, within this process. */
+  newInnerPeer: () => Promise<InnerPeer>;
   addClassPeer: (plan?: Omit<ClassPeerPlan, 'subjects'>) => Promise<ClassPeer>;
 } {
   const lab = new Lab();
   const classPeers: ClassPeer[] = [];
+  const innerPeers: InnerPeer[] = [];
   onTestFinished(async () => {
     await lab.close();
     for (const peer of classPeers) peer.close();
+    expect(innerPeers.map(({ failure }) => failure)).toEqual(innerPeers.map(() => undefined));
     const violations = classPeers.flatMap((peer) => peer.rules.violations);
     expect([...violations, ...(await lab.asker()).rules.violations]).toEqual([]);
   });
   return {
     lab,
+    newInnerPeer: async () => {
+      const peer = await InnerPeer.create(lab);
+      innerPeers.push(peer);
+      return peer;
+    },
     addClassPeer: async (plan = {}) => {
       const peer = await ClassPeer.open({ ...plan, subjects: lab.subjects });
       classPeers.push(peer);
@@ -102,11 +112,13 @@ describe.concurrent('syncs from one peer', () => {
     readonly joins?: 'us';
     /** What we start with: some quirks only matter to who has a chain already. */
     readonly own?: readonly PlainBlock[];
+    /** Whether we are a process of our own. */
+    readonly process?: true;
   }
 
   const cases: readonly SyncCase[] = [
-    { title: 'that does everything right', quirks: {} },
-    { title: 'that does everything right and found us', quirks: {}, joins: 'us' },
+    { title: 'that does everything right', quirks: {}, process: true },
+    { title: 'that does everything right and found us', quirks: {}, joins: 'us', process: true },
     // How peers are found.
     { title: 'that writes GOSSIP-REPLY', quirks: { gossipReply: 'hyphen', mute: true } },
     { title: 'that writes "post" for "port"', quirks: { gossipReply: 'post', mute: true } },
@@ -148,9 +160,9 @@ describe.concurrent('syncs from one peer', () => {
     { title: 'that loses half of all datagrams', quirks: { loss: 0.5 } },
   ];
 
-  it.for(cases)('$title', { timeout: LIMIT }, async ({ quirks, joins, own }, context) => {
-    const { lab, addClassPeer } = newLab(context);
-    const peer = await lab.newPeer();
+  it.for(cases)('$title', { timeout: LIMIT }, async ({ quirks, joins, own, ...how }, context) => {
+    const { lab, newInnerPeer, addClassPeer } = newLab(context);
+    const peer = how.process ? await lab.newPeer() : await newInnerPeer();
     if (own !== undefined) await lab.importChain(peer, own, DIFFICULTY);
     const other = await addClassPeer({ chain: CHAIN, quirks, join: joins === 'us' ? [peer] : [] });
     await peer.start({ difficulty: DIFFICULTY, join: joins === 'us' ? [] : [other] });
@@ -160,12 +172,13 @@ describe.concurrent('syncs from one peer', () => {
   it(
     'that never serves block 0 as far as that goes: not at all, and lives',
     async (context) => {
-      const { lab, addClassPeer } = newLab(context);
+      const { lab, newInnerPeer, addClassPeer } = newLab(context);
       const other = await addClassPeer({
         chain: CHAIN,
         quirks: { withoutGenesis: true, unknownBlock: 'silent' },
       });
-      const peer = await lab.startPeer({ difficulty: DIFFICULTY, join: [other] });
+      const peer = await newInnerPeer();
+      await peer.start({ difficulty: DIFFICULTY, join: [other] });
       await eventually('it asked for the genesis again and again', () => other.count('GET_BLOCK') >= 3);
       expect(await peer.stats()).toEqual({ height: 0, hash: null });
       // And takes the chain from the next who has it.
@@ -344,11 +357,12 @@ describe.concurrent('syncs from several peers of which', () => {
       { title: `${title} (on several machines)`, plans, apart: true },
     ]),
   )('$title', { timeout: LIMIT }, async ({ plans, apart }, context) => {
-    const { lab, addClassPeer } = newLab(context);
+    const { lab, newInnerPeer, addClassPeer } = newLab(context);
     const others: ClassPeer[] = [];
     for (const [index, plan] of plans.entries())
       others.push(await addClassPeer({ ...plan, host: apart ? await otherHost(index) : LOOPBACK }));
-    const peer = await lab.startPeer({ difficulty: DIFFICULTY, join: others });
+    const peer = await newInnerPeer();
+    await peer.start({ difficulty: DIFFICULTY, join: others });
     await expectChain(lab, peer, CHAIN);
   });
 });
@@ -358,10 +372,10 @@ const WORST = 4;
 
 describe.concurrent('keeps its own valid chain', () => {
   it.for(LIES)('from a liar alone: $title', { timeout: LIMIT }, async ({ lie }, context) => {
-    const { lab, addClassPeer } = newLab(context);
+    const { lab, newInnerPeer, addClassPeer } = newLab(context);
     const own = CHAIN.slice(0, 10);
     const liar = await addClassPeer({ lie: lie(own) });
-    const peer = await lab.newPeer();
+    const peer = await newInnerPeer();
     await lab.importChain(peer, own, DIFFICULTY);
     await peer.start({ difficulty: DIFFICULTY, join: [liar] });
     await eventually('the liar was asked in several rounds', async () => {
@@ -858,7 +872,7 @@ describe('odd datagrams', () => {
       );
     expect(await asker.stats(peer.port)).toEqual(claimOf(own));
     expect(await asker.block(peer.port, 11)).toEqual(own[11]);
-    expect(peer.program.alive).toBe(true);
+    expect(peer.alive).toBe(true);
   });
 
   it(

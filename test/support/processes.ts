@@ -316,6 +316,16 @@ export class Peer {
     });
   }
 
+  /** Whether it runs. */
+  get alive(): boolean {
+    return this.program.alive;
+  }
+
+  /** The last that it said, for the message of a failed test. */
+  explain(): string {
+    return this.program.explain();
+  }
+
   async kill9(): Promise<void> {
     await this.program.kill('SIGKILL');
   }
@@ -337,7 +347,7 @@ export class Peer {
         patience,
       );
     } catch (error) {
-      throw new Error(`${String(error)}; it stands at ${JSON.stringify(last)}\n${this.program.explain()}`, {
+      throw new Error(`${String(error)}; it stands at ${JSON.stringify(last)}\n${this.explain()}`, {
         cause: error,
       });
     }
@@ -371,7 +381,7 @@ async function importInto(folder: string, chain: readonly Block[], difficulty: n
 export class Lab {
   #directory: string | undefined;
   readonly #programs: Program[] = [];
-  readonly #closing: (() => void)[] = [];
+  readonly #closing: (() => void | Promise<void>)[] = [];
   readonly peers: Peer[] = [];
   #asker: Promise<Asker> | undefined;
 
@@ -415,9 +425,14 @@ export class Lab {
   }
 
   /** A peer that is not started yet. */
-  async newPeer(): Promise<Peer> {
+  newPeer(): Promise<Peer> {
+    return this.addPeer((...where) => new Peer(...where));
+  }
+
+  /** The same of another kind. */
+  async addPeer<T extends Peer>(make: (...where: ConstructorParameters<typeof Peer>) => T): Promise<T> {
     const [port, minerPort] = [await freePort(), await freePort()];
-    const peer = new Peer(this, port, minerPort, this.path(`peer-${this.peers.length}`));
+    const peer = make(this, port, minerPort, this.path(`peer-${this.peers.length}`));
     this.peers.push(peer);
     return peer;
   }
@@ -450,14 +465,14 @@ export class Lab {
     return program;
   }
 
-  onClose(close: () => void): void {
+  onClose(close: () => void | Promise<void>): void {
     this.#closing.push(close);
   }
 
   /** Ends every process, closes every socket and removes the data. */
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill('SIGKILL')));
-    for (const close of this.#closing.splice(0)) close();
+    for (const close of this.#closing.splice(0)) await close();
     if (this.#directory !== undefined) removeFolder(this.#directory);
   }
 }
