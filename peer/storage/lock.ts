@@ -57,9 +57,14 @@ export interface FolderLock {
  * Takes a folder, which must exist, for this process.
  *
  * @param load how files are locked here
+ * @param patience for how many milliseconds one that is in use is tried again
  * @throws UserError if another process has it, or this one already, or the folder can't be written to or locked
  */
-export async function lockFolder(folder: string, load = loadNative): Promise<FolderLock> {
+export async function lockFolder(
+  folder: string,
+  load = loadNative,
+  patience = LOCK_PATIENCE,
+): Promise<FolderLock> {
   const tryLock = await load().catch((error: unknown) => {
     const why = messageOf(error).split('\n', 1)[0] ?? '';
     throw new UserError(
@@ -67,7 +72,7 @@ export async function lockFolder(folder: string, load = loadNative): Promise<Fol
     );
   });
   const path = join(folder, FOLDER_LOCK);
-  const { descriptor, identity } = await lockFile(folder, path, tryLock);
+  const { descriptor, identity } = await lockFile(folder, path, { tryLock, patience });
   try {
     const older = olderHolder(folder);
     if (older !== undefined) throw inUse(folder, `by process ${older} of an earlier version`);
@@ -97,7 +102,7 @@ async function loadNative(): Promise<TryLock> {
 async function lockFile(
   folder: string,
   path: string,
-  tryLock: TryLock,
+  { tryLock, patience }: { readonly tryLock: TryLock; readonly patience: number },
 ): Promise<{ descriptor: number; identity: string }> {
   for (let waited = 0; ; waited += LOCK_INTERVAL) {
     const descriptor = openLock(folder, path);
@@ -112,7 +117,7 @@ async function lockFile(
           checkLock(folder, path, tryLock);
           return { descriptor, identity };
         }
-      } else if (waited >= LOCK_PATIENCE) {
+      } else if (waited >= patience) {
         throw inUse(folder, holderText(path));
       }
     } catch (error) {

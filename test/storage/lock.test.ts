@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openDataDir } from '../../peer/storage/data-dir.ts';
-import { lockFolder } from '../../peer/storage/lock.ts';
+import { lockFolder, type FolderLock } from '../../peer/storage/lock.ts';
 import { UserError } from '../../shared/errors.ts';
 import { requireBuild } from '../support/built.ts';
 
@@ -54,6 +54,9 @@ async function start(command: string, ...args: string[]): Promise<{ program: Pro
   }
   return { program, said: said.trim() };
 }
+
+/** Takes the folder at once, or not at all: nobody who has it is about to end. */
+const lockAtOnce = (): Promise<FolderLock> => lockFolder(folder, undefined, 0);
 
 /** A process that takes the folder. */
 const startHolder = (): ReturnType<typeof start> => start(process.execPath, HOLDER, folder);
@@ -105,7 +108,7 @@ it('a folder that another process has is refused, with its number and what to do
   const { program, said } = await startHolder();
   expect(said).toBe(`held by ${program.pid}`);
   await expect(lockFolder(folder)).rejects.toThrow(UserError);
-  await expect(lockFolder(folder)).rejects.toThrow(inUse(`process ${program.pid}`));
+  await expect(lockAtOnce()).rejects.toThrow(inUse(`process ${program.pid}`));
   await end(program);
   // A lock that nobody has says nothing of anybody.
   expect(readFileSync(join(folder, FILE), 'utf8')).toBe('');
@@ -119,7 +122,7 @@ it.each([
 ])('a folder in use by a process %s is refused in one sentence', async (_, holder, by) => {
   const { program } = await startHolder();
   writeFileSync(join(folder, FILE), holder === undefined ? '' : JSON.stringify(holder));
-  await expect(lockFolder(folder)).rejects.toThrow(inUse(by));
+  await expect(lockAtOnce()).rejects.toThrow(inUse(by));
   await end(program);
 });
 
@@ -136,10 +139,10 @@ it.skipIf(process.platform === 'win32')(
   'a folder whose process was killed and not yet reaped is free',
   async () => {
     // The shell becomes a program that never asks what became of its child.
-    const script = '"$0" "$1" "$2" ever & exec sleep 600';
+    const script = '"$0" "$1" "$2" 0 ever & exec sleep 600';
     const { said } = await start('sh', '-c', script, process.execPath, HOLDER, folder);
     const pid = Number(said.replace('held by ', ''));
-    await expect(lockFolder(folder)).rejects.toThrow(inUse(`process ${pid}`));
+    await expect(lockAtOnce()).rejects.toThrow(inUse(`process ${pid}`));
     process.kill(pid, 'SIGKILL');
     const lock = await lockFolder(folder);
     if (process.platform === 'linux') {
@@ -152,8 +155,8 @@ it.skipIf(process.platform === 'win32')(
 /** Runs a command in a PID namespace of its own, as a container does: its process is number 1. */
 const CONTAINER = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 const hasContainers = spawnSync('unshare', [...CONTAINER, 'true']).status === 0;
-const inContainer = (program = HOLDER): ReturnType<typeof start> =>
-  start('unshare', ...CONTAINER, process.execPath, program, folder);
+const inContainer = (program = HOLDER, ...patience: string[]): ReturnType<typeof start> =>
+  start('unshare', ...CONTAINER, process.execPath, program, folder, ...patience);
 
 describe.skipIf(!hasContainers)(
   `PID namespaces${hasContainers ? '' : ' (skipped: unshare does not make any here)'}`,
@@ -161,14 +164,16 @@ describe.skipIf(!hasContainers)(
     it('a folder in use in one is refused in another, and outside', async () => {
       const { program, said } = await inContainer();
       expect(said).toBe('held by 1');
-      expect((await inContainer()).said).toBe(`refused: ${inUse('process 1 of another container')}`);
-      await expect(lockFolder(folder)).rejects.toThrow(inUse('process 1 of another container'));
+      expect((await inContainer(HOLDER, '0')).said).toBe(
+        `refused: ${inUse('process 1 of another container')}`,
+      );
+      await expect(lockAtOnce()).rejects.toThrow(inUse('process 1 of another container'));
       await kill(program);
     });
 
     it('a folder in use outside is refused in one', async () => {
       const lock = await lockFolder(folder);
-      expect((await inContainer()).said).toBe(
+      expect((await inContainer(HOLDER, '0')).said).toBe(
         `refused: ${inUse(`process ${process.pid} of another container`)}`,
       );
       lock.release();
