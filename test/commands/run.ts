@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { vi } from 'vitest';
 
 import { ENGINES } from '../../peer/engines/registry.ts';
-import { peerProgram } from '../../peer/program.ts';
+import { peerProgram, type PeerProgram } from '../../peer/program.ts';
 import { runCommandLine } from '../../shared/options.ts';
 import { ROOT, requireBuild } from '../support/built.ts';
 
@@ -64,12 +64,29 @@ export function runHere(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Run> {
-  const run = here.then(() => runAlone(args, variables));
+  return runProgramHere(() => peerProgram(args, ENGINES), args, variables);
+}
+
+/**
+ * The same for any program.
+ *
+ * @param make makes it, once it has the process to itself
+ */
+export function runProgramHere(
+  make: () => PeerProgram | Promise<PeerProgram>,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Run> {
+  const run = here.then(() => runAlone(make, args, variables));
   here = run.catch(() => undefined);
   return run;
 }
 
-async function runAlone(args: readonly string[], variables: Readonly<Record<string, string>>): Promise<Run> {
+async function runAlone(
+  make: () => PeerProgram | Promise<PeerProgram>,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Promise<Run> {
   const [stdout, stderr] = [new Kept(), new Kept()];
   const { env, exitCode } = process;
   const { console } = globalThis;
@@ -83,7 +100,7 @@ async function runAlone(args: readonly string[], variables: Readonly<Record<stri
   ];
   globalThis.console = new Console(stdout, stderr);
   try {
-    const { program, names } = await peerProgram(args, ENGINES);
+    const { program, names } = await make();
     await runCommandLine(program, args, names);
     return { stdout: stdout.text, stderr: stderr.text, code: codeOfProcess() };
   } finally {

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL, fileURLToPath } from 'node:url';
 
+import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { addCommonOptions, addOption } from '../../shared/options.ts';
+import { runProgramHere, type Run } from '../commands/run.ts';
 import { requireBuild } from '../support/built.ts';
 
 const OPTIONS = new URL('../../dist/shared/options.js', import.meta.url).href;
@@ -14,11 +18,33 @@ const ERRORS = new URL('../../dist/shared/errors.js', import.meta.url).href;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 requireBuild();
 
-/** A program with a flag, an option and a subcommand; `ACTION` says what it does. */
+/** What the program does. */
+type Action = (options: object) => void;
+
+/** A program with a flag, an option and subcommands. */
+function demo(act: Action): Command {
+  const program = addCommonOptions(new Command('demo').enablePositionalOptions(), 'peer').action(act);
+  addOption(program, 'peer', { flags: '--word <word>', description: '', default: 'none' });
+  addOption(program, 'peer', { flags: '--flag', description: '' });
+  addOption(program, 'peer', { flags: '--host [host]', description: '', default: 'here' });
+  addOption(program, 'peer', { flags: '--several <word>', description: '', repeatable: true });
+  const sub = new Command('sub').action(act);
+  addOption(sub, 'peer', { flags: '--word <word>', description: '' });
+  program.addCommand(sub);
+  const inner = new Command('inner').action(act);
+  addCommonOptions(inner, 'peer');
+  addOption(inner, 'peer', { flags: '-w, --word <word>', description: '' });
+  addOption(inner, 'peer', { flags: '--flag', description: '' });
+  const group = new Command('group');
+  addOption(group, 'peer', { flags: '--word <word>', description: '' });
+  return program.addCommand(group.addCommand(inner));
+}
+
+/** A program that is a process; `ACTION` says what it does. */
 const PROGRAM = `
 import { Command } from ${JSON.stringify(pathToFileURL(join(ROOT, 'node_modules/commander/esm.mjs')).href)};
 import { UserError } from ${JSON.stringify(ERRORS)};
-import { addCommonOptions, addOption, runProgram } from ${JSON.stringify(OPTIONS)};
+import { addCommonOptions, runProgram } from ${JSON.stringify(OPTIONS)};
 
 const actions = {
   show: (options) => console.log(JSON.stringify(options)),
@@ -33,19 +59,7 @@ const actions = {
   },
 };
 const act = (options) => actions[process.env.ACTION](options);
-const program = addCommonOptions(new Command('demo').enablePositionalOptions(), 'peer').action(act);
-addOption(program, 'peer', { flags: '--word <word>', description: '', default: 'none' });
-addOption(program, 'peer', { flags: '--flag', description: '' });
-addOption(program, 'peer', { flags: '--host [host]', description: '', default: 'here' });
-addOption(program, 'peer', { flags: '--several <word>', description: '', repeatable: true });
-const sub = new Command('sub').action(act);
-addOption(sub, 'peer', { flags: '--word <word>', description: '' });
-program.addCommand(sub);
-const inner = new Command('inner').action(act);
-addCommonOptions(inner, 'peer');
-addOption(inner, 'peer', { flags: '-w, --word <word>', description: '' });
-addOption(inner, 'peer', { flags: '--flag', description: '' });
-program.addCommand(addOption(new Command('group'), 'peer', { flags: '--word <word>', description: '' }).addCommand(inner));
+const program = addCommonOptions(new Command('demo'), 'peer').action(act);
 await runProgram(program, process.argv.slice(2));
 `;
 
@@ -61,15 +75,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-async function run(action: string, args: string[] = [], env: Record<string, string> = {}): Promise<Outcome> {
+async function run(action: string, args: string[] = []): Promise<Run> {
   const child = spawn(process.execPath, [script, ...args], {
-    env: { PATH: process.env['PATH'], ACTION: action, ...env },
+    env: { PATH: process.env['PATH'], ACTION: action },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr, [code]] = await Promise.all([
@@ -80,11 +88,29 @@ async function run(action: string, args: string[] = [], env: Record<string, stri
   return { code, stdout, stderr };
 }
 
-async function shown(args: string[], env?: Record<string, string>): Promise<unknown> {
-  const { stdout, stderr } = await run('show', args, env);
+/** Runs the program with all options within this process: it shows them. */
+function runDemo(args: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const program = demo((options) => {
+    console.log(JSON.stringify(options));
+  });
+  return runProgramHere(() => ({ program, names: [] }), args, variables);
+}
+
+async function shown(
+  args: readonly string[],
+  variables?: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  const { stdout, stderr } = await runDemo(args, variables);
   expect(stderr).toBe('');
   return JSON.parse(stdout);
 }
+
+describe('a program', () => {
+  test('is given its command line, and shows what it has to say', async () => {
+    const { stdout, stderr, code } = await run('show', ['--log-level', 'warn']);
+    expect([JSON.parse(stdout), stderr, code]).toEqual([{ logLevel: 'warn', logFormat: 'text' }, '', 0]);
+  });
+});
 
 describe('errors', () => {
   test("the user's are one line", async () => {
@@ -142,7 +168,7 @@ describe('an option without its value', () => {
     [['--log_level', '--config', 'x'], '--log-level', '<level>'],
     [['group', 'inner', '-w', '--flag'], '--word', '<word>'],
   ])('is refused in a sentence that names it: %j', async (args, name, value) => {
-    const { code, stderr } = await run('show', args);
+    const { code, stderr } = await runDemo(args);
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: `demo: ${name} is given without its value: write ${name} ${value} (or ${name}=… if the value begins with a dash)\n`,
@@ -217,14 +243,14 @@ describe('subcommands', () => {
       [['group', 'inner', 'more'], "too many arguments for 'inner'. Expected 0 arguments but got 1."],
       [['group', 'other'], "unknown command 'other'"],
     ] as const) {
-      const { code, stderr } = await run('show', [...args]);
+      const { code, stderr } = await runDemo(args);
       expect({ code, stderr }).toEqual({ code: 1, stderr: `demo: ${message}\n` });
     }
-    expect((await run('show', ['group', 'inner', '--help'])).stdout).toContain('-w, --word <word>');
+    expect((await runDemo(['group', 'inner', '--help'])).stdout).toContain('-w, --word <word>');
   });
 
   test('an option before the name would be lost, so it is refused', async () => {
-    const { code, stderr } = await run('show', ['--word', 'x', 'sub']);
+    const { code, stderr } = await runDemo(['--word', 'x', 'sub']);
     expect(code).toBe(1);
     expect(stderr).toBe('demo: --word stands before "sub"; options go after the command\n');
   });
