@@ -1,5 +1,5 @@
 /** `peer check` as a program, over real sockets: our own programs pass, and where nobody is it says so. */
-import { expect, it, type TestContext } from 'vitest';
+import { it, type TestContext } from 'vitest';
 
 import { runPeer } from '../commands/run.ts';
 import { Lab, freePort } from '../support/processes.ts';
@@ -43,7 +43,9 @@ function faults(report: string): string[] {
     .map(({ id, verdict, reason = '' }) => `${verdict} ${id}: ${reason}`);
 }
 
-it('our peer passes, joining', async (context) => {
+// They wait for what the other does or does not do, most of the time.
+it.concurrent('our peer passes, joining', async (context) => {
+  const { expect } = context;
   const lab = newLab(context);
   const port = await freePort();
   const peer = await lab.newPeer();
@@ -60,7 +62,8 @@ it('our peer passes, joining', async (context) => {
   expect(code).toBe(0);
 });
 
-it('our miner passes', async (context) => {
+it.concurrent('our miner passes', async (context) => {
+  const { expect } = context;
   const lab = newLab(context);
   const port = await freePort();
   const checked = runPeer([
@@ -83,7 +86,7 @@ it('our miner passes', async (context) => {
   expect(code).toBe(0);
 });
 
-it('where nobody answers one line says so', async () => {
+it.concurrent('where nobody answers one line says so', async ({ expect }) => {
   const { stdout, stderr, code } = await runPeer([
     'check',
     `127.0.0.1:${await freePort()}`,

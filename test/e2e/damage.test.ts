@@ -258,7 +258,7 @@ describe('a folder that can not be used ends the start with a sentence', () => {
   const mayRun =
     process.platform !== 'win32' &&
     (!isRoot ||
-      spawnSync(asNobody[0] ?? '', [...asNobody.slice(1), process.execPath, 'peer', '--help'], {
+      spawnSync(asNobody[0] ?? '', [...asNobody.slice(1), process.execPath, 'peer', 'verify', '--help'], {
         cwd: ROOT,
       }).status === 0);
 

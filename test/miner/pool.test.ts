@@ -246,7 +246,7 @@ describe('a pool', () => {
 describe('a worker that is ended before it has begun', () => {
   it('takes nothing along', async () => {
     // At most of these times it is in the middle of loading its modules.
-    for (let pause = 0; pause < 150; pause += 10) {
+    for (let pause = 0; pause < 150; pause += 20) {
       const pool = start();
       await new Promise((resolve) => setTimeout(resolve, pause));
       pool.setProcesses(1);

@@ -33,7 +33,7 @@ class Run {
   stderr = '';
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
-  constructor(args: string[], env: Record<string, string> = {}, program = 'peer') {
+  constructor(args: string[], env: Record<string, string> = {}, program = 'dist/peer/main.js') {
     requireBuild();
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('GOSSIP_'));
     this.child = spawn(process.execPath, [program, ...args], {
