@@ -1,3 +1,7 @@
+import { createRequire } from 'node:module';
+
+import type winston from 'winston';
+
 import { escapeControls, toJson } from './escape.ts';
 
 /**
@@ -32,34 +36,53 @@ function printable(value: unknown): string {
   return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text;
 }
 
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** By default on a terminal, unless `NO_COLOR` is set. */
+  readonly colour?: boolean;
+}
+
 /**
  * Opens the log, on standard error so that standard output stays for results.
- *
- * @param options.colour by default on a terminal, unless `NO_COLOR` is set
  */
-export function createLog(options: { level: LogLevel; format: LogFormat; colour?: boolean }): Log {
-  const colour = options.colour ?? (process.stderr.isTTY && !process.env['NO_COLOR']);
-  const text = (level: LogLevel, message: string, data: LogData): string => {
-    const name = level.padEnd(5);
-    const shown = colour ? `\u001b[${COLOURS[level]}m${name}\u001b[0m` : name;
-    const details = Object.entries(data)
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => ` ${key}=${printable(value)}`);
-    return `${new Date().toISOString()} ${shown} ${escapeControls(message)}${details.join('')}`;
-  };
-  const json = (level: LogLevel, message: string, data: LogData): string => {
-    const head = { time: new Date().toISOString(), level, message };
-    // The head stands first, and data of the same name does not replace it.
-    return toJson({ ...head, ...data, ...head });
-  };
-  const format = options.format === 'json' ? json : text;
+export function createLog(options: LogOptions): Log {
+  let logger: winston.Logger | undefined;
   const write = (level: LogLevel): Log[LogLevel] => {
+    // Winston would format a line first and then find that nobody wants it.
     if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return ignore;
-    return (message, data = {}) => {
-      process.stderr.write(`${format(level, message, data)}\n`);
+    return (message, data) => {
+      logger ??= openLogger(options);
+      logger.log({ level, message, data });
     };
   };
   return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
+}
+
+/** Winston is loaded with the first line: it takes a tenth of a second, and most command lines write none. */
+function openLogger(options: LogOptions): winston.Logger {
+  const winston = createRequire(import.meta.url)('winston') as typeof import('winston');
+  const colour = options.colour ?? (process.stderr.isTTY && !process.env['NO_COLOR']);
+  const text = winston.format.printf(({ level, message, data }) => {
+    const name = level.padEnd(5);
+    const shown = colour ? `\u001b[${COLOURS[level as LogLevel]}m${name}\u001b[0m` : name;
+    const details = Object.entries((data ?? {}) as LogData)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${printable(value)}`);
+    return `${new Date().toISOString()} ${shown} ${escapeControls(String(message))}${details.join('')}`;
+  });
+  const json = winston.format.printf(({ level, message, data }) => {
+    const head = { time: new Date().toISOString(), level, message };
+    // The head stands first, and data of the same name does not replace it.
+    return toJson({ ...head, ...(data as LogData), ...head });
+  });
+  return winston.createLogger({
+    level: options.level,
+    levels: Object.fromEntries(LOG_LEVELS.map((level, rank) => [level, rank])),
+    format: options.format === 'json' ? json : text,
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types
+    transports: [new winston.transports.Console({ stderrLevels: [...LOG_LEVELS] })],
+  });
 }
 
 function ignore(): void {

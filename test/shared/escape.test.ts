@@ -63,7 +63,9 @@ test('JSON shows nothing unseen, and means what it meant', () => {
 });
 
 test.each<LogFormat>(['text', 'json'])('no log line shows anything unseen: %s', (format) => {
-  const write = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  // Winston writes to the console's own stream, which a test runner may have replaced.
+  const stream = (console as unknown as { _stderr: NodeJS.WriteStream })._stderr;
+  const write = vi.spyOn(stream, 'write').mockImplementation(() => true);
   const hostile = ALL.join('x');
   createLog({ level: 'info', format, colour: false }).info(`m ${hostile}`, { name: hostile });
   const line = write.mock.calls.map(([chunk]) => String(chunk)).join('');

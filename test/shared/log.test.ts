@@ -12,8 +12,10 @@ beforeEach(() => {
     output += String(chunk);
     return true;
   };
-  stderr = vi.spyOn(process.stderr, 'write').mockImplementation(sink);
-  stdout = vi.spyOn(process.stdout, 'write').mockImplementation(sink);
+  // Winston writes to the console's own streams, which a test runner may have replaced.
+  const streams = console as unknown as { _stderr: NodeJS.WriteStream; _stdout: NodeJS.WriteStream };
+  stderr = vi.spyOn(streams._stderr, 'write').mockImplementation(sink);
+  stdout = vi.spyOn(streams._stdout, 'write').mockImplementation(sink);
 });
 afterEach(() => {
   vi.restoreAllMocks();
