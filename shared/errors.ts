@@ -4,6 +4,8 @@
  */
 export class UserError extends Error {
   override name = 'UserError';
+  /** Whether the same may well be possible in a moment. */
+  readonly passing: boolean = false;
 }
 
 /** The text of anything that was thrown. */

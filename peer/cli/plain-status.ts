@@ -18,7 +18,7 @@ export const plainStatus: StatusFace = {
     const json = await ask(base, '/status', engineSchema.loose());
     const figures = figuresOf(json).map(([name, text]): [string, string] => [short(name), text]);
     return {
-      json,
+      json: () => json,
       text: (paint) =>
         [`${paint('bold', short(json.engine))} at ${base}`, ...table(['', ''], figures, paint), ''].join(
           '\n',

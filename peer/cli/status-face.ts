@@ -3,7 +3,7 @@ import type { Painter } from '../../shared/text-table.ts';
 
 /** What a node has answered, and how it is shown: in full, and as one line that changes when something has happened. */
 export interface StatusAnswer {
-  readonly json: object;
+  json(): object | Promise<object>;
   text(paint: Painter): string;
   line(): string;
 }

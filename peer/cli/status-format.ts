@@ -1,11 +1,10 @@
 /** How states are written for people, whatever engine they are of. */
 import { escapeControls } from '../../shared/escape.ts';
 import { formatNumber } from '../../shared/text-table.ts';
+import { shortHash } from '../web/page/format.ts';
 
 /** Rows of a table; the rest is counted. */
 export const MAX_ROWS = 12;
-/** Digits of a hash, from its beginning: enough to tell one from the other. */
-const DIGITS = 16;
 /** Characters of a text from the network. */
 const MAX_TEXT = 40;
 
@@ -15,8 +14,8 @@ export function short(text: string): string {
   return safe.length > MAX_TEXT ? `${safe.slice(0, MAX_TEXT - 1)}…` : safe;
 }
 
-export function shortHash(hash: string | null): string {
-  return hash === null ? '-' : `${hash.slice(0, DIGITS)}…`;
+export function hashOrDash(hash: string | null): string {
+  return hash === null ? '-' : shortHash(hash);
 }
 
 /** `12 s`, `3.5 min`, `2 h`, `4.2 days`. */

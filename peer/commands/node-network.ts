@@ -1,7 +1,9 @@
 /** `peer network` of an engine that says only what it is: every node knows all others, and takes what its face offers. */
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { Option } from 'commander';
+import { z } from 'zod';
 
 import { addressKey } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
@@ -13,8 +15,9 @@ import type { EngineModule, NodeOffer } from '../engines/module.ts';
 import type { NetworkPlace } from '../network/network.ts';
 import type { NodeKind } from '../network/node.ts';
 import { LOOPBACK } from '../network/ports.ts';
-import { fieldsOf, type Action } from '../web/face.ts';
-import { doneSchema, type FieldJson } from '../web/schemas.ts';
+import type { Action } from '../web/face.ts';
+import type { FieldJson } from '../web/schemas.ts';
+import { fieldsOf, pathOf } from '../web/view.ts';
 
 /** Nodes if nothing is said: of as many, one may be killed and two others still have each other. */
 const NODES = 4;
@@ -66,19 +69,32 @@ function given(option: Option, values: OptionValues): string[] {
   return typeof value === 'string' || typeof value === 'number' ? [name, String(value)] : [];
 }
 
+/** How long an answer is awaited, and how often it is asked for once it is late, in milliseconds. */
+const PATIENCE = 60_000;
+const ASKED_EVERY = 1_000;
+
+/** What an action answers: without a text as long as there is none. */
+const answerSchema = z.looseObject({ id: z.string(), text: z.string().nullish() });
+
 /** An action as it is typed: its fields in their order, each a word, and all that is left for the last. */
-function commandOf({ name, help, schema }: Pick<Action<never>, 'name' | 'help' | 'schema'>): NetworkCommand {
+function commandOf(action: Pick<Action<never>, 'name' | 'help' | 'schema' | 'path'>): NetworkCommand {
+  const { name, help, schema } = action;
   const fields = fieldsOf(schema);
   const shown = fields.map((field) => (field.required ? `<${field.name}>` : `[<${field.name}>]`));
   return {
     usage: [name, '[@<node>]', ...shown].join(' '),
     help: `${help}; by way of a node (else of the first that runs)`,
-    run: async (_, { network, url, print }, text) => {
+    run: async (_, { network, url, print, stopped }, text) => {
       const [, named, rest = ''] = /^(?:@(\S+)(?:\s+|$))?(.*)$/su.exec(text) ?? [];
       const node = named === undefined ? anyNode(network).name : nodeName(named, network);
-      const body = readFields(fields, rest);
-      const done = await ask(`${url}/nodes/${node}/api`, `/actions/${name}`, doneSchema, body);
-      print(done.text);
+      const api = `${url}/nodes/${node}/api`;
+      let answer = await ask(api, pathOf(action), answerSchema, readFields(fields, rest));
+      for (const asked = performance.now(); typeof answer.text !== 'string' && !stopped.aborted;) {
+        if (performance.now() - asked > PATIENCE) throw new UserError('there is no answer yet');
+        await pause(ASKED_EVERY, undefined, { signal: stopped }).catch(() => undefined);
+        answer = await ask(api, `${pathOf(action)}/${answer.id}`, answerSchema);
+      }
+      if (typeof answer.text === 'string') print(answer.text);
     },
   };
 }

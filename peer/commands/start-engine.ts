@@ -29,6 +29,7 @@ import { openNode, type DatagramTypes, type RunningNode } from '../node/open-nod
 import type { StoreWords } from '../storage/lmdb.ts';
 import type { Tone } from '../web/face.ts';
 import type { Listening } from '../web/http.ts';
+import { Journals } from '../web/journals.ts';
 import type { WebOptions } from '../web/server.ts';
 
 /** How a happening is logged. */
@@ -149,15 +150,17 @@ async function openPage(
   const { options, anyPort, log } = how;
   const opened = new Opened(node);
   try {
+    const journals = new Journals(node, face);
+    journals.read(({ tone }, { word, text }) => {
+      log[LEVELS[tone]](word === null ? text : `${word}: ${text}`);
+    });
     node.observe({
       onNotice: (notice) => {
-        const happening = face.journal(notice);
-        if (happening !== undefined) log[LEVELS[happening.tone]](happening.text);
+        journals.onNotice(notice);
       },
-      onWrite: () => undefined,
     });
     const http = pageOptions(options, anyPort);
-    const web = http && (await openFace(node, face, { ...http, log }));
+    const web = http && (await openFace(node, face, { ...http, log }, journals));
     if (web !== undefined) opened.push(web);
     node.start();
     return { node, page: web?.address, close: () => opened.close() };
@@ -168,10 +171,15 @@ async function openPage(
 }
 
 /** Loads the web server only where there is a page: it takes a good part of the time that a node takes to start. */
-async function openFace(node: Node, face: NodeOffer['face'], options: WebOptions): Promise<Listening> {
+async function openFace(
+  node: Node,
+  face: NodeOffer['face'],
+  options: WebOptions,
+  journals: Journals<unknown, unknown, Node>,
+): Promise<Listening> {
   const [{ createFaceApp }, { openWeb }] = await Promise.all([
     import('../web/face-app.ts'),
     import('../web/server.ts'),
   ]);
-  return openWeb((own) => createFaceApp(node, face, own), options);
+  return openWeb((own) => createFaceApp(node, face, own, journals), options);
 }

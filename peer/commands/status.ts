@@ -83,7 +83,7 @@ async function look(base: string, network: boolean, registry: Registry): Promise
     const engine = engineOf(json);
     const face = engine === undefined ? undefined : await faceOf(engine, registry);
     return {
-      json,
+      json: () => json,
       text: (paint) => networkText(json, face, paint),
       line: () => networkLine(json, face),
     };
@@ -94,7 +94,7 @@ async function look(base: string, network: boolean, registry: Registry): Promise
 
 async function show({ url, json }: StatusOptions, registry: Registry): Promise<void> {
   const answer = await look(url, await isNetwork(url), registry);
-  if (json === true) console.log(toJson(answer.json, 2));
+  if (json === true) console.log(toJson(await answer.json(), 2));
   else process.stdout.write(answer.text(painterFor(process.stdout)));
 }
 
@@ -119,7 +119,7 @@ async function watch({ url, json, interval }: StatusOptions, registry: Registry)
     try {
       const answer = await look(url, network, registry);
       answered = true;
-      text = live ? answer.text(paint) : json === true ? toJson(answer.json) : answer.line();
+      text = live ? answer.text(paint) : json === true ? toJson(await answer.json()) : answer.line();
     } catch (error) {
       if (!answered || !(error instanceof UserError)) throw error;
       text = json === true ? toJson({ error: error.message }) : error.message;

@@ -6,7 +6,7 @@ import type { Gauge } from './engine.ts';
 export interface NodeObserver<Notice> {
   onNotice(notice: Notice): void;
   /** Something was stored. */
-  onWrite(seconds: number): void;
+  onWrite?(seconds: number): void;
 }
 
 /** What a node has counted. */
@@ -18,6 +18,12 @@ export interface NodeCounters {
     readonly sentBytes: number;
     /** What was not sent, by reason. */
     readonly dropped: Readonly<Record<string, number>>;
+    /** Where there are connections: how many came about, and why others did not, or ended. */
+    readonly connections?: {
+      readonly established: number;
+      readonly failed: Readonly<Record<string, number>>;
+      readonly ended: Readonly<Record<string, number>>;
+    };
   };
   readonly host: {
     /** Messages that the codec took. */
@@ -25,6 +31,8 @@ export interface NodeCounters {
     /** What is no message, by the broken rule. */
     readonly malformed: Readonly<Record<string, number>>;
   };
+  /** How often the engine met each outcome, as `message.verdict` or `limit.name`, if it counts that. */
+  readonly engine?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -35,6 +43,8 @@ export interface LiveNode<Status, Notice> {
   readonly engine: string;
   /** What people call it. */
   readonly name: string;
+  /** Over what its messages go. */
+  readonly transport: 'udp' | 'tcp';
   /** Where it listens. */
   readonly address: Address;
   status(): Status;

@@ -117,7 +117,7 @@ export async function openNode<T extends DatagramTypes, Status>(
       complete: (message, from, later) => (made.complete ? made.complete(message, from, later) : message),
       store: timed(store, (seconds) => {
         observers.tell((observer) => {
-          observer.onWrite(seconds);
+          observer.onWrite?.(seconds);
         });
       }),
       onNotice: (notice) => {
@@ -131,7 +131,7 @@ export async function openNode<T extends DatagramTypes, Status>(
     });
     receiver.host = host;
     return {
-      ...{ engine: name, name: called, address },
+      ...{ engine: name, name: called, transport: 'udp', address },
       status: () => made.status(),
       request: (request) => host.request(request),
       counters: () => ({ transport: transport.counters, host: host.counters }),

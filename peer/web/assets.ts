@@ -21,7 +21,7 @@ export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf
 export const SHARED_SCRIPTS = ['shared/escape'] as const;
 
 /** What is served below the name of an engine that has no page of its own. */
-const VIEW = 'view';
+export const VIEW = 'view';
 
 /** The folder with what the page of an engine has of its own, or, without an engine, with what all pages have. */
 export function pageFolder(engine?: string): string {

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 
 import { UserError } from '../../shared/errors.ts';
-import { ROOT, SHARED_SCRIPTS, pageFolder, pageOf, pageScript, pageText, uPlotFile } from './assets.ts';
+import { ROOT, SHARED_SCRIPTS, VIEW, pageFolder, pageOf, pageScript, pageText, uPlotFile } from './assets.ts';
 import type { WebEnv } from './access.ts';
 import { ProblemError } from './problem.ts';
 
@@ -68,7 +68,8 @@ function pageFiles({ page: engine, network }: PageKind): Map<string, () => strin
   const files = new Map<string, () => string>([['index.html', () => documentOf({ page, network })]]);
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'] as const) files.set(name, () => uPlotFile(name));
   for (const name of SHARED_SCRIPTS) files.set(`${name}.js`, () => pageScript(name));
-  for (const part of [undefined, page]) {
+  // What an engine has of its own stands among the parts of the view.
+  for (const part of new Set([undefined, VIEW, page])) {
     const path = join(ROOT, pageFolder(part));
     for (const file of existsSync(path) ? readdirSync(path) : []) {
       const name = part === undefined ? file : `${part}/${file}`;
@@ -85,7 +86,9 @@ function documentOf({ page, network }: PageKind): string {
   const parts: Readonly<Record<string, () => string>> = {
     page: () => page,
     network: () => (network ? 'data-network' : ''),
-    header: () => pageText(`${page}/header.html`),
+    style: () => (page === VIEW ? '' : `<link rel="stylesheet" href="${page}/page.css" />`),
+    header: () =>
+      pageText(`${existsSync(join(ROOT, pageFolder(page), 'header.html')) ? page : VIEW}/header.html`),
     main: () => pageText(`${page}/main.html`),
   };
   return pageText('shell.html').replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => parts[name]?.() ?? '');

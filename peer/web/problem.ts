@@ -36,6 +36,16 @@ export class ProblemError extends Error {
   }
 }
 
+/** A message for the command line as a sentence. */
+export function sentence(message: string): string {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/[.]$/, '')}.`;
+}
+
+/** The problem of what can't be done now, but soon. */
+export function unavailable(message: string): ProblemError {
+  return new ProblemError(503, sentence(message), { 'retry-after': '1' });
+}
+
 /** The first thing that is wrong with an input, as a sentence. */
 export function sentenceOf(error: ZodError, what: string): string {
   const issue = error.issues[0];

@@ -53,18 +53,30 @@ export const engineSchema = z.object({ engine: z.string().max(MAX_ENGINE_NAME_LE
 
 export const toneSchema = z.enum(['good', 'warn', 'bad', 'quiet']);
 
+/** What a value is. Prometheus is given times in seconds, whatever they are in here. */
+export const UNITS = ['seconds', 'milliseconds', 'bytes', 'per second', 'hash', 'time'] as const;
+
 const described = {
   name: z.string(),
   title: z.string(),
   help: z.string().describe('what it says, in a sentence'),
 };
 
-export const cellSchema = z.strictObject({
-  text: z.string().describe('the value in words'),
-  number: z.number().nullable().describe('the value, where it is a number'),
-});
+/** A value in words, alone where that is all; many are sent. */
+export const cellSchema = z.union([
+  z.string(),
+  z.strictObject({ text: z.string(), number: z.number().describe('the value, as it is a number') }),
+  z.strictObject({ text: z.string(), tone: toneSchema.describe('as it is good or bad in itself') }),
+]);
 
-export const happeningSchema = z.strictObject({ at: time, text: z.string(), tone: toneSchema });
+export const happeningSchema = z.strictObject({
+  journal: z.string().describe('the name of that which it is in'),
+  at: time,
+  word: z.string().nullable().describe('what it is, before the text'),
+  text: z.string(),
+  tone: toneSchema,
+  mark: z.string().nullable().describe('what it is called on the plots, where it is marked there'),
+});
 
 export const fieldSchema = z.strictObject({
   name: z.string(),
@@ -74,45 +86,88 @@ export const fieldSchema = z.strictObject({
   initial: z.string().nullable().describe('what it is if nothing is said'),
 });
 
-export const viewSchema = programSchema.extend({
+/** What is seen of a node at a glance. */
+export const glanceSchema = z.strictObject({
   engine: z.string().max(MAX_ENGINE_NAME_LENGTH),
   name: z.string().describe('what people call the node'),
   address: addressSchema.describe('where it listens'),
   phase: z.strictObject({ text: z.string(), tone: toneSchema }).describe('what it is doing'),
   unready: z.string().nullable().describe('why it is not ready; null if it is'),
+  alert: z
+    .strictObject({ title: z.string(), text: z.string() })
+    .nullable()
+    .describe('what people are to be told before everything else'),
   figures: z.array(
     z.strictObject({
       ...described,
+      text: z.string().describe('the value in words'),
+      number: z.number().nullable().describe('the value, where it is a number'),
+      note: z.string().nullable().describe('more about it'),
       column: z.boolean().describe('whether it is told where many nodes are listed'),
-      ...cellSchema.shape,
+      minor: z.boolean().describe('whether it stands only where everything is told'),
     }),
   ),
-  tables: z.array(
+});
+
+export const tableSchema = z.strictObject({
+  ...described,
+  columns: z.array(
     z.strictObject({
-      ...described,
-      columns: z.array(z.string()),
-      rows: z.array(z.array(cellSchema)).describe('the first of them'),
-      count: count.describe('how many there are'),
+      title: z.string(),
+      unit: z.enum(UNITS).nullable().describe('what its numbers are; times are in milliseconds since 1970'),
+      wide: z.boolean().describe('whether it is left out where room is scarce'),
     }),
   ),
+  rows: z.array(z.array(cellSchema)).describe('the first of them'),
+  count: count.describe('how many there are'),
+  empty: z.string().describe('what stands there if there are none'),
+});
+
+/** The newest value of each line of each series, by the name of the series. */
+export const stepSchema = z.strictObject({
+  endsAt: time,
+  values: z.record(z.string(), z.array(z.number().nullable())),
+});
+
+export const viewSchema = programSchema.extend({
+  ...glanceSchema.shape,
+  tables: z.array(tableSchema),
   series: z.array(
     z.strictObject({
       ...described,
       stepSeconds: z.number().min(0).describe('from one value to the next'),
       endsAt: time.describe('of the last value'),
-      lines: z.array(z.strictObject({ title: z.string(), values: z.array(z.number().nullable()) })),
+      lines: z.array(
+        z.strictObject({ title: z.string(), dashed: z.boolean(), values: z.array(z.number().nullable()) }),
+      ),
     }),
   ),
-  journal: z.array(happeningSchema).describe('newest first'),
+  journals: z.array(
+    z.strictObject({
+      ...described,
+      entries: z.array(happeningSchema).describe('newest first'),
+      empty: z.string().describe('what stands there if there are none'),
+    }),
+  ),
   actions: z.array(
     z.strictObject({
       ...described,
-      fields: z.array(fieldSchema).describe('of the body of a POST to actions/ and its name'),
+      path: z.string().describe('where it is posted'),
+      fields: z.array(fieldSchema).describe('of the body of that POST, besides an "id" of the client'),
+      hint: z.string().nullable().describe('what may be typed'),
     }),
   ),
 });
 
-export const doneSchema = z.strictObject({ text: z.string().describe('what came of it, in words') });
+/** An action that was done; each action tells more of it. */
+export interface DoneJson {
+  readonly id: string;
+  readonly text: string;
+  readonly waitedMs: number;
+}
+
+/** An action that has no answer yet. */
+export type PendingJson = Omit<DoneJson, 'text'>;
 
 // Health
 
@@ -156,11 +211,15 @@ export type Writing = AccessJson['writing'];
 export type CellJson = z.infer<typeof cellSchema>;
 export type FieldJson = z.infer<typeof fieldSchema>;
 export type HappeningJson = z.infer<typeof happeningSchema>;
+export type GlanceJson = z.infer<typeof glanceSchema>;
+export type TableJson = z.infer<typeof tableSchema>;
+export type StepJson = z.infer<typeof stepSchema>;
 export type ViewJson = z.infer<typeof viewSchema>;
+export type SeriesJson = ViewJson['series'][number];
 export type NodesJson = z.infer<typeof nodesSchema>;
 
 /** The schemas of what an engine's `/events` tells, by name. Every stream begins with the status. */
-export type EventSchemas = Readonly<Record<string, z.ZodType>> & { readonly status: z.ZodType };
+export type EventSchemas = Readonly<Record<string, z.ZodType>>;
 /** The data of these events. */
 export type EventsOf<Schemas extends EventSchemas> = {
   readonly [Name in keyof Schemas]: z.infer<Schemas[Name]>;

@@ -83,7 +83,7 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<WebEnv> {
 
 /** What of a node's application goes on while it is open. */
 export interface NodeAppParts<Notice> extends AppParts {
-  readonly metrics: NonNullable<AppParts['metrics']> & Pick<NodeObserver<Notice>, 'onWrite'>;
+  readonly metrics: NonNullable<AppParts['metrics']> & Required<Pick<NodeObserver<Notice>, 'onWrite'>>;
   /** Has the node notify an observer from now on; until the function that it returns is called. */
   readonly observe: (observer: NodeObserver<Notice>) => () => void;
   /** Notified of what happens, in this order. */

@@ -9,12 +9,13 @@ import { allEngines } from '../../peer/engines/registry.ts';
 import { openNode, type RunningNode } from '../../peer/node/open-node.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { createFaceApp } from '../../peer/web/face-app.ts';
-import { fieldsOf, shown } from '../../peer/web/face.ts';
 import type { WebEnv } from '../../peer/web/access.ts';
 import { answer, listen } from '../../peer/web/http.ts';
 import { MAX_TOLD_ROWS, STEP_SECONDS, STEP_VALUES } from '../../peer/web/limits.ts';
 import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
 import type { WebApp } from '../../peer/web/server.ts';
+import { fieldsOf } from '../../peer/web/view.ts';
+import { shown } from '../../peer/web/words.ts';
 import type { Address } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -118,7 +119,9 @@ test('an action reaches the engine, and others; what the schema refuses, or anot
   const second = await meet();
   expect(await post('/actions/increment', { by: 5 })).toEqual({
     status: 200,
-    answer: { text: 'the count is 5' },
+    answer: {
+      ...{ id: expect.any(String) as string, text: 'the count is 5', waitedMs: expect.any(Number) as number },
+    },
   });
   expect(await post('/actions/increment', {})).toMatchObject({ answer: { text: 'the count is 6' } });
   for (const body of [{ by: 0 }, { by: 'a' }, { by: 1, more: 1 }])
@@ -137,16 +140,19 @@ test('the status begins as every status, and the view has figures, tables, a jou
     count: 34,
     peers: [expect.stringMatching(/^127/) as string],
   });
-  const { figures, tables, journal, actions, name } = await view();
+  const { figures, tables, journals, actions, name } = await view();
   expect(name).toBe('dummy <b>0');
   expect(figures).toEqual([
     {
       ...{ name: 'count', title: 'Count', help: 'The highest count that this node has heard of' },
-      ...{ column: true, text: '34', number: 34 },
+      ...{ column: true, minor: false, text: '34', number: 34, note: null },
     },
   ]);
-  expect(tables[0]).toMatchObject({ count: 1, columns: ['Address'], rows: [[{ number: null }]] });
-  expect(journal.map(({ text, tone }) => [text, tone])).toEqual([['the count is 34', 'good']]);
+  expect(tables[0]).toMatchObject({ count: 1, rows: [[expect.stringMatching(/^127/)]] });
+  expect(tables[0]?.columns).toEqual([{ title: 'Address', unit: null, wide: false }]);
+  expect(journals.map(({ entries }) => entries.map(({ text, tone }) => [text, tone]))).toEqual([
+    [['the count is 34', 'good']],
+  ]);
   expect(actions[0]?.fields).toEqual([
     { name: 'by', title: 'By how much', kind: 'integer', required: false, initial: '1' },
   ]);
@@ -161,7 +167,7 @@ test('metrics are made of the figures, with their help, and count what happened'
   expect(samples.get('gossip_peer_dummy_highest')).toBe(7);
   expect(types.get('gossip_peer_dummy_highest')).toBe('gauge');
   expect(samples.get('gossip_peer_happenings_total{kind="raised"}')).toBe(1);
-  expect(samples.get('gossip_peer_transport_messages_total{direction="received"}')).toBeGreaterThan(0);
+  expect(samples.get('gossip_peer_datagrams_total{direction="received"}')).toBeGreaterThan(0);
   expect(samples.get('gossip_peer_collection_entries{collection="peers"}')).toBe(1);
   expect(samples.get('gossip_peer_store_write_seconds_count')).toBe(1);
 });
@@ -177,7 +183,7 @@ test('series are sampled at even steps', async () => {
     vi.advanceTimersByTime(STEP_SECONDS * 1000);
   }
   const [series] = (await view()).series;
-  expect(series?.lines).toEqual([{ title: 'count', values: [0, 3, 3] }]);
+  expect(series?.lines).toEqual([{ title: 'count', dashed: false, values: [0, 3, 3] }]);
   expect(Date.parse(series?.endsAt ?? '')).toBe(Date.now());
   vi.advanceTimersByTime(STEP_VALUES * STEP_SECONDS * 1000);
   expect((await view()).series[0]?.lines[0]?.values).toHaveLength(STEP_VALUES);
@@ -225,7 +231,7 @@ test("units, rises, refusals, kinds of fields and long tables are everybody's", 
   vi.useRealTimers();
   const { figures, series, tables, actions } = await view();
   expect(figures.map(({ text }) => text)).toEqual(['1.5 s', '–', '1,506']);
-  expect(series[0]?.lines[0]?.values).toEqual([null, 6 / STEP_SECONDS, 1500 / STEP_SECONDS]);
+  expect(series[0]?.lines[0]?.values).toEqual([0, 6 / STEP_SECONDS, 1500 / STEP_SECONDS]);
   expect(tables[0]).toMatchObject({ count: MAX_TOLD_ROWS + 1 });
   expect(tables[0]?.rows).toHaveLength(MAX_TOLD_ROWS);
   expect(tables[0]?.rows[0]).toEqual([{ text: '2.0 kB', number: 2_000 }]);
@@ -235,7 +241,7 @@ test("units, rises, refusals, kinds of fields and long tables are everybody's", 
     ['share', 'number', true],
   ]);
   expect(await post('/actions/refuse', { why: 'it is late', share: 0.5 })).toMatchObject({
-    ...{ status: 409, answer: { detail: 'it is late.' } },
+    ...{ status: 409, answer: { detail: 'It is late.' } },
   });
   const { samples } = await readMetrics(await get('/metrics'));
   expect(samples.get('gossip_peer_age_seconds')).toBe(1.506);
@@ -279,7 +285,8 @@ test('events begin with the status and tell what happened', async () => {
 test('the API is described, and the page is the one that is made of the view', async () => {
   const api = (await (await get('/openapi.json')).json()) as { paths: Record<string, unknown> };
   expect(Object.keys(api.paths).sort()).toEqual([
-    ...['/access', '/actions/increment', '/events', '/healthz', '/metrics', '/readyz', '/status', '/view'],
+    ...['/access', '/actions/increment', '/actions/increment/{id}', '/events', '/healthz', '/metrics'],
+    ...['/readyz', '/status', '/view', '/view/glance'],
   ]);
   const page = await (await get('/')).text();
   expect(page).toContain('src="view/main.js"');
@@ -291,9 +298,9 @@ test('a terminal has a column for each figure that says so, and words for what i
   const status = statusOf(face);
   expect(status.columns).toEqual(['count']);
   expect(status.row({ engine: 'dummy', count: 1234, peers: [] }, 0)).toEqual({
-    ...{ cells: ['1,234'], word: '1,234(alone)', phase: 'alone' },
+    ...{ cells: [1234], word: '1,234(alone)', phase: 'alone' },
   });
-  expect(status.row({ count: 1, peers: ['a'] }, 0)).toEqual({ cells: ['1'], word: '1' });
+  expect(status.row({ count: 1, peers: ['a'] }, 0)).toEqual({ cells: [1], word: '1' });
   expect(status.row(null, 0)).toBeUndefined();
 });
 

@@ -92,7 +92,7 @@ export class WebRig {
   }
 
   tellWrite(seconds: number): void {
-    for (const observer of this.observers) observer.onWrite(seconds);
+    for (const observer of this.observers) observer.onWrite?.(seconds);
   }
 
   /** A peer that spoke to us, and what it claims. */

@@ -9,6 +9,12 @@ export const engine: EngineModule = {
     keygen: async () => (await import('./node/keygen.ts')).keygenCommand(),
   },
   network: async () => (await import('./node/network.ts')).pbftNetwork,
-  status: async () => (await import('./face/status-text.ts')).pbftStatus,
+  status: async () => {
+    const [{ statusOf }, { face }] = await Promise.all([
+      import('../../cli/view-status.ts'),
+      import('./face/face.ts'),
+    ]);
+    return statusOf(face);
+  },
   simulated: async () => (await import('./simulation/subject.ts')).simulatedPbft,
 };

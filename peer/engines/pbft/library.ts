@@ -49,7 +49,7 @@ export {
 export { parseMembers, readMembersFile, type Cluster } from './node/members.ts';
 export { readKeyFile, writeKeyFile } from '../../storage/key-file.ts';
 export { type TcpPeer } from '../../transports/tcp.ts';
-export { SubmitError } from './face/subject.ts';
+export { SubmitError } from './node/subject.ts';
 
 /** A request as applications read it: a verb and what it takes. */
 export class Request {

@@ -53,6 +53,14 @@ export function bytes(number: number): string {
   return `${unit > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit] ?? ''}`;
 }
 
+/** Digits of a hash, from its beginning: enough to tell one from the other. */
+const HASH_DIGITS = 16;
+
+/** The beginning of a hash. */
+export function shortHash(hash: string): string {
+  return hash.length > HASH_DIGITS ? `${hash.slice(0, HASH_DIGITS)}…` : hash;
+}
+
 /** A number and what it counts: "1 batch", "2,000 batches". */
 export function counted(number: number, one: string, several = `${one}s`): string {
   return `${whole(number)} ${number === 1 ? one : several}`;

@@ -61,6 +61,6 @@ export class PostForm {
 }
 
 /** Random enough that no other is the same; `randomUUID` is not there on pages without TLS. */
-function newId(): string {
+export function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('.');
 }

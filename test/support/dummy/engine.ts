@@ -118,7 +118,12 @@ export const node: NodeOffer<Types, z.infer<typeof status>> = {
         lines: [{ title: 'count', of: ({ count }) => count }],
       },
     ],
-    journal: (count) => ({ text: `the count is ${count}`, tone: 'good', counter: 'raised' }),
+    journals: [
+      {
+        ...{ name: 'counts', title: 'What happened', help: 'Every rise of the count' },
+        of: (count) => ({ text: `the count is ${count}`, tone: 'good', counter: 'raised' }),
+      },
+    ],
     actions: [
       {
         ...{ name: 'increment', title: 'Increment', help: 'Raises the count at all nodes' },

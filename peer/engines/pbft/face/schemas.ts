@@ -1,20 +1,17 @@
 /** What the HTTP API of a PBFT replica takes and gives, once; see `../../../web/schemas.ts`. */
 import { z } from 'zod';
 
-import { MAX_LINE_LENGTH, MAX_TOLD_REQUESTS, MAX_TOLD_TEXT, STEP_SECONDS } from '../../../web/limits.ts';
-import { idSchema } from '../../../web/idempotency.ts';
-import { addressSchema, count, programSchema, time, type EventsOf } from '../../../web/schemas.ts';
+import { MAX_TOLD_REQUESTS, STEP_SECONDS } from '../../../web/limits.ts';
+import { connectionSchema } from '../../../web/mesh.ts';
+import { executedSchema } from '../../../web/operations.ts';
+import { quantilesSchema } from '../../../web/quantiles.ts';
+import { addressSchema, count, time, toneSchema, type EventsOf } from '../../../web/schemas.ts';
 
 const member = count.describe('number of a member, from 0');
 const sequence = count.describe('sequence number of a batch');
 const milliseconds = z.number().min(0).describe('milliseconds');
 const digest = z.string().describe('SHA-256 in hex');
-const textOf = (what: string): z.ZodString =>
-  z.string().max(MAX_TOLD_TEXT).describe(`${what}; cut where it is longer than ${MAX_TOLD_TEXT} characters`);
-
 // Status
-
-export const quantilesSchema = z.strictObject({ p50: milliseconds, p90: milliseconds, p99: milliseconds });
 
 export const latencySchema = z.strictObject({
   batches: count.describe('the last ones, of which these are the times'),
@@ -32,13 +29,17 @@ export const transferSchema = z.strictObject({
   finishedAt: time.nullable(),
 });
 
+/** Why a primary was given up. */
+export const REASONS = {
+  timeout: 'a request waited too long',
+  joined: 'others gave the primary up',
+  'no new view': 'the next primary did not begin its view',
+  told: 'we heard of the new view',
+} as const;
+
 export const viewChangeSchema = z.strictObject({
   startedAt: time,
-  reason: z
-    .enum(['timeout', 'joined', 'no new view', 'told'])
-    .describe(
-      'a request waited too long, others gave the primary up, the next primary did not begin its view, or we only heard of the new view',
-    ),
+  reason: z.enum(['timeout', 'joined', 'no new view', 'told']).describe(Object.values(REASONS).join(', or ')),
   from: count.describe('view that was given up'),
   view: count.describe('view that was entered, or is sought'),
   attempts: count.describe('views that were sought, one after the other'),
@@ -48,8 +49,7 @@ export const viewChangeSchema = z.strictObject({
   carried: count.nullable().describe('sequence numbers that the new view carries over'),
 });
 
-export const statusSchema = programSchema.extend({
-  engine: z.literal('pbft'),
+export const statusSchema = z.object({
   cluster: z.string(),
   clusterId: z.string().describe('digest of all that the replicas must have in common'),
   application: z.string().describe('what the cluster runs'),
@@ -79,24 +79,12 @@ export const statusSchema = programSchema.extend({
   transfer: transferSchema.nullable().describe('the one that is under way'),
   connected: count.describe('other replicas that are connected'),
   requests: count.describe('executed here since the start, without those that came with a state'),
+  batches: count.describe('likewise'),
   requestsPerSecond: z.number().min(0).describe('of the last ten seconds'),
   latency: latencySchema.nullable().describe('null until a batch went through all phases here'),
 });
 
 // Replicas
-
-export const connectionSchema = z.strictObject({
-  state: z
-    .enum(['up', 'down', 'blocked', 'paused'])
-    .describe('blocked: cut off, as in a partition; paused: kept out for a while after misbehaviour'),
-  address: addressSchema.nullable(),
-  connectedSince: time.nullable(),
-  queued: count.describe('messages that wait to be sent'),
-  received: count.describe('messages'),
-  receivedBytes: count,
-  sent: count.describe('messages'),
-  sentBytes: count,
-});
 
 export const replicaSchema = z.strictObject({
   replica: member,
@@ -112,6 +100,7 @@ export const replicaSchema = z.strictObject({
     .nullable()
     .describe('since it was last heard; null if it never was, 0 for ourselves'),
   offences: count.describe('how often it proved to be faulty'),
+  state: z.strictObject({ text: z.string(), tone: toneSchema }).describe('all this in a word'),
   connection: connectionSchema.nullable().describe('null for ourselves'),
 });
 
@@ -125,47 +114,12 @@ export const requestSchema = z.strictObject({
   view: count,
   client: member,
   timestamp: count.describe('that its client gave it'),
-  id: z.string().nullable().describe('that it was given to be executed once'),
-  operation: textOf('as the application has it'),
-  result: textOf('the answer, as the application has it'),
-  text: textOf('the answer in words'),
+  ...executedSchema.shape,
 });
 
 export const requestsSchema = z.strictObject({
   executed: count.describe('since the start'),
   requests: z.array(requestSchema).max(MAX_TOLD_REQUESTS).describe('the last ones, newest first'),
-});
-
-export const newRequestSchema = z.strictObject({
-  line: z
-    .string()
-    .min(1, 'it must not be empty')
-    .max(MAX_LINE_LENGTH, `it has at most ${MAX_LINE_LENGTH} characters`)
-    .describe('as a person types it: what the application takes; an error says how that is written'),
-  id: idSchema.optional(),
-});
-
-const id = z.string().describe('the one that the client chose, or a new one; GET /requests/{id} tells more');
-
-export const answerSchema = z.strictObject({
-  id,
-  operation: textOf('as the application has it'),
-  result: z.string().describe('the answer that f + 1 replicas gave, as the application has it'),
-  text: z.string().describe('the answer in words'),
-  waitedMs: milliseconds,
-});
-
-export const pendingSchema = z.strictObject({
-  id: id.describe('an event "answer" with it comes later, and GET /requests/{id} gives the answer then'),
-  operation: textOf('as the application has it'),
-  waitedMs: milliseconds.describe('so far'),
-});
-
-export const submissionSchema = z.strictObject({
-  id,
-  state: z.enum(['waiting', 'answered']),
-  result: z.string().nullable().describe('the answer, as the application has it; null while there is none'),
-  text: z.string().nullable().describe('the answer in words'),
 });
 
 // What happened
@@ -207,10 +161,8 @@ export const performanceSchema = z.strictObject({
 
 // Events
 
-/** Events of `/events`, by name: what the data of each is. */
+/** Events of `/events` besides those of all nodes, by name: what the data of each is. */
 export const eventSchemas = {
-  /** At once after connecting, when something changed (at most once a second), and every two seconds. */
-  status: statusSchema,
   /** A batch was executed. */
   executed: z.strictObject({
     at: time,
@@ -227,27 +179,18 @@ export const eventSchemas = {
   offence: offenceSchema,
   /** Our state was not that of a quorum. */
   diverged: checkpointSchema,
-  /** The answer to a submission that was not answered in time. */
-  answer: answerSchema,
-} as const;
+};
 
-export type PbftEvents = EventsOf<typeof eventSchemas>;
-
-export type QuantilesJson = z.infer<typeof quantilesSchema>;
+/** What a replica says of itself, besides what every status begins with. */
+export type Status = z.infer<typeof statusSchema>;
 export type LatencyJson = z.infer<typeof latencySchema>;
 export type TransferJson = z.infer<typeof transferSchema>;
 export type ViewChangeJson = z.infer<typeof viewChangeSchema>;
-export type StatusJson = z.infer<typeof statusSchema>;
 export type ReplicaJson = z.infer<typeof replicaSchema>;
 export type ReplicasJson = z.infer<typeof replicasSchema>;
 export type RequestJson = z.infer<typeof requestSchema>;
-export type RequestsJson = z.infer<typeof requestsSchema>;
-export type AnswerJson = z.infer<typeof answerSchema>;
-export type PendingJson = z.infer<typeof pendingSchema>;
-export type SubmissionJson = z.infer<typeof submissionSchema>;
-export type ViewChangesJson = z.infer<typeof viewChangesSchema>;
 export type CheckpointJson = z.infer<typeof checkpointSchema>;
-export type CheckpointsJson = z.infer<typeof checkpointsSchema>;
+export type ExecutedJson = z.infer<typeof eventSchemas.executed>;
 export type OffenceJson = z.infer<typeof offenceSchema>;
-export type OffencesJson = z.infer<typeof offencesSchema>;
-export type PerformanceJson = z.infer<typeof performanceSchema>;
+/** What the page follows. */
+export type PbftEvents = EventsOf<typeof eventSchemas> & { readonly status: Status };

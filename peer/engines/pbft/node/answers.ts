@@ -1,6 +1,6 @@
 import type { Gauge } from '../../../core/engine.ts';
 import type { PbftNotice, PbftResult } from '../protocol/interface.ts';
-import { SubmitError } from '../face/subject.ts';
+import { SubmitError } from './subject.ts';
 
 interface Waiting {
   resolve(result: string): void;

@@ -11,7 +11,7 @@ import { escapeControls } from '../../../../shared/escape.ts';
 import { hostPort } from '../../../../shared/options.ts';
 import type { PbftConfig, Settings } from '../protocol/interface.ts';
 import { MAX_REPLICAS, MIN_REPLICAS, clientWindowOf } from '../protocol/limits.ts';
-import type { PbftMember } from '../face/subject.ts';
+import type { TcpMember } from '../../../transports/tcp.ts';
 
 export const MIN_MEMBERS = MIN_REPLICAS;
 export const MAX_MEMBERS = MAX_REPLICAS;
@@ -24,7 +24,7 @@ const CLUSTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export interface Cluster {
   readonly name: string;
   /** In the order of their numbers. */
-  readonly members: readonly PbftMember[];
+  readonly members: readonly TcpMember[];
 }
 
 /** Such digits are no mistake in typing, which most probably gives another key: somebody chose them. */

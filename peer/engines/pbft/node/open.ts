@@ -5,6 +5,7 @@ import { verifierOf, type KeyPair } from '../../../../shared/ed25519.ts';
 import { UserError, messageOf } from '../../../../shared/errors.ts';
 import type { Log } from '../../../../shared/log.ts';
 import type { Application } from '../../../core/application.ts';
+import type { NodeObserver } from '../../../core/node.ts';
 import { OnceOnly, onceOf } from '../../../applications/once.ts';
 import { APPLICATIONS } from '../../../applications/registry.ts';
 import { pbftCodec } from '../protocol/codec.ts';
@@ -26,7 +27,7 @@ import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { checkBind } from '../../../transports/listening.ts';
 import { openTcpMesh } from '../../../transports/tcp.ts';
-import { SubmitError, type PbftObserver, type PbftSubject } from '../face/subject.ts';
+import { SubmitError, type PbftSubject } from './subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
 import { Answers } from './answers.ts';
 import { EngineHost, HostError } from '../../../node/host.ts';
@@ -146,7 +147,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         },
       ),
     );
-    const observers = new Observers<PbftObserver>(log);
+    const observers = new Observers<NodeObserver<PbftNotice>>(log);
     const answers = new Answers(clientWindowOf(config.messageBuffer, members.length));
     const quorumWatch = new QuorumWatch(log, () => ({
       connected: transport.peers().filter(({ state }) => state === 'up').length,

@@ -5,7 +5,7 @@ import { UserError } from '../../../../shared/errors.ts';
 import { isJsonObject, jsonOrUndefined } from '../../../../shared/json.ts';
 import type { Painter } from '../../../../shared/text-table.ts';
 import { MAX_OPERATION_LENGTH } from '../../../core/application.ts';
-import type { PbftSubject } from '../face/subject.ts';
+import type { PbftSubject } from './subject.ts';
 import { membersText, replicaText } from './text.ts';
 import { Prompt, type PromptCommand, type PromptParts } from '../../../cli/prompt.ts';
 

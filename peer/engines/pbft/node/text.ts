@@ -2,7 +2,7 @@
 import { addressKey } from '../../../../shared/address.ts';
 import { formatNumber, table, type Painter } from '../../../../shared/text-table.ts';
 import { replicaName } from '../protocol/interface.ts';
-import type { PbftSubject } from '../face/subject.ts';
+import type { PbftSubject } from './subject.ts';
 
 /** Digits of a key, from its beginning: enough to tell one from the other. */
 const DIGITS = 16;

@@ -1,4 +1,4 @@
-import type { StatusJson } from '../face/schemas.ts';
+import type { Status } from '../face/schemas.ts';
 import { make, type Child } from '../../../web/page/dom.ts';
 import { replicaName, whole } from '../../../web/page/format.ts';
 
@@ -8,7 +8,7 @@ function viewColor(view: number): string {
 }
 
 /** Where a replica stands: its view and what it has executed, whether it is the primary, and what it does if that is unusual. */
-export function standingOf({ self, view, primary, phase, executed }: StatusJson): readonly Child[] {
+export function standingOf({ self, view, primary, phase, executed }: Status): readonly Child[] {
   const word = phase !== 'normal' ? phase : self === primary ? 'primary' : '';
   return [
     make('span', { class: 'swatch', 'data-shape': 'block', 'data-color': viewColor(view) }),

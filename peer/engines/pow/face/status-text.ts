@@ -21,7 +21,7 @@ import {
   formatAgo,
   formatSeconds,
   short,
-  shortHash,
+  hashOrDash,
 } from '../../../cli/status-format.ts';
 
 /** Blocks that are shown. */
@@ -116,7 +116,7 @@ export function peerText(answers: PeerAnswers, paint: Painter): string {
         : table(
             ['height', 'hash', 'mined by', 'messages', 'time'],
             blocks.blocks.map((block) => [
-              ...[String(block.height), shortHash(block.hash), short(block.minedBy)],
+              ...[String(block.height), hashOrDash(block.hash), short(block.minedBy)],
               ...[short(block.messages.join(' · ')), block.time ?? '-'],
             ]),
             paint,
@@ -187,7 +187,7 @@ function forkLines({ claims, reorganisations, falseChains }: PeerAnswers['forks'
   return [
     ...chains.map(
       (claim) =>
-        `  height ${formatNumber(claim.height - 1)}, ${short(shortHash(claim.hash))}: ${counted(claim.peers, 'peer')}${whose(claim)}`,
+        `  height ${formatNumber(claim.height - 1)}, ${short(hashOrDash(claim.hash))}: ${counted(claim.peers, 'peer')}${whose(claim)}`,
     ),
     ...reorganisations
       .slice(0, MAX_ROWS)
@@ -226,7 +226,7 @@ function peerLine({ status, words }: PeerAnswers): string {
 export const powStatus: StatusFace = {
   ask: async (base) => {
     const json = await askPeer(base);
-    return { json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
+    return { json: () => json, text: (paint) => peerText(json, paint), line: () => peerLine(json) };
   },
   columns: ['miners', 'height', 'tip', 'peers', 'words'],
   row: (answer, miners) => {
@@ -234,7 +234,7 @@ export const powStatus: StatusFace = {
     if (status === undefined) return { cells: [miners, '-', '-', '-', '-'] };
     const { height, tip, peers, words } = status;
     return {
-      cells: [miners, height === 0 ? '-' : height - 1, shortHash(tip), peers, words],
+      cells: [miners, height === 0 ? '-' : height - 1, hashOrDash(tip), peers, words],
       word: tip === null ? '-' : `${height - 1}:${tip.slice(0, 8)}`,
     };
   },

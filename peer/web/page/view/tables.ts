@@ -1,36 +1,33 @@
 /** The tables of a view, each in a card of its own. */
-import type { CellJson, ViewJson } from '../../schemas.ts';
-import { byId, foreign, make, setText } from '../dom.ts';
-import { whole } from '../format.ts';
+import type { CellJson, TableJson } from '../../schemas.ts';
+import { foreign, make, setText, type Child } from '../dom.ts';
+import { timeOfDay, whole } from '../format.ts';
 import { Table } from '../table.ts';
+import { cardAt, type Card } from './place.ts';
 
-type TableJson = ViewJson['tables'][number];
+/** In the order in which they came. */
+const AS_TOLD = -1;
 
 interface Row {
   readonly id: string;
   readonly cells: readonly CellJson[];
 }
 
-interface Card {
-  readonly host: HTMLElement;
-  readonly count: HTMLElement;
+interface Drawn extends Card {
   table?: Table<Row>;
   /** The columns that are drawn, and which of them are numbers. */
   drawn: string;
 }
 
 export class Tables {
-  readonly #cards = new Map<string, Card>();
+  readonly #drawn = new Map<string, Drawn>();
 
-  update({ tables }: ViewJson): void {
+  update(tables: readonly TableJson[]): void {
     for (const table of tables) {
-      const card = this.#cards.get(table.name) ?? this.#add(table);
+      const card = this.#drawn.get(table.name) ?? this.#add(table);
       const { columns, rows, count } = table;
-      setText(
-        card.count,
-        rows.length < count ? `the first ${whole(rows.length)} of ${whole(count)}` : whole(count),
-      );
-      const numeric = columns.map((_, at) => rows.some((row) => typeof row[at]?.number === 'number'));
+      setText(card.note, rows.length < count ? `the first ${whole(rows.length)} of ${whole(count)}` : '');
+      const numeric = columns.map((_, at) => rows.some((row) => numberOf(row[at]) !== null));
       const drawn = JSON.stringify([columns, numeric]);
       if (card.table === undefined || card.drawn !== drawn) {
         card.drawn = drawn;
@@ -40,40 +37,47 @@ export class Tables {
     }
   }
 
-  #add({ name, title, help }: TableJson): Card {
-    const count = make('p', { class: 'muted small' });
+  #add({ name, title, help }: TableJson): Drawn {
     const host = make('div', {
       class: 'scroll view-table',
       tabindex: 0,
       role: 'region',
       'aria-label': title,
     });
-    byId('panels').append(
-      make(
-        'section',
-        { class: 'card view-card', 'aria-label': title },
-        make('div', { class: 'card-head' }, make('h2', {}, title), count),
-        make('p', { class: 'muted small' }, help),
-        host,
-      ),
-    );
-    const card: Card = { host, count, drawn: '' };
-    this.#cards.set(name, card);
-    return card;
+    const drawn = { ...cardAt(`table-${name}`, title, help, host), drawn: '' };
+    this.#drawn.set(name, drawn);
+    return drawn;
   }
 }
 
-function tableIn(host: HTMLElement, { title, columns }: TableJson, numeric: readonly boolean[]): Table<Row> {
+function numberOf(cell: CellJson | undefined): number | null {
+  return typeof cell === 'object' && 'number' in cell ? cell.number : null;
+}
+
+function textOf(cell: CellJson | undefined): string {
+  return typeof cell === 'object' ? cell.text : (cell ?? '');
+}
+
+function cellOf(cell: CellJson | undefined, unit: string | null): Child {
+  if (typeof cell === 'object' && 'tone' in cell)
+    return make('span', { class: 'badge', 'data-state': cell.tone }, cell.text);
+  const number = numberOf(cell);
+  if (number === null) return foreign(textOf(cell), 'cut');
+  return unit === 'time' ? timeOfDay(number) : textOf(cell);
+}
+
+function tableIn(
+  host: HTMLElement,
+  { title, columns, empty }: TableJson,
+  numeric: readonly boolean[],
+): Table<Row> {
   return new Table<Row>(host, {
-    caption: title,
-    columns: columns.map((name, at) => ({
+    ...{ caption: title, sort: AS_TOLD, empty, id: ({ id }) => id },
+    columns: columns.map(({ title: name, unit }, at) => ({
       name,
-      numeric: numeric[at] === true,
-      cell: ({ cells }) => foreign(cells[at]?.text ?? '', 'cut'),
-      key: ({ cells }) => cells[at]?.number ?? cells[at]?.text ?? null,
+      numeric: numeric[at] === true && unit !== 'time',
+      cell: ({ cells }) => cellOf(cells[at], unit),
+      key: ({ cells }) => numberOf(cells[at]) ?? textOf(cells[at]),
     })),
-    id: ({ id }) => id,
-    sort: 0,
-    empty: 'There is nothing.',
   });
 }

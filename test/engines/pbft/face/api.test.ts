@@ -15,23 +15,39 @@ import {
   SUBMIT_PATIENCE,
 } from '../../../../peer/web/limits.ts';
 import {
-  answerSchema,
   checkpointsSchema,
-  eventSchemas,
+  eventSchemas as ownEvents,
   offencesSchema,
-  pendingSchema,
   performanceSchema,
   replicasSchema,
   requestsSchema,
-  submissionSchema,
-  statusSchema,
   viewChangesSchema,
-  type PbftEvents,
 } from '../../../../peer/engines/pbft/face/schemas.ts';
-import { SubmitError } from '../../../../peer/engines/pbft/face/subject.ts';
-import { accessSchema, healthSchema, problemSchema, readySchema } from '../../../../peer/web/schemas.ts';
+import { SubmitError } from '../../../../peer/engines/pbft/node/subject.ts';
+import {
+  accessSchema,
+  glanceSchema,
+  happeningSchema,
+  healthSchema,
+  problemSchema,
+  readySchema,
+  stepSchema,
+  tableSchema,
+} from '../../../../peer/web/schemas.ts';
 import type { AppOptions } from '../../../../peer/web/server.ts';
-import { HOSTILE, ReplicaRig } from './replica-rig.ts';
+import {
+  HOSTILE,
+  ReplicaRig,
+  answerSchema,
+  pendingSchema,
+  statusSchema,
+  submissionSchema,
+} from './replica-rig.ts';
+
+/** What was always sent. */
+const eventSchemas = { ...ownEvents, status: statusSchema, answer: answerSchema };
+/** What is sent besides, of every engine. */
+const NODE_EVENTS = { glance: glanceSchema, table: tableSchema, step: stepSchema, journal: happeningSchema };
 
 const rigs: ReplicaRig[] = [];
 beforeEach(() => {
@@ -234,6 +250,7 @@ describe('what is told', () => {
       [
         ...['/access', '/checkpoints', '/events', '/healthz', '/metrics', '/offences', '/performance'],
         ...['/readyz', '/replicas', '/requests', '/requests/{id}', '/status', '/view-changes'],
+        ...['/view', '/view/glance', '/actions/look-up', '/actions/look-up/{id}'],
       ].sort(),
     );
     expect(Object.keys(document.paths['/requests']?.['post']?.responses ?? {})).toEqual(
@@ -445,10 +462,11 @@ describe('events', () => {
     const names = async (wait: number): Promise<string[]> => {
       await pass(rig, wait);
       for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-      return heard.splice(0).map((text) => {
+      return heard.splice(0).flatMap((text) => {
         const [, name = '', json = ''] = /^event: ([a-z]+)\ndata: ([^\n]+)$/.exec(text) ?? [];
-        eventSchemas[name as keyof PbftEvents].parse(JSON.parse(json));
-        return name;
+        const every = NODE_EVENTS[name as keyof typeof NODE_EVENTS] as z.ZodType | undefined;
+        (every ?? eventSchemas[name as keyof typeof eventSchemas]).parse(JSON.parse(json));
+        return every === undefined ? [name] : [];
       });
     };
     await names(0);

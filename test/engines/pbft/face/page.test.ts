@@ -81,27 +81,27 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       const { page } = opened;
       await reads(page, '#connection', /^live$/);
       await reads(page, '#name', /^test, replica-0$/);
-      await reads(page, '#view-note', /this replica is the primary/);
-      await reads(page, '#requests', /Nothing was executed yet/);
+      await reads(page, '#figure-view-note', /this replica is the primary/);
+      await reads(page, '#table-requests', /Nothing was executed yet/);
       replica.execute([{ client: 2 }, { client: 3 }], 7);
-      await reads(page, '#executed', /^1$/);
-      await reads(page, '#latency', /^7.0 ms$/);
-      await reads(page, '#requests', /\["put","key-1","value"\]answer \{"stored":true\}/);
+      await reads(page, '#figure-executed', /^1$/);
+      await reads(page, '#figure-agreement', /^7.0 ms$/);
+      await reads(page, '#table-requests', /\["put","key-1","value"\]answer \{"stored":true\}/);
 
       await page.getByLabel('An operation').fill('put fruit apple');
       await page.keyboard.press('Enter');
-      await reads(page, '#line-result', /^answer \{"stored":true\} \(\d.*ms\)$/);
-      await reads(page, '#answers', /\["put","fruit","apple"\] answer/);
-      await reads(page, '#requests', /\["put","fruit","apple"\]/);
+      await reads(page, '#submit-result', /^answer \{"stored":true\} \(\d.*ms\)$/);
+      await reads(page, '#answers', /put fruit apple answer/);
+      await reads(page, '#table-requests', /\["put","fruit","apple"\]/);
       await page.getByLabel('Look up a key').fill('fruit');
       await page.getByRole('button', { name: 'Look up' }).click();
-      await reads(page, '#requests', /\["get","\\"fruit\\""\]/);
+      await reads(page, '#table-requests', /\["get","\\"fruit\\""\]/);
       expect(unexpected(opened)).toEqual([]);
 
       await page.getByLabel('An operation').fill('eat fruit');
       await page.getByRole('button', { name: 'Submit' }).click();
-      await reads(page, '#line-result', /What is to be done\? As in: get <key>/);
-      expect(await page.locator('#line-result.problem').count()).toBe(1);
+      await reads(page, '#submit-result', /What is to be done\? As in: get <key>/);
+      expect(await page.locator('#submit-result.problem').count()).toBe(1);
       // It is still there to be put right.
       expect(await page.getByLabel('An operation').inputValue()).toBe('eat fruit');
     },
@@ -123,10 +123,10 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       await page.keyboard.press('Enter');
       await page.getByLabel('An operation').fill('put quick 2');
       await page.keyboard.press('Enter');
-      await reads(page, '#answers', /\["put","quick","2"\]/);
-      await reads(page, '#answers', /\["put","slow","1"\] has no answer yet/, PATIENCE);
+      await reads(page, '#answers', /put quick 2/);
+      await reads(page, '#answers', /put slow 1 has no answer yet/, PATIENCE);
       answer('{"stored":true}');
-      await reads(page, '#answers', /\["put","slow","1"\] answer \{"stored":true\}/);
+      await reads(page, '#answers', /put slow 1 answer \{"stored":true\}/);
     },
     LIMIT,
   );
@@ -137,20 +137,20 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       const { replica, url } = await served();
       const opened = await open(url);
       const { page } = opened;
-      await reads(page, '#changes', /No primary was given up yet/);
+      await reads(page, '#view-changes-list', /No primary was given up yet/);
       expect(await page.locator('#alert').isVisible()).toBe(false);
       replica.become({ view: 1, primary: 1, phase: 'changing view', waiting: 2 });
       replica.tell({ kind: 'view-change-started', view: 1, reason: 'timeout' });
       await reads(page, '#alert', /Changing view\s+View 0 was given up .* because a request waited too long/);
       await reads(page, '#phase', /^changing view$/);
       await reads(page, '#replica-cards', /replica-1next primary/);
-      await reads(page, '#changes', /0 → 1.*the new view is sought/);
+      await reads(page, '#view-changes-list', /0 → 1.*the new view is sought/);
       replica.become({ phase: 'normal', waiting: 0, viewChanges: 1 });
       replica.tell({ kind: 'view-entered', view: 1, primary: 1, carried: 3 });
       await page.locator('#alert').waitFor({ state: 'hidden' });
-      await reads(page, '#view', /^1$/);
-      await reads(page, '#changes', /replica-1 is the primary after .*; 3 numbers carried over/);
-      await reads(page, '#news', /View 1 is in force, with replica-1 as the primary/);
+      await reads(page, '#figure-view', /^1$/);
+      await reads(page, '#view-changes-list', /replica-1 is the primary after .*; 3 numbers carried over/);
+      await reads(page, '#news', /0 → 1: .*replica-1 is the primary/);
 
       replica.become({
         ...{ executed: 200, proposed: 200, low: 100, high: 300 },
@@ -163,7 +163,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       );
       replica.tell({ kind: 'checkpoint', sequence: 100, digest: 'ab'.repeat(32) });
       await reads(page, '#replica-cards', /replica-2.*not connected.*replica-3.*behind.*50 behind/);
-      await reads(page, '#checkpoints', /stable at 100: abababababab…/);
+      await reads(page, '#checkpoints-list', /stable at 100: (ab){8}…/);
       const shares = await page.evaluate<string[]>(
         "[...document.querySelectorAll('#replica-cards .bar')].map((bar) => bar.style.getPropertyValue('--share'))",
       );
@@ -177,7 +177,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       );
       await reads(page, '#sync-text', /From 200 to the checkpoint at 400: 30 of 120 pages/);
       expect(await page.evaluate("document.querySelector('#sync-bar').position")).toBe(0.25);
-      await reads(page, '#offences', /replica-3 equivocation/);
+      await reads(page, '#offences-list', /replica-3 equivocation/);
       expect(await barriers(page)).toEqual([]);
       replica.tell({ kind: 'transfer-finished', sequence: 400, pages: 120 });
       await page.locator('#sync').waitFor({ state: 'hidden' });
@@ -211,8 +211,8 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
         dialogs++;
         void dialog.dismiss();
       });
-      await reads(page, '#requests', /<img src=x onerror=alert\(1\)>/);
-      await reads(page, '#replicas', /<b>evil<\/b>/);
+      await reads(page, '#table-requests', /<img src=x onerror=alert\(1\)>/);
+      await reads(page, '#table-replicas', /<b>evil<\/b>/);
       await page.getByLabel('An operation').fill('get <b>bold</b>');
       await page.keyboard.press('Enter');
       await reads(page, '#answers', /<b>bold<\/b>.*<img src=x/);
@@ -244,9 +244,9 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
           );
         });
         await page.goto(url);
-        await reads(page, '#offences', /equivocation/);
-        await reads(page, '#changes', /0 → 1/);
-        await page.locator('#phases-plot canvas').waitFor();
+        await reads(page, '#offences-list', /equivocation/);
+        await reads(page, '#view-changes-list', /0 → 1/);
+        await page.locator('#series-phases-plot canvas').waitFor();
         await eventually('the plots are drawn', async () => {
           replica.execute([{}]);
           return (await canvasColours(page)).every((colours) => colours > 1);
@@ -281,8 +281,8 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
         await shows('#answers', answer);
       };
       await shows('#network-state', /^4 of 4 nodes run$/);
-      await shows('#connected', /^4 of 4$/);
-      await submit('put fruit apple', /\["put","fruit","apple"\] stored/);
+      await shows('#figure-connected', /^4 of 4$/);
+      await submit('put fruit apple', /put fruit apple stored/);
       await shows('#nodes', /(replica-\d · view 0 · executed 1 .*){4}/);
 
       // The node that is shown is the primary: the page goes on with another one.
@@ -290,9 +290,9 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       await shows('#network-state', /^3 of 4 nodes run$/);
       await shows('#name', /^network, replica-1$/);
       await shows('#replica-cards', /replica-0.*not connected/);
-      await submit('put fruit pear', /\["put","fruit","pear"\] stored/);
-      await shows('#view', /^1$/);
-      await shows('#changes', /0 → 1 .*replica-1 is the primary/);
+      await submit('put fruit pear', /put fruit pear stored/);
+      await shows('#figure-view', /^1$/);
+      await shows('#view-changes-list', /0 → 1 .*replica-1 is the primary/);
       await shows('#nodes', /replica-0 down.*(view 1 · .*){3}/);
       await screenshot(page, 'pbft-network');
       expect(await barriers(page)).toEqual([]);
@@ -301,7 +301,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       await shows('#network-state', /^4 of 4 nodes run$/);
       await page.getByLabel('Look up a key').fill('fruit');
       await page.keyboard.press('Enter');
-      await shows('#key-result', /^"pear" \(/);
+      await shows('#look-up-result', /^"pear" \(/);
       await shows('#replica-cards', /replica-0.*view 1.*in step/);
       // A node that goes down answers so, and streams of the page that was left are broken off.
       const wrong = problems.filter((problem) => !/status of 503|ERR_ABORTED|ERR_INCOMPLETE/.test(problem));

@@ -1,16 +1,17 @@
 /** A web server over a replica that says whatever a test wants; no cluster, and no clock but ours. */
+import { z } from 'zod';
+
 import type {
   ExecutedRequest,
   PbftNotice,
   PbftStatus,
 } from '../../../../peer/engines/pbft/protocol/interface.ts';
 import { createPbftApp } from '../../../../peer/engines/pbft/face/server.ts';
-import type {
-  OperationLanguage,
-  PbftCounters,
-  PbftObserver,
-  PbftSubject,
-} from '../../../../peer/engines/pbft/face/subject.ts';
+import type { PbftCounters, PbftSubject } from '../../../../peer/engines/pbft/node/subject.ts';
+import type { NodeObserver } from '../../../../peer/core/node.ts';
+import { statusSchema as ownSchema } from '../../../../peer/engines/pbft/face/schemas.ts';
+import { MAX_TOLD_TEXT } from '../../../../peer/web/limits.ts';
+import { programSchema } from '../../../../peer/web/schemas.ts';
 import type { TcpPeer } from '../../../../peer/transports/tcp.ts';
 import type { AppOptions, WebApp } from '../../../../peer/web/server.ts';
 import { UserError } from '../../../../shared/errors.ts';
@@ -27,7 +28,7 @@ export const NORMAL: PbftStatus = {
   })),
 };
 
-const KEY_VALUES: OperationLanguage = {
+const KEY_VALUES: PbftSubject['application'] = {
   name: 'kv',
   parse: (line) => {
     const [verb = '', ...rest] = line.split(' ');
@@ -36,6 +37,24 @@ const KEY_VALUES: OperationLanguage = {
   },
   describe: (result) => `answer ${result}`,
 };
+
+/** What the API of a replica gives, as it was before it was made of a face. */
+export const statusSchema = programSchema.extend({ engine: z.literal('pbft'), ...ownSchema.shape });
+const textSchema = z.string().max(MAX_TOLD_TEXT);
+export const answerSchema = z.strictObject({
+  ...{
+    id: z.string(),
+    operation: textSchema,
+    result: z.string(),
+    text: z.string(),
+    waitedMs: z.number().min(0),
+  },
+});
+export const pendingSchema = z.strictObject({ id: z.string(), operation: textSchema, waitedMs: z.number() });
+export const submissionSchema = z.strictObject({
+  ...{ id: z.string(), state: z.enum(['waiting', 'answered']) },
+  ...{ result: z.string().nullable(), text: z.string().nullable() },
+});
 
 /** A replica that does nothing by itself. */
 export class FakeReplica implements PbftSubject {
@@ -57,7 +76,7 @@ export class FakeReplica implements PbftSubject {
   onSubmit: (operation: string, id?: string) => Promise<string> = (operation) =>
     Promise.resolve(`{"of":${operation}}`);
   readonly recalled = new Map<string, readonly string[]>();
-  private readonly observers = new Set<PbftObserver>();
+  private readonly observers = new Set<NodeObserver<PbftNotice>>();
 
   status(): PbftStatus {
     return this.current;
@@ -86,7 +105,7 @@ export class FakeReplica implements PbftSubject {
     tell('requests', 3, 1000);
   }
 
-  observe(observer: PbftObserver): () => void {
+  observe(observer: NodeObserver<PbftNotice>): () => void {
     this.observers.add(observer);
     return () => this.observers.delete(observer);
   }

@@ -2,14 +2,15 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { networkLine, networkText, type NetworkAnswers } from '../../../../peer/cli/network-text.ts';
 import { listen } from '../../../../peer/web/http.ts';
-import { pbftStatus } from '../../../../peer/engines/pbft/face/status-text.ts';
-import { statusSchema } from '../../../../peer/engines/pbft/face/schemas.ts';
+import { statusOf } from '../../../../peer/cli/view-status.ts';
+import { face } from '../../../../peer/engines/pbft/face/face.ts';
 import { silentLog } from '../../../../shared/log.ts';
 import { painter } from '../../../../shared/text-table.ts';
 import { LOOPBACK } from '../../../support/wire.ts';
-import { HOSTILE, ReplicaRig } from './replica-rig.ts';
+import { HOSTILE, ReplicaRig, statusSchema } from './replica-rig.ts';
 import { runPeer } from '../../../commands/run.ts';
 
+const pbftStatus = statusOf(face);
 /** Anything that would do something to a terminal; line ends are ours. */
 const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
 
@@ -38,13 +39,13 @@ test('peer status knows a replica by its engine, and prints what its page shows'
   const { stdout, stderr, code } = await runPeer(['status', '--url', url]);
   expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
   expect(stdout).toMatch(/^test, replica-0 at 127\.0\.0\.1:8000: normal\n/);
-  expect(stdout).toMatch(/view +1, primary replica-1\n/);
+  expect(stdout).toMatch(/view +1; replica-1 is the primary\n/);
   expect(stdout).toMatch(/waiting +5; 0 of ours without an answer\n/);
   for (const heading of ['Replicas', 'Executed last', 'View changes', 'Offences'])
     expect(stdout).toContain(`\n${heading}\n`);
-  expect(stdout).toMatch(/\n +replica-1 +primary +0 +1 +0 +0 +up /);
-  expect(stdout).toMatch(/0 +1 +timeout +0 ms/);
-  expect(stdout).toMatch(/3 +equivocation/);
+  expect(stdout).toMatch(/\n +replica-1 +primary +0 +1 +0 +0 +in step /);
+  expect(stdout).toMatch(/0 → 1: a request waited too long; replica-1 is the primary after 0\.0 ms/);
+  expect(stdout).toMatch(/replica-3: equivocation/);
   expect(stdout).toContain('<img src=x');
   expect(stdout).not.toMatch(CONTROLS);
 });
@@ -52,9 +53,10 @@ test('peer status knows a replica by its engine, and prints what its page shows'
 test('as JSON it is what the API gives', async () => {
   const { rig, url } = await served();
   const { stdout } = await runPeer(['status', '--url', url, '--json']);
-  const { status, viewChanges } = JSON.parse(stdout) as { status: unknown; viewChanges: unknown };
+  const { status, viewChanges, view } = JSON.parse(stdout) as Record<string, unknown>;
   expect(status).toMatchObject({ engine: 'pbft', cluster: 'test', view: 1, executed: 1, waiting: 5 });
   expect(viewChanges).toEqual(await (await rig.get('/view-changes')).json());
+  expect(view).toEqual(await (await rig.get('/view')).json());
 });
 
 test('a cluster is a table with the view and the progress of every replica', async () => {

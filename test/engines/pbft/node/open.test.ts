@@ -13,7 +13,7 @@ import {
   type PbftNodeOptions,
 } from '../../../../peer/engines/pbft/node/open.ts';
 import { MemoryStore } from '../../../../peer/storage/memory.ts';
-import { SubmitError } from '../../../../peer/engines/pbft/face/subject.ts';
+import { SubmitError } from '../../../../peer/engines/pbft/node/subject.ts';
 import { UserError } from '../../../../shared/errors.ts';
 import { silentLog, type LogData } from '../../../../shared/log.ts';
 
