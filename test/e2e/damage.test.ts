@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi, type TestContext } from 'vitest';
 
 import { AcknowledgedMiner } from '../support/acknowledged-miner.ts';
 import { eventually } from '../support/asker.ts';
@@ -28,14 +28,18 @@ import { readDataFolder } from '../support/store-reader.ts';
 import { LOOPBACK } from '../support/wire.ts';
 
 const DIFFICULTY = 1;
-const LIMIT = 120_000;
+/** Many go on at once, on a machine that does more. */
+const LIMIT = 300_000;
 const FILE = 'data.mdb';
 /** It stays when its process ends, and holds nothing then. */
 const LOCK = 'peer.lock';
 
+// Most of the time these tests wait for programs to start and to end.
+vi.setConfig({ maxConcurrency: 4 });
+
 afterAll(forgetImportedChains);
 
-function newLab(): Lab {
+function newLab({ onTestFinished }: TestContext): Lab {
   const lab = new Lab();
   onTestFinished(async () => {
     await lab.close();
@@ -56,7 +60,7 @@ async function sentenceOf(program: Program): Promise<string> {
   return said[0] ?? '';
 }
 
-describe.skipIf(process.platform === 'win32')('a full disk', () => {
+describe.skipIf(process.platform === 'win32')('a full disk', { concurrent: true }, () => {
   /** So much more than it has now may the file have, in units of 512 bytes. */
   function limits(peer: Peer, more: number): string {
     return `ulimit -f ${Math.ceil(statSync(join(peer.dataDir, FILE)).size / 512) + more}`;
@@ -64,8 +68,8 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
 
   it(
     'ends a peer that mines with a sentence, and loses no acknowledged block',
-    async () => {
-      const lab = newLab();
+    async (context) => {
+      const lab = newLab(context);
       const chain = buildChain(100, { difficulty: DIFFICULTY });
       const peer = await lab.newPeer();
       await lab.importChain(peer, chain, DIFFICULTY);
@@ -92,8 +96,8 @@ describe.skipIf(process.platform === 'win32')('a full disk', () => {
 
   it(
     'ends a peer that syncs with a sentence, and leaves its chain as it was',
-    async () => {
-      const lab = newLab();
+    async (context) => {
+      const lab = newLab(context);
       const chain = buildChain(300, { difficulty: DIFFICULTY });
       const longer = extendChain(chain, 5000, { difficulty: DIFFICULTY });
       const peer = await lab.newPeer();
@@ -120,9 +124,10 @@ const mayMount = spawnSync('unshare', [...MOUNTING.slice(1), ...MOUNT, tmpdir()]
 
 describe.runIf(mayMount)(
   'a disk that is full at the start (skipped where unshare can not mount a tmpfs)',
+  { concurrent: true },
   () => {
     /** How long a program may run that ought to end: its test is over by then, and kills only the shell around it. */
-    const SECONDS = 30;
+    const SECONDS = 120;
 
     /**
      * Runs a program on a disk of a megabyte.
@@ -167,10 +172,10 @@ describe.runIf(mayMount)(
       ['a replica', ['peer', 'pbft', 'start', '--index', '0', '--nodes', '4', ...START]],
     ];
 
-    it.each(programs)(
+    it.for(programs)(
       'ends %s with a sentence, and leaves no store without anything in it',
-      async (_, args) => {
-        const { program, files } = await runOnFullDisk(newLab(), ':', 0, args);
+      async ([, args], context) => {
+        const { program, files } = await runOnFullDisk(newLab(context), ':', 0, args);
         expect(await sentenceOf(program)).toMatch(FULL);
         expect(files).toEqual([`${LOCK} 0`]);
       },
@@ -178,8 +183,8 @@ describe.runIf(mayMount)(
 
     it(
       'ends an import with a sentence, however little there is left',
-      async () => {
-        const lab = newLab();
+      async (context) => {
+        const lab = newLab(context);
         let imported = 0;
         for (let left = 0; left <= 640; left += 64) {
           const { program, files } = await runOnFullDisk(lab, ':', left * 1024, [
@@ -201,8 +206,8 @@ describe.runIf(mayMount)(
 
     it(
       'ends a peer whose lock file is not there, or is a hole; one that is there is enough to read the store',
-      async () => {
-        const lab = newLab();
+      async (context) => {
+        const lab = newLab(context);
         const peer = await lab.newPeer();
         await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
         const copy = `cp '${peer.dataDir}'/*.mdb data`;
@@ -230,13 +235,13 @@ describe.runIf(mayMount)(
   },
 );
 
-describe('a folder that can not be used ends the start with a sentence', () => {
+describe.concurrent('a folder that can not be used ends the start with a sentence', () => {
   async function refusal(lab: Lab, folder: string): Promise<string> {
     return sentenceOf(lab.run('peer', '--port', '0', '--miner-port', '0', '--data-dir', folder));
   }
 
-  it('as a file in its place does', async () => {
-    const lab = newLab();
+  it('as a file in its place does', async (context) => {
+    const lab = newLab(context);
     const file = lab.path('file');
     writeFileSync(file, '');
     expect(await refusal(lab, file)).toMatch(/^peer: .*file/);
@@ -244,8 +249,8 @@ describe('a folder that can not be used ends the start with a sentence', () => {
   });
 
   // Skipped where there is no /proc, in which nobody may write, whoever he is.
-  it.runIf(existsSync('/proc/self'))('as one in which nobody may write does', async () => {
-    const lab = newLab();
+  it.runIf(existsSync('/proc/self'))('as one in which nobody may write does', async (context) => {
+    const lab = newLab(context);
     expect(await refusal(lab, '/proc')).toMatch(/^peer: can't write to the data folder \/proc: /);
     expect(await refusal(lab, '/proc/self/no-such-folder')).toMatch(/^peer: can't create the data folder/);
   });
@@ -277,8 +282,8 @@ describe('a folder that can not be used ends the start with a sentence', () => {
   describe.runIf(mayRun)(
     'and rights (skipped on Windows, and where user 65534 can not run `node peer`)',
     () => {
-      it('as one in which we may not write does', async () => {
-        const lab = newLab();
+      it('as one in which we may not write does', async (context) => {
+        const lab = newLab(context);
         const folder = lab.path('folder');
         mkdirSync(folder, { mode: 0o555 });
         giveAway(lab, 'folder');
@@ -292,15 +297,15 @@ describe('a folder that can not be used ends the start with a sentence', () => {
         );
       });
 
-      it.each([
+      it.for([
         ['lock.mdb', 'store in', 0o444],
         ['lock.mdb', 'store in', 0o000],
         [LOCK, 'data folder', 0o444],
         [LOCK, 'data folder', 0o000],
-      ])(
+      ] as const)(
         'as a file %s that may not be written does, which only a chain that is read does without (%s, %o)',
-        async (name, what, mode) => {
-          const lab = newLab();
+        async ([name, what, mode], context) => {
+          const lab = newLab(context);
           const peer = await lab.newPeer();
           await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
           chmodSync(join(peer.dataDir, name), mode);
@@ -326,23 +331,26 @@ describe('a folder that can not be used ends the start with a sentence', () => {
     ['lock.mdb', 'a link to nowhere', 'remove it while no peer runs on this folder'],
     [FILE, 'a folder', 'data.mdb is a folder; move it away'],
   ] as const;
-  it.each(places)('as in place of %s %s does, also where it is only read', async (name, what, told) => {
-    const lab = newLab();
-    const peer = await lab.newPeer();
-    await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
-    const path = join(peer.dataDir, name);
-    rmSync(path);
-    if (what === 'a folder') mkdirSync(path);
-    else symlinkSync(join(peer.dataDir, 'nowhere', 'file'), path);
-    const read = lab.run('peer', 'export', '--data-dir', peer.dataDir);
-    for (const said of [await refusal(lab, peer.dataDir), await sentenceOf(read)]) {
-      expect(said).toContain(`peer: can't open the store in ${peer.dataDir}: ${name}`);
-      expect(said).toContain(told);
-    }
-  });
+  it.for(places)(
+    'as in place of %s %s does, also where it is only read',
+    async ([name, what, told], context) => {
+      const lab = newLab(context);
+      const peer = await lab.newPeer();
+      await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
+      const path = join(peer.dataDir, name);
+      rmSync(path);
+      if (what === 'a folder') mkdirSync(path);
+      else symlinkSync(join(peer.dataDir, 'nowhere', 'file'), path);
+      const read = lab.run('peer', 'export', '--data-dir', peer.dataDir);
+      for (const said of [await refusal(lab, peer.dataDir), await sentenceOf(read)]) {
+        expect(said).toContain(`peer: can't open the store in ${peer.dataDir}: ${name}`);
+        expect(said).toContain(told);
+      }
+    },
+  );
 });
 
-describe('a data file that is empty or no store', () => {
+describe.concurrent('a data file that is empty or no store', () => {
   const START = ['--bind', LOOPBACK, '--port', '0', '--http-port', '0', '--log-format', 'json'];
   const kinds = [
     {
@@ -366,29 +374,32 @@ describe('a data file that is empty or no store', () => {
     return folder;
   }
 
-  it.each(kinds)('($kind) begins a new store of an empty one, and warns once', async ({ args, emptied }) => {
-    const lab = newLab();
-    const folder = folderWith(lab, '');
-    for (const expected of [[expect.stringMatching(emptied)], []]) {
-      const program = lab.run(...args, '--data-dir', folder);
-      await eventually('it is up', () => {
-        if (!program.alive) throw new Error(program.explain());
-        return program.records.some(({ message }) => message.endsWith(' is up'));
-      });
-      await program.kill('SIGTERM');
-      const warned = program.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
-      expect(warned.filter((message) => message.includes(FILE))).toEqual(expected);
-    }
-  });
+  it.for(kinds)(
+    '($kind) begins a new store of an empty one, and warns once',
+    async ({ args, emptied }, context) => {
+      const lab = newLab(context);
+      const folder = folderWith(lab, '');
+      for (const expected of [[expect.stringMatching(emptied)], []]) {
+        const program = lab.run(...args, '--data-dir', folder);
+        await eventually('it is up', () => {
+          if (!program.alive) throw new Error(program.explain());
+          return program.records.some(({ message }) => message.endsWith(' is up'));
+        });
+        await program.kill('SIGTERM');
+        const warned = program.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
+        expect(warned.filter((message) => message.includes(FILE))).toEqual(expected);
+      }
+    },
+  );
 
-  it.each(kinds)('($kind) is told what to do about a damaged one', async ({ args, damaged }) => {
-    const lab = newLab();
+  it.for(kinds)('($kind) is told what to do about a damaged one', async ({ args, damaged }, context) => {
+    const lab = newLab(context);
     const folder = folderWith(lab, 'not a store');
     expect(await sentenceOf(lab.run(...args, '--data-dir', folder))).toMatch(damaged);
   });
 
-  it('(a replica) is told the same of a value that has changed, and nothing else', async () => {
-    const lab = newLab();
+  it('(a replica) is told the same of a value that has changed, and nothing else', async (context) => {
+    const lab = newLab(context);
     const folder = lab.path('data');
     const args = [...(kinds[1]?.args ?? []), '--data-dir', folder];
     const first = lab.run(...args);
@@ -406,8 +417,8 @@ describe('a data file that is empty or no store', () => {
     );
   });
 
-  it('can not be exported if it is empty, and an import warns', async () => {
-    const lab = newLab();
+  it('can not be exported if it is empty, and an import warns', async (context) => {
+    const lab = newLab(context);
     const folder = folderWith(lab, '');
     const data = ['--data-dir', folder];
     expect(await sentenceOf(lab.run('peer', 'export', ...data))).toBe(

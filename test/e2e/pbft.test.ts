@@ -1,7 +1,7 @@
 /** PBFT replicas as processes: the command lines of the README, killed, restarted, robbed of their data and cut off. */
 import { rmSync } from 'node:fs';
 
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, vi, type TestContext } from 'vitest';
 
 import { Cluster, type ReplicaProcess } from '../support/cluster.ts';
 import { eventually } from '../support/asker.ts';
@@ -13,14 +13,12 @@ import { LOOPBACK } from '../support/wire.ts';
 /** Many processes on a machine that does more. */
 const LIMIT = 300_000;
 
-const labs: Lab[] = [];
-afterEach(async () => {
-  for (const lab of labs.splice(0)) await lab.close();
-});
+// They wait for timers of replicas a good part of the time.
+vi.setConfig({ maxConcurrency: 2 });
 
-function newLab(): Lab {
+function newLab({ onTestFinished }: TestContext): Lab {
   const lab = new Lab();
-  labs.push(lab);
+  onTestFinished(() => lab.close());
   return lab;
 }
 
@@ -42,10 +40,10 @@ async function agree(replicas: readonly ReplicaProcess[]): Promise<void> {
   }
 }
 
-it(
+it.concurrent(
   'four replicas, told of one only, find each other; what is submitted at any of them all execute in one order',
-  async () => {
-    const { replicas } = await Cluster.start(newLab());
+  async (context) => {
+    const { replicas } = await Cluster.start(newLab(context));
     const answers = await Promise.all(
       replicas.flatMap((replica) => [1, 2, 3].map((one) => replica.ask(`submit ${replica.index}.${one}`))),
     );
@@ -59,10 +57,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'when the primary is killed, the rest change the view and go on; started again, it catches up',
-  async () => {
-    const cluster = await Cluster.start(newLab());
+  async (context) => {
+    const cluster = await Cluster.start(newLab(context));
     const [primary, ...others] = cluster.replicas;
     expect(await cluster.at(2).ask('submit before')).toBe('entry 1');
     await primary?.kill9();
@@ -81,10 +79,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'a replica that has lost its data gets the state from the others, and is of use again',
-  async () => {
-    const cluster = await Cluster.start(newLab(), { application: 'kv', checkpointInterval: 4 });
+  async (context) => {
+    const cluster = await Cluster.start(newLab(context), { application: 'kv', checkpointInterval: 4 });
     for (let key = 0; key < 12; key++) {
       expect(await cluster.at(1).ask(`put key-${key} ${'x'.repeat(key)}y`)).toBe('stored');
     }
@@ -127,10 +125,10 @@ function typed(operation: readonly (string | null)[]): string {
   return operation.map((part) => part ?? 'absent').join(' ');
 }
 
-it(
+it.concurrent(
   'what clients of all replicas see while one after the other is killed is linearizable',
-  async () => {
-    const cluster = await Cluster.start(newLab(), { application: 'kv', checkpointInterval: 8 });
+  async (context) => {
+    const cluster = await Cluster.start(newLab(context), { application: 'kv', checkpointInterval: 8 });
     const history: Observation[] = [];
     let done = false;
     const client = async (replica: ReplicaProcess): Promise<void> => {
@@ -190,10 +188,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'a replica of another cluster is refused, and both say so',
-  async () => {
-    const lab = newLab();
+  async (context) => {
+    const lab = newLab(context);
     const [port, other] = [await freePort(), await freePort()];
     const start = (own: number, ...args: string[]): ReturnType<Lab['runIn']> =>
       lab.runIn(
@@ -217,10 +215,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'commands that come through a pipe are done one after the other, errors make the exit code 1',
-  async () => {
-    const cluster = await Cluster.start(newLab(), { application: 'kv' });
+  async (context) => {
+    const cluster = await Cluster.start(newLab(context), { application: 'kv' });
     const { program } = cluster.at(3);
     const lines = ['# a comment', '', 'put a "two words"', 'get a', 'cas a absent new', 'cas b absent new'];
     for (const line of [...lines, 'delete b', 'get b', 'wait 0.01', 'explode', 'put a', 'wait soon']) {
@@ -245,10 +243,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'the end of a pipe is not that of the replica; a line without an answer says so in time',
-  async () => {
-    const lab = newLab();
+  async (context) => {
+    const lab = newLab(context);
     const cluster = await Cluster.create(lab, { extra: ['--answer-timeout', '0.2'] });
     const alone = cluster.at(0);
     await alone.start();
@@ -273,10 +271,10 @@ it(
   LIMIT,
 );
 
-it(
+it.concurrent(
   'peer network runs a cluster: it goes on without its primary, and a node that was cut off catches up',
-  async () => {
-    const lab = newLab();
+  async (context) => {
+    const lab = newLab(context);
     const program = lab.runIn(
       { input: 'pipe' },
       ...['peer', 'network', '--engine', 'pbft', '--base-port', String(await freePorts(8))],
