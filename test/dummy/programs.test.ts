@@ -82,7 +82,7 @@ describe('a network of it', () => {
       // A program that has never heard of the engine.
       const unknown = await runPeer(['status', '--url', api(2)]);
       expect(unknown.stdout).toMatch(/^counter-2 at 127\.0\.0\.1:\d+: counting\n +count +5\n/);
-      expect(unknown.stdout).toMatch(/\nPeers\n +Address\n +127/);
+      expect(unknown.stdout).toMatch(/\nPeers\n +address\n +127/);
       expect(unknown.stdout).toContain('the count is 5');
       expect((await runPeer(['status', '--url', page])).stdout).toContain('3 of 3 nodes run');
 

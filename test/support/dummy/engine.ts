@@ -26,10 +26,8 @@ const GOSSIP_INTERVAL = 1_000;
 const codec: Codec<Types['message']> = {
   encode: ({ count }) => Buffer.from(JSON.stringify(count)),
   decode: (bytes) => {
-    const count = z
-      .int()
-      .min(0)
-      .safeParse(jsonOrUndefined(Buffer.from(bytes).toString('latin1'))).data;
+    const text = Buffer.from(bytes).toString('latin1');
+    const count = z.int().min(0).safeParse(jsonOrUndefined(text)).data;
     return count === undefined ? { fault: 'no-count' } : { message: { type: 'COUNT', count } };
   },
 };
