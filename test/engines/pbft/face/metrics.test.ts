@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { expectGrowth, readMetrics, type Scrape } from '../../../web/metrics-text.ts';
-import { HOSTILE, ReplicaRig } from './replica-rig.ts';
+import { ReplicaRig, live } from './replica-rig.ts';
 
 const rigs: ReplicaRig[] = [];
 afterEach(() => {
@@ -16,23 +16,6 @@ function newRig(): ReplicaRig {
 
 async function scrape(rig: ReplicaRig): Promise<Scrape> {
   return readMetrics(await rig.get('/metrics'));
-}
-
-/** Some of everything happens. */
-function live({ replica }: ReplicaRig): void {
-  replica.execute([{}, { operation: HOSTILE, result: HOSTILE }], 6);
-  replica.tell(
-    { kind: 'answered', timestamp: 1, operation: HOSTILE, result: HOSTILE, waited: 25 },
-    { kind: 'view-change-started', view: 1, reason: 'timeout' },
-    { kind: 'view-entered', view: 1, primary: 1, carried: 0 },
-    { kind: 'checkpoint', sequence: 100, digest: HOSTILE },
-    { kind: 'transfer-started', sequence: 100, executed: 1 },
-    { kind: 'transfer-progress', pages: 3, total: 8 },
-    { kind: 'transfer-finished', sequence: 100, pages: 8 },
-    { kind: 'diverged', sequence: 100, digest: HOSTILE },
-    { kind: 'offence', member: 2, rule: 'equivocation' },
-  );
-  replica.tellWrite(0.003);
 }
 
 test('counters only ever grow, whatever happens in between', async () => {

@@ -179,3 +179,20 @@ export class ReplicaRig {
     });
   }
 }
+
+/** Some of everything happens. */
+export function live({ replica }: ReplicaRig): void {
+  replica.execute([{}, { operation: HOSTILE, result: HOSTILE }], 6);
+  replica.tell(
+    { kind: 'answered', timestamp: 1, operation: HOSTILE, result: HOSTILE, waited: 25 },
+    { kind: 'view-change-started', view: 1, reason: 'timeout' },
+    { kind: 'view-entered', view: 1, primary: 1, carried: 0 },
+    { kind: 'checkpoint', sequence: 100, digest: HOSTILE },
+    { kind: 'transfer-started', sequence: 100, executed: 1 },
+    { kind: 'transfer-progress', pages: 3, total: 8 },
+    { kind: 'transfer-finished', sequence: 100, pages: 8 },
+    { kind: 'diverged', sequence: 100, digest: HOSTILE },
+    { kind: 'offence', member: 2, rule: 'equivocation' },
+  );
+  replica.tellWrite(0.003);
+}
