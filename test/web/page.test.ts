@@ -20,6 +20,8 @@ import { expectToFit, reads, unexpected } from './pages.ts';
 
 /** High enough that a fast miner takes a moment for a block, low enough that a slow one does not take long. */
 const DIFFICULTY = 6;
+/** Where some blocks are mined before anybody looks: a sixteenth of the work. */
+const QUICK = 5;
 /** Where nobody mines: the blocks are made by the test. */
 const LOW = 2;
 const LIMIT = 240_000;
@@ -411,10 +413,10 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
   it(
     'is small, keeps nobody out, and looks as it should from the phone to the wall',
     async () => {
-      const { lab, peer, url, start } = await served();
+      const { lab, peer, url, start } = await served({ difficulty: QUICK });
       await start({ genesis: true });
       for (const name of ['Berta', 'Carla', 'Doris'])
-        await lab.startPeer({ difficulty: DIFFICULTY, name, minedBy: name, join: [peer] });
+        await lab.startPeer({ difficulty: QUICK, name, minedBy: name, join: [peer] });
       const miners = [peer, lab.peers[1] ?? peer].map((mined) => lab.startMiner(mined));
       await peer.reaches('some blocks', ({ height }) => height >= 8);
       // They pause, or would take the browser's time.
