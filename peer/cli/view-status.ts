@@ -46,7 +46,8 @@ function journalLines({ title, entries }: ViewJson['journals'][number], paint: P
 function viewText(view: ViewJson, paint: Painter): string {
   const { name, address, phase, unready, alert, figures, tables, journals, startedAt } = view;
   const rows = figures.map(({ title, text, note }) => [
-    ...[short(title).toLowerCase(), note === null ? short(text) : `${short(text)}; ${escapeControls(note)}`],
+    short(title).toLowerCase(),
+    escapeControls(note === null ? text : `${text}; ${note}`),
   ]);
   const head = `${paint('bold', short(name))} at ${short(addressKey(address))}`;
   const warning = alert?.text ?? (unready === null ? undefined : `not ready: ${unready}`);
@@ -64,9 +65,17 @@ function viewText(view: ViewJson, paint: Painter): string {
 function viewLine({ phase, figures }: ViewJson): string {
   const parts = [
     ['phase', phase.text],
-    ...figures.map(({ name, text, number }) => [name, String(number ?? text)]),
+    // Time goes on though nothing happens.
+    ...figures
+      .filter(({ unit }) => unit !== 'ago')
+      .map(({ name, text, number, unit }) => [
+        name,
+        unit === null && number !== null ? String(number) : text,
+      ]),
   ];
-  return parts.map(([name = '', text = '']) => `${name}=${short(text).replaceAll(' ', '-')}`).join(' ');
+  return parts
+    .map(([name = '', text = '']) => `${short(name)}=${escapeControls(text).replaceAll(' ', '-')}`)
+    .join(' ');
 }
 
 /** What the API of a node tells besides its view, by the path of each. */

@@ -6,13 +6,14 @@ import { isoTime } from '../../shared/time.ts';
 import { Actions, doneSchemaOf } from './actions.ts';
 import { VERSION } from './assets.ts';
 import { EventHub } from './events.ts';
-import type { Face } from './face.ts';
+import type { Face, FaceEvents, Plots, Resource } from './face.ts';
 import { faceMetrics } from './face-metrics.ts';
+import { answer, parsed } from './http.ts';
 import { Journals } from './journals.ts';
 import { STEP_SECONDS } from './limits.ts';
 import { EventPace } from './pace.ts';
 import { Plotted } from './plotted.ts';
-import { commonRoutes, shows } from './routes.ts';
+import { commonRoutes, shows, type Route } from './routes.ts';
 import {
   glanceSchema,
   happeningSchema,
@@ -68,11 +69,13 @@ export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Noti
   const counted = faceMetrics(node, face, { hub, counts: history.counts });
   const { metrics } = counted;
   const changed = changedTables(face.tables, node);
+  const changes = new Changes(face.events?.changing ?? [], node);
   const settle = (): void => {
     if (hub.size === 0) return;
     hub.send('status', status());
     hub.send('glance', glanceOf(node, face));
     for (const table of changed()) hub.send('table', table);
+    for (const [name, data] of changes.take()) hub.send(name, data);
   };
   const pace = new EventPace(hub, {
     settle,
@@ -98,9 +101,8 @@ export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Noti
   });
   const routes = [
     shows<object>('/status', 'The state of the node', schema, status),
-    ...(face.resources ?? []).map((resource) =>
-      shows(resource.path, resource.help, resource.schema, () => resource.of(node, plots)),
-    ),
+    ...(face.resources ?? []).map((resource) => resourceRoute(resource, node, plots)),
+    ...(face.routes?.(node) ?? []),
     ...face.actions.flatMap((action) => actions.routes(action)),
     shows('/view', 'Everything that is shown of the node, in words', viewSchema, () =>
       viewOf(node, face, { startedAt, series: plots.view(), journals: history.view() }),
@@ -149,4 +151,40 @@ export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Noti
     },
     options,
   );
+}
+
+/** What of a node is sent when it has changed. */
+class Changes<Node> {
+  readonly #changing: NonNullable<FaceEvents<never, Node>['changing']>;
+  readonly #node: Node;
+  /** By name, what was sent last. */
+  readonly #keys = new Map<string, string>();
+
+  constructor(changing: NonNullable<FaceEvents<never, Node>['changing']>, node: Node) {
+    this.#changing = changing;
+    this.#node = node;
+    this.take();
+  }
+
+  /** What has changed since the last time. */
+  take(): [name: string, data: unknown][] {
+    return this.#changing.flatMap((one): [string, unknown][] => {
+      const current = JSON.stringify(one.key(this.#node));
+      if (current === this.#keys.get(one.name)) return [];
+      this.#keys.set(one.name, current);
+      return [[one.name, one.of(this.#node)]];
+    });
+  }
+}
+
+function resourceRoute<Node>(resource: Resource<Node>, node: Node, plots: Plots): Route {
+  const { path, help: summary, schema: gives, query } = resource;
+  return {
+    ...{ method: 'get', path, summary, gives },
+    ...(query && { query, problems: [400] }),
+    handle: (context) => {
+      const asked = query && parsed(query, context.req.query(), 'the query');
+      return answer(resource.of(node, plots, asked as never));
+    },
+  };
 }

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 
+import type { Route } from './routes.ts';
 import type { UNITS } from './schemas.ts';
 
 /** How something is to be taken, in one colour. */
@@ -165,8 +166,13 @@ export interface Resource<Node> {
   /** What it tells, in a sentence without its full stop. */
   readonly help: string;
   readonly schema: z.ZodType;
-  /** @param plots the series by name, as far as they have come */
-  of(node: Node, plots: Plots): unknown;
+  /** What may be asked of it; everything in it has a default. */
+  readonly query?: z.ZodObject;
+  /**
+   * @param plots the series by name, as far as they have come
+   * @param query as its schema gives it
+   */
+  of(node: Node, plots: Plots, query: never): unknown;
 }
 
 /** The values of each line of a series, oldest first. */
@@ -181,6 +187,13 @@ export interface Plots {
 export interface FaceEvents<Notice, Node> {
   readonly schemas: Readonly<Record<string, z.ZodType>>;
   of(notice: Notice, node: Node): readonly [name: string, data: unknown] | undefined;
+  /** What is sent beside the status when it has changed. */
+  readonly changing?: readonly {
+    readonly name: string;
+    /** JSON that changes when the event is to be sent. */
+    key(node: Node): unknown;
+    of(node: Node): unknown;
+  }[];
 }
 
 /**
@@ -204,6 +217,8 @@ export interface Face<Status, Notice, Node> {
   readonly journals: readonly Journal<Notice, Node>[];
   readonly actions: readonly Action<Node>[];
   readonly resources?: readonly Resource<Node>[];
+  /** What else the API has. */
+  routes?(node: Node): readonly Route[];
   readonly events?: FaceEvents<Notice, Node>;
   /** Longest body that is taken, in bytes, where it is not the usual one. */
   readonly maxBody?: number;

@@ -54,7 +54,17 @@ export const engineSchema = z.object({ engine: z.string().max(MAX_ENGINE_NAME_LE
 export const toneSchema = z.enum(['good', 'warn', 'bad', 'quiet']);
 
 /** What a value is. Prometheus is given times in seconds, whatever they are in here. */
-export const UNITS = ['seconds', 'milliseconds', 'bytes', 'per second', 'hash', 'time'] as const;
+export const UNITS = [
+  'seconds',
+  'milliseconds',
+  'bytes',
+  'per second',
+  'hashes per second',
+  'hash',
+  'time',
+  // Milliseconds from then to now.
+  'ago',
+] as const;
 
 const described = {
   name: z.string(),
@@ -102,6 +112,7 @@ export const glanceSchema = z.strictObject({
       ...described,
       text: z.string().describe('the value in words'),
       number: z.number().nullable().describe('the value, where it is a number'),
+      unit: z.enum(UNITS).nullable().describe('what the number is'),
       note: z.string().nullable().describe('more about it'),
       column: z.boolean().describe('whether it is told where many nodes are listed'),
       minor: z.boolean().describe('whether it stands only where everything is told'),

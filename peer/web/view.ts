@@ -42,12 +42,13 @@ export function fieldsOf(schema: z.ZodObject): FieldJson[] {
 }
 
 function figureOf<Status>(figure: Figure<Status>, status: Status): GlanceJson['figures'][number] {
+  const { column = false, minor = false, unit = null } = figure;
   const value = figure.of(status);
   const number = typeof value === 'number' ? value : null;
-  const { column = false, minor = false } = figure;
+  // There is room for the whole of a hash.
+  const text = unit === 'hash' && typeof value === 'string' ? value : shown(value, figure.unit);
   return {
-    ...{ ...describedBy(figure), text: shown(value, figure.unit), number },
-    note: figure.note?.(status) ?? null,
+    ...{ ...describedBy(figure), text, number, unit, note: figure.note?.(status) ?? null },
     ...{ column: column !== false, minor },
   };
 }

@@ -3,7 +3,7 @@ import { formatNumber } from '../../shared/text-table.ts';
 import { isoTime } from '../../shared/time.ts';
 import type { Unit, Value } from './face.ts';
 import { MAX_TOLD_TEXT } from './limits.ts';
-import { bytes, duration, latency, shortHash } from './page/format.ts';
+import { ago, bytes, duration, hashRate, latency, shortHash } from './page/format.ts';
 
 /** What stands for a value that is not known. */
 export const UNKNOWN = '–';
@@ -21,6 +21,10 @@ export function shown(value: Value, unit?: Unit): string {
       return bytes(value);
     case 'time':
       return isoTime(value);
+    case 'ago':
+      return ago(value);
+    case 'hashes per second':
+      return hashRate(value);
     case 'per second':
       return `${formatNumber(value)}/s`;
     default:

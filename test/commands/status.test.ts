@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { networkText } from '../../peer/cli/network-text.ts';
-import { formatSeconds } from '../../peer/cli/status-format.ts';
-import { powStatus, formatHashRate, peerText } from '../../peer/engines/pow/face/status-text.ts';
+import { statusOf } from '../../peer/cli/view-status.ts';
+import { face } from '../../peer/engines/pow/face/face.ts';
 import { listen } from '../../peer/web/http.ts';
-import { peersSchema, statusSchema } from '../../peer/engines/pow/face/schemas.ts';
-import type { NodesJson } from '../../peer/web/schemas.ts';
+import { hashRate } from '../../peer/web/page/format.ts';
+import { engineSchema, type NodesJson } from '../../peer/web/schemas.ts';
 import { addressKey } from '../../shared/address.ts';
 import { silentLog } from '../../shared/log.ts';
 import { painter } from '../../shared/text-table.ts';
@@ -16,11 +16,12 @@ import { buildChain, mineBlock } from '../support/chains.ts';
 import { freePort } from '../support/processes.ts';
 import { Terminal, terminalNote } from '../support/terminal.ts';
 import { LOOPBACK } from '../support/wire.ts';
-import { DIFFICULTY, HOSTILE, WebRig, hostileBlock } from '../web/web-rig.ts';
+import { DIFFICULTY, WebRig, hostileBlock } from '../web/web-rig.ts';
 import { runHere, runPeer } from './run.ts';
 
 const plain = buildChain(12, { difficulty: DIFFICULTY });
 const chain = [...plain, hostileBlock(plain.at(-1) ?? null)];
+const POW = statusOf(face);
 const TIP = chain.at(-1)?.hash ?? '';
 /** Anything that would do something to a terminal; line ends are ours. */
 const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
@@ -85,7 +86,8 @@ test('everything that the page shows is printed, and what came from the network 
   const { stdout, stderr, code } = await runPeer(['status', '--url', `${url}/`]);
   expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
   expect(stdout).toMatch(new RegExp(`height +12\\n +tip +${TIP}\\n`));
-  expect(stdout).toContain('1 (16 hashes a block on average; 0.016 s a block for its miners)');
+  expect(stdout).toMatch(/difficulty +1 zero; one hash in 16 fits\n/);
+  expect(stdout).toMatch(/time per block +16 ms; by our miners alone/);
   for (const heading of ['Latest blocks', 'Peers', 'Miners', 'Who mined how many', 'Words that wait'])
     expect(stdout).toContain(`\n${heading}\n`);
   expect(stdout).toMatch(/hash rate +1\.00 kH\/s/);
@@ -200,54 +202,49 @@ test('a network is a table of its nodes', () => {
     { ...node('node-1', 'running', 0), status: null },
     { ...node('node-2', 'down', 1), status: null },
   ];
-  const text = networkText({ partitioned: true, nodes }, powStatus, painter(false));
+  const text = networkText({ partitioned: true, nodes }, POW, painter(false));
   expect(text).toMatch(/^1 of 2 nodes run; the network is partitioned\n/);
-  expect(text).toMatch(/\n {2}node-1 +running +1 +10001 /);
+  expect(text).toMatch(/\n {2}node-1 +running +1 +10001\b/);
   expect(text).toMatch(/\n {2}node-2 +down +2 /);
 });
 
-test('heights are those of blocks, one peer is one, and what has just been heard was heard now', async () => {
-  const { rig } = await served();
-  const forks = {
-    reorganisations: [
-      { at: 'then', depth: 1, added: 2, forkPoint: 4, height: 7, hash: TIP, returnedWords: 0 },
-    ],
-    falseChains: [{ at: 'then', target: { height: 7, hash: TIP }, claimedBy: [], fault: 'It is false.' }],
-    claims: [
-      { height: 8, hash: TIP, peers: 1, ours: false, ahead: true },
-      { height: 7, hash: TIP, peers: 1, ours: true, ahead: false },
-      { height: 6, hash: TIP, peers: 2, ours: false, ahead: false },
-    ],
-  };
-  const json = peersSchema.parse(await rig.json('/peers'));
-  const peers = {
-    ...json,
-    peers: json.peers.map((peer) => ({ ...peer, silenceMs: 3, claim: { height: 7, hash: TIP } })),
-  };
-  const answers = {
-    ...{ forks, peers, status: { ...statusSchema.parse(await rig.json('/status')), peers: 0 } },
-    ...{ blocks: await rig.json('/blocks'), miners: { miners: [] }, words: { words: [] } },
-    leaderboard: { leaders: [] },
-  };
-  const text = peerText(answers as unknown as Parameters<typeof peerText>[0], painter(false));
-  expect(text).toMatch(/: no other peer is there\n/);
-  expect(text).toContain(`  height 7, ${TIP.slice(0, 16)}…: 1 peer, ahead\n`);
-  expect(text).toContain(`  height 6, ${TIP.slice(0, 16)}…: 1 peer, ours\n`);
-  expect(text).toContain(`  height 5, ${TIP.slice(0, 16)}…: 2 peers\n`);
-  expect(text).toContain('reorganisation: 1 block gave way to 2; height 6 afterwards');
-  expect(text).toContain('a false chain up to height 6: It is false.');
-  expect(text).toMatch(/ 6 +\w+ +now /);
+test('heights are those of blocks, one peer is one, and what happened to the chain is told of', async () => {
+  const { rig, url } = await served();
+  rig.meet(at(2), { height: 15, hash: `${'a'.repeat(63)}0` });
+  rig.tell(
+    { kind: 'chain-adopted', height: 7, hash: TIP, added: 2, depth: 1, returnedWords: 0 },
+    { kind: 'false-chain', target: { height: 7, hash: TIP }, claimedBy: [at(2)], fault: 'It is false.' },
+    { kind: 'chain-unavailable', target: { height: 9, hash: TIP } },
+  );
+  const { stdout } = await runPeer(['status', '--url', url]);
+  expect(stdout).toMatch(/ 14 +ahead +\S/);
+  expect(stdout).toMatch(
+    new RegExp(
+      `\nForks\n +height +tip +peers +whose\n +14 +a{16}… +1 +ahead\n +12 +${TIP.slice(0, 16)}… +2 +ours\n`,
+    ),
+  );
+  expect(stdout).toContain('reorganisation: 1 block of ours gave way to 2; height 6 afterwards');
+  expect(stdout).toContain('false chain: 1 peer falsely claimed one up to height 6: It is false.');
+  expect(stdout).toContain('claimed chain: nobody serves one up to height 8: ');
+});
+
+test('what a peer does is told in words', () => {
+  const phase = (phase: string, peers: number): string =>
+    face.phase({ phase, peers } as Parameters<typeof face.phase>[0]).text;
+  expect(phase('following', 1)).toBe('following the network');
+  expect(phase('following', 0)).toBe('no other peer is there');
+  expect(phase('joining', 0)).toBe('looking for other peers');
 });
 
 test.each([80, 70])('a network fits a terminal of %s columns', async (width) => {
   const names = Array.from({ length: 12 }, (_, index) => `node-${index + 1}`);
   const { rig } = await served();
-  const status = { ...statusSchema.parse(await rig.json('/status')), height: 1_000_000 };
+  const status = { ...engineSchema.loose().parse(await rig.json('/status')), height: 1_000_000 };
   const nodes = names.map((name, index) => ({
     ...{ name, api: '', address: { host: LOOPBACK, port: 10_001 + 2 * index }, group: 1, miners: 1 },
     ...{ state: 'running' as const, status },
   }));
-  const text = networkText({ partitioned: true, nodes }, powStatus, Object.assign(painter(false), { width }));
+  const text = networkText({ partitioned: true, nodes }, POW, Object.assign(painter(false), { width }));
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
   // What tells one node from the other is there.
   for (const name of names) expect(text).toContain(`  ${name} `);
@@ -255,27 +252,14 @@ test.each([80, 70])('a network fits a terminal of %s columns', async (width) => 
 });
 
 test('tables are cut where there is too much, and say how much was left out', async () => {
-  const { rig } = await served();
-  const answers = {
-    status: await rig.json('/status'),
-    blocks: await rig.json('/blocks'),
-    peers: await rig.json('/peers'),
-    miners: await rig.json('/miners'),
-    leaderboard: { height: 1, counted: 1, names: 40, leaders: [] as unknown[] },
-    words: { words: Array.from({ length: 40 }, (_, index) => `word ${index}`), limit: 100 },
-    forks: await rig.json('/forks'),
-  };
-  const text = peerText(answers as Parameters<typeof peerText>[0], painter(false));
-  expect(text).toContain('  word 11\n  … and 28 more\n');
-  expect(text).not.toContain('Who mined');
-  expect(text).toContain(HOSTILE.slice(0, 12));
+  const { rig, url } = await served();
+  for (let word = 0; word < 40; word++) rig.engine.request({ kind: 'submit-word', word: `word ${word}` });
+  const { stdout } = await runPeer(['status', '--url', url]);
+  expect(stdout).toContain('  word 10\n  … and 29 more\n');
 });
 
-test('rates and times are short', () => {
-  expect([null, 0, 0.5, 12, 1_234, 98_700_000, 2e15].map(formatHashRate)).toEqual([
-    ...['-', '0.00 H/s', '0.500 H/s', '12.0 H/s', '1.23 kH/s', '98.7 MH/s', '2.00 PH/s'],
-  ]);
-  expect([0.5, 1.234, 90, 200, 7_200, 400_000].map(formatSeconds)).toEqual([
-    ...['0.5 s', '1.2 s', '90 s', '3.3 min', '2 h', '4.6 days'],
+test('rates are short', () => {
+  expect([0, 12, 1_234, 98_700_000, 2e15].map(hashRate)).toEqual([
+    ...['0 H/s', '12 H/s', '1.23 kH/s', '98.7 MH/s', '2.00 PH/s'],
   ]);
 });

@@ -145,7 +145,7 @@ test('the status begins as every status, and the view has figures, tables, a jou
   expect(figures).toEqual([
     {
       ...{ name: 'count', title: 'Count', help: 'The highest count that this node has heard of' },
-      ...{ column: true, minor: false, text: '34', number: 34, note: null },
+      ...{ column: true, minor: false, text: '34', number: 34, unit: null, note: null },
     },
   ]);
   expect(tables[0]).toMatchObject({ count: 1, rows: [[expect.stringMatching(/^127/)]] });

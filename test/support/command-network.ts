@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import type { z } from 'zod';
 
 import { takePorts } from '../../peer/network/ports.ts';
-import { blockSchema, statusSchema, type StatusJson } from '../../peer/engines/pow/face/schemas.ts';
+import { blockSchema, statusSchema, type Status } from '../../peer/engines/pow/face/schemas.ts';
 import { nodesSchema, type NodesJson } from '../../peer/web/schemas.ts';
 import { UserError } from '../../shared/errors.ts';
 import { eventually } from './asker.ts';
@@ -140,7 +140,7 @@ export class CommandNetwork {
     return nodesSchema.parse(answer.body);
   }
 
-  status(node: number): Promise<StatusJson> {
+  status(node: number): Promise<Status> {
     return this.get(`/nodes/node-${node}/api/status`, statusSchema);
   }
 

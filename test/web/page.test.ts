@@ -106,8 +106,8 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await page.locator(`${CUBE}[href="#/block/3"]`).waitFor();
       await reads(page, '#words', /No word waits/);
       await reads(page, '#leaders', /Anna/);
-      await reads(page, '#miners', /gossip-miner/);
-      await reads(page, '#rate', /H\/s$/);
+      await reads(page, '#table-miners', /gossip-miner/);
+      await reads(page, '#figure-rate', /H\/s$/);
       // Newest first, without gaps, whatever arrived meanwhile.
       const heights = await page.evaluate<number[]>(
         `[...document.querySelectorAll('${CUBE}')].map((cube) => Number(cube.hash.slice(8)))`,
@@ -249,7 +249,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await page.locator(CUBE, { hasText: bad }).waitFor();
       await reads(page, CUBE + '[href="#/block/0"]', /<b>bold<\/b>/);
       await reads(page, '#leaders', /<img src=x onerror=alert\(1\)>/);
-      await reads(page, '#peers', /<img src=x onerror=alert\(1\)>/);
+      await reads(page, '#table-peers', /<img src=x onerror=alert\(1\)>/);
       await reads(page, '#graph', /<img/);
       await page.goto(`${url}#/search/${encodeURIComponent('<img')}`);
       await reads(page, '#detail', /<img src=x onerror=alert\(1\)>/);
@@ -290,7 +290,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await start();
       await reads(page, '#connection', /^live$/);
       await page.locator(`${CUBE}[href="#/block/11"]`).waitFor();
-      await reads(page, '#height', /^11$/);
+      await reads(page, '#figure-height', /^11$/);
     },
     LIMIT,
   );
@@ -315,7 +315,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
       await page.locator(`${CUBE}[href="#/block/7"]`, { hasText: 'fork' }).waitFor();
       await page.locator(`${CUBE}[href="#/block/6"]`, { hasText: 'test' }).waitFor();
       await reads(page, '#leaders', /test.*7.*fork.*5/);
-      await reads(page, '#peers', /other.*11.*same chain/);
+      await reads(page, '#table-peers', /other.*11.*same chain/);
       await reads(page, '#claims', /our chain.*height 11.*we and 1 peer/);
       expect(unexpected(opened)).toEqual([]);
     },
@@ -398,13 +398,15 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
         async () => (await page.evaluate('document.activeElement.getAttribute("href")')) === '#/block/11',
       );
       // A table is sorted by its heads.
-      await page.locator('#peers tbody tr').nth(2).waitFor();
-      await page.locator('#peers').getByRole('button', { name: 'Name' }).focus();
-      const names = (): Promise<string[]> => page.locator('#peers tbody tr td:first-child').allTextContents();
+      await page.locator('#table-peers tbody tr').nth(2).waitFor();
+      await page.locator('#table-peers').getByRole('button', { name: 'Name' }).focus();
+      const names = (): Promise<string[]> =>
+        page.locator('#table-peers tbody tr td:first-child').allTextContents();
+      await page.keyboard.press('Enter');
       expect(await names()).toEqual(['asker', 'Berta', 'Carla']);
       await page.keyboard.press('Enter');
       expect(await names()).toEqual(['Carla', 'Berta', 'asker']);
-      expect(await page.locator('#peers th').first().getAttribute('aria-sort')).toBe('descending');
+      expect(await page.locator('#table-peers th').first().getAttribute('aria-sort')).toBe('descending');
       expect(unexpected(opened)).toEqual([]);
     },
     LIMIT,
@@ -436,7 +438,7 @@ describe.skipIf(browserPath === undefined)(`the status page${browserNote}`, () =
           );
         });
         await page.goto(url);
-        await reads(page, '#peers', /Doris/);
+        await reads(page, '#table-peers', /Doris/);
         await reads(page, '#leaders', /Anna|Berta/);
         await reads(page, '#graph', /Carla/);
         await page.locator('#rate-plot canvas').waitFor();

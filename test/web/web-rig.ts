@@ -5,7 +5,7 @@ import type { PowNotice } from '../../peer/engines/pow/protocol/interface.ts';
 import type { MinerView } from '../../peer/engines/pow/node/mining/server.ts';
 import { createPowApp } from '../../peer/engines/pow/face/server.ts';
 import type { NodeObserver } from '../../peer/core/node.ts';
-import type { WebSubject } from '../../peer/engines/pow/face/subject.ts';
+import type { PowSubject } from '../../peer/engines/pow/face/subject.ts';
 import type { AppOptions, WebApp } from '../../peer/web/server.ts';
 import { at, Rig, SELF } from '../engines/pow/protocol/rig.ts';
 
@@ -30,7 +30,7 @@ export function hostileBlock(previous: Block | null): Block {
 
 export class WebRig {
   readonly engine: Rig;
-  readonly subject: WebSubject;
+  readonly subject: PowSubject;
   readonly web: WebApp;
   readonly miners: MinerView[] = [];
   /** The wall clock of the web server, and the monotonic one, in milliseconds. */
@@ -50,7 +50,7 @@ export class WebRig {
       block: (height) => this.engine.engine.block(height),
       miners: () => this.miners,
       counters: () => ({
-        udp: {
+        transport: {
           received: 1,
           receivedBytes: 2,
           sent: 3,

@@ -12,6 +12,12 @@ export const engine: EngineModule = {
     check: async () => (await import('./check/command.ts')).checkCommand(),
   },
   network: async () => (await import('./node/network.ts')).powNetwork,
-  status: async () => (await import('./face/status-text.ts')).powStatus,
+  status: async () => {
+    const [{ statusOf }, { face }] = await Promise.all([
+      import('../../cli/view-status.ts'),
+      import('./face/face.ts'),
+    ]);
+    return statusOf(face);
+  },
   simulated: async () => (await import('./simulation/subject.ts')).simulatedPow,
 };

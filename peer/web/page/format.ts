@@ -61,6 +61,31 @@ export function shortHash(hash: string): string {
   return hash.length > HASH_DIGITS ? `${hash.slice(0, HASH_DIGITS)}…` : hash;
 }
 
+/** Digits of a hash where it stands in the middle of a text. */
+const ENDS = 18;
+
+/** The first and the last digits of a hash, which has its zeros at the end. */
+export function hashEnds(hash: string, digits = ENDS): string {
+  return hash.length <= digits ? hash : `${hash.slice(0, 6)}…${hash.slice(-(digits - 7))}`;
+}
+
+const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
+
+/** The unit in which a hash rate has one to three digits before the point, and how many hashes a second it is. */
+export function rateUnit(perSecond: number): { readonly name: string; readonly size: number } {
+  let prefix = 0;
+  while (perSecond / 1000 ** prefix >= 999.5 && prefix < PREFIXES.length - 1) prefix++;
+  return { name: `${PREFIXES[prefix] ?? ''}H/s`, size: 1000 ** prefix };
+}
+
+/** A hash rate with three digits: "96.5 MH/s". */
+export function hashRate(perSecond: number): string {
+  const { name, size } = rateUnit(perSecond);
+  const value = perSecond / size;
+  const digits = size === 1 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)} ${name}`;
+}
+
 /** A number and what it counts: "1 batch", "2,000 batches". */
 export function counted(number: number, one: string, several = `${one}s`): string {
   return `${whole(number)} ${number === 1 ? one : several}`;

@@ -1,12 +1,12 @@
 /** How the chains that peers claim compare with ours, for every figure and list alike. */
 import type { ChainClaim } from '../protocol/interface.ts';
 import type { ForksJson, PeerJson } from './schemas.ts';
-import type { WebSubject } from './subject.ts';
+import type { PowSubject } from './subject.ts';
 
 export type Agreement = PeerJson['agreement'];
 
 /** What is asked of our chain. */
-export type OurChain = Pick<WebSubject, 'block'>;
+export type OurChain = Pick<PowSubject, 'block'>;
 
 interface Tip {
   /** Number of blocks. */

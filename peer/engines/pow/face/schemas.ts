@@ -1,16 +1,9 @@
-/** What the HTTP API of a proof-of-work peer takes and gives, once; see `../../../web/schemas.ts`. */
+/** What the API of a proof-of-work peer takes and gives besides what all nodes have; see `../../../web/schemas.ts`. */
 import { z } from 'zod';
 
 import { MAX_MINED_MESSAGE_LENGTH, isMineableWord } from '../../../../shared/block.ts';
 import { idSchema } from '../../../web/idempotency.ts';
-import {
-  addressSchema,
-  count,
-  programSchema,
-  time,
-  wholeNumber,
-  type EventsOf,
-} from '../../../web/schemas.ts';
+import { addressSchema, count, time, wholeNumber } from '../../../web/schemas.ts';
 
 /** Blocks in one answer: a page of a table, at most a megabyte even where every block is as long as one can be. */
 export const MAX_BLOCKS = 100;
@@ -42,8 +35,8 @@ export const syncSchema = z.strictObject({
   startedAt: time,
 });
 
-export const statusSchema = programSchema.extend({
-  engine: z.literal('pow'),
+/** Of what a peer says of itself: what every status begins with is beside it. */
+export const statusSchema = z.object({
   name: z.string().describe('our name in the network'),
   address: addressSchema.describe('where others reach us (UDP)'),
   height: count.describe('number of blocks: the height of the tip, plus one'),
@@ -58,6 +51,12 @@ export const statusSchema = programSchema.extend({
     .min(0)
     .nullable()
     .describe('seconds that a block takes our miners on average; null without a hash rate'),
+  lastBlockAt: time.nullable().describe('when the last block came to us, else what its miner says'),
+  recentBlockSeconds: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('seconds that each of the last blocks took, at most 20, by what their miners say'),
   phase: z.enum(['joining', 'waiting', 'following', 'asking', 'searching', 'downloading']),
   sync: syncSchema.nullable().describe('null unless a chain is being downloaded'),
   peers: count,
@@ -161,18 +160,16 @@ export const reorganisationSchema = z.strictObject({
   returnedWords: count.describe('words of our orphaned blocks that wait again'),
 });
 
+export const falseChainSchema = z.strictObject({
+  at: time,
+  target: claimSchema,
+  claimedBy: z.array(addressSchema),
+  fault: z.string().describe('the rule that it broke, in one sentence'),
+});
+
 export const forksSchema = z.strictObject({
   reorganisations: z.array(reorganisationSchema).describe('newest first, only those that took blocks away'),
-  falseChains: z
-    .array(
-      z.strictObject({
-        at: time,
-        target: claimSchema,
-        claimedBy: z.array(addressSchema),
-        fault: z.string().describe('the rule that it broke, in one sentence'),
-      }),
-    )
-    .describe('claims that were proved false, newest first'),
+  falseChains: z.array(falseChainSchema).describe('claims that were proved false, newest first'),
   claims: z
     .array(
       claimSchema.extend({
@@ -268,7 +265,12 @@ export const newWordSchema = z.strictObject({
   word: z
     .string()
     .refine(isMineableWord, `it must be 1 to ${MAX_MINED_MESSAGE_LENGTH} printable ASCII characters`)
-    .meta({ minLength: 1, maxLength: MAX_MINED_MESSAGE_LENGTH, pattern: '^[ -~]+$' }),
+    .meta({
+      title: 'A word for the next block',
+      minLength: 1,
+      maxLength: MAX_MINED_MESSAGE_LENGTH,
+      pattern: '^[ -~]+$',
+    }),
   id: idSchema.optional(),
 });
 
@@ -291,10 +293,8 @@ export const submittedWordSchema = z.strictObject({
 
 // Events
 
-/** Events of `/events`, by name: what the data of each is. */
+/** Events besides those of all nodes, by name: what the data of each is. */
 export const eventSchemas = {
-  /** At once after connecting, when something changed (at most once a second), and every ten seconds. */
-  status: statusSchema,
   /** A block was put on top of our chain. */
   block: blockSummarySchema,
   /** Our chain was continued or replaced by another: what was shown of it is to be fetched anew. */
@@ -334,10 +334,13 @@ export const eventSchemas = {
   words: z.strictObject({ waiting: count }),
 } as const;
 
-export type PowEvents = EventsOf<typeof eventSchemas>;
+export type PowEvents = {
+  readonly [Name in keyof typeof eventSchemas]: z.infer<(typeof eventSchemas)[Name]>;
+};
 
 export type SyncJson = z.infer<typeof syncSchema>;
-export type StatusJson = z.infer<typeof statusSchema>;
+export type Status = z.infer<typeof statusSchema>;
+export type FalseChainJson = z.infer<typeof falseChainSchema>;
 export type BlockSummaryJson = z.infer<typeof blockSummarySchema>;
 export type BlockJson = z.infer<typeof blockSchema>;
 export type BlocksJson = z.infer<typeof blocksSchema>;

@@ -6,7 +6,7 @@ import { reused } from '../../../web/idempotency.ts';
 import { MAX_KEPT_SUBMISSIONS, MAX_SEARCHED_BLOCKS, SEARCHED_BEFORE } from '../../../web/limits.ts';
 import { ProblemError } from '../../../web/problem.ts';
 import type { QueuedWordJson, SubmittedWordJson } from './schemas.ts';
-import type { WebSubject } from './subject.ts';
+import type { PowSubject } from './subject.ts';
 
 interface SubmittedWord {
   readonly word: string;
@@ -15,10 +15,10 @@ interface SubmittedWord {
 }
 
 export class SubmittedWords {
-  readonly #subject: Pick<WebSubject, 'status' | 'block' | 'request'>;
+  readonly #subject: Pick<PowSubject, 'status' | 'block' | 'request'>;
   readonly #kept = new RecentMap<SubmittedWord>(MAX_KEPT_SUBMISSIONS);
 
-  constructor(subject: Pick<WebSubject, 'status' | 'block' | 'request'>) {
+  constructor(subject: Pick<PowSubject, 'status' | 'block' | 'request'>) {
     this.#subject = subject;
   }
 

@@ -9,7 +9,7 @@ import type { PowConfig, PowStatus } from '../protocol/interface.ts';
 import type { PowTypes } from '../protocol/types.ts';
 import { PowEngine } from '../protocol/pow.ts';
 import { MiningServer, type MinerView } from './mining/server.ts';
-import type { WebSubject } from '../face/subject.ts';
+import type { PowSubject } from '../face/subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
 import { withAddress, type NamedHosts } from './named-hosts.ts';
 import { openNode, type OpenNodeParts, type RunningNode } from '../../../node/open-node.ts';
@@ -114,23 +114,13 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
         reporter.report(notice);
         if (notice.kind === 'work') miners?.setTemplate(notice.template);
       },
-      onWrite: () => undefined,
     });
     const mined = { miners: () => miners?.miners() ?? [], counters: () => miners?.counters() ?? {} };
-    const subject: WebSubject = {
-      ...{ name: node.name, address: node.address, difficulty },
-      status: () => node.status(),
+    const subject: PowSubject = {
+      ...node,
+      ...{ difficulty, miners: mined.miners },
       block: (height) => chain.engine?.block(height),
-      miners: mined.miners,
-      counters: () => {
-        const { transport: udp, host } = node.counters();
-        return { udp, host, mining: mined.counters() };
-      },
-      measure: (report) => {
-        node.measure(report);
-      },
-      request: (request) => node.request(request),
-      observe: (observer) => node.observe(observer),
+      counters: () => ({ ...node.counters(), mining: mined.counters() }),
     };
     // Loaded only where there is a page: a web server takes a good part of the time that a peer takes to start.
     const web = http && (await (await import('../face/server.ts')).openPowWeb(subject, { ...http, log }));

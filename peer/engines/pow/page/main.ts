@@ -1,4 +1,4 @@
-/** The status page of a peer: shows what its API tells, and follows what happens. */
+/** The status page of a peer: what is made of its view, and widgets that show what only this engine has. */
 import type {
   BlockJson,
   BlocksJson,
@@ -6,79 +6,89 @@ import type {
   GraphJson,
   LeaderboardJson,
   MinersJson,
-  PeersJson,
   PowEvents,
   SearchJson,
-  StatusJson,
+  Status,
   WordsJson,
 } from '../face/schemas.ts';
-import { ApiError, Live, getJson } from '../../../web/page/api.ts';
+import { ApiError, getJson } from '../../../web/page/api.ts';
 import { byId, fill, setText } from '../../../web/page/dom.ts';
-import { NetworkPanel } from '../../../web/page/network.ts';
-import { Shell } from '../../../web/page/shell.ts';
+import type { Shell } from '../../../web/page/shell.ts';
+import { openPage, type Widgets } from '../../../web/page/view/page.ts';
 import { drawBlock, type BlockPage, type ShownBlock } from './block-view.ts';
-import { drawAge, drawFigures, drawSync } from './figures.ts';
+import { drawSync, markTip } from './figures.ts';
 import { Forks } from './forks.ts';
 import { drawLeaders } from './leaders.ts';
-import { Miners } from './miners.ts';
-import { Peers } from './peers.ts';
+import { NetworkPicture } from './network-picture.ts';
+import { RatePlot } from './rate-plot.ts';
 import { drawFound, drawProblem } from './search-view.ts';
 import { STRIP_BLOCKS, Strip } from './strip.ts';
 import { tipOf } from './tip.ts';
-import { Words } from './words.ts';
+import { drawWords } from './words.ts';
 
 /** How often what costs the peer more is fetched at most, in milliseconds. */
 const SELDOM = 3_000;
-/** How often what is small is fetched at most, in milliseconds. */
+/** How often what is small is fetched at most, and the nodes of a network are asked, in milliseconds. */
 const OFTEN = 1_000;
-/** How often the silence of the peers is fetched at least, in milliseconds. */
-const PEERS_INTERVAL = 10_000;
+const NODES_INTERVAL = 2_000;
+/** How often what changes by itself is fetched at least, in milliseconds. */
+const ANYWAY = 10_000;
 
-const network = await NetworkPanel.find(tipOf);
-const shell = new Shell(network?.base ?? '');
+/** Tables and journals that the widgets draw. */
+const DRAWN = ['blocks', 'leaders', 'words', 'chains', 'chain'];
 
-/** The page of one peer. */
-class StatusPage {
+type Events = PowEvents & { readonly status: Status };
+
+/** What the page of one peer has of its own. */
+class PeerWidgets implements Widgets<Events> {
+  readonly draw = DRAWN;
+  readonly #shell: Shell;
   readonly #strip = new Strip();
   readonly #forks = new Forks();
-  readonly #miners = new Miners();
-  readonly #peers = new Peers();
+  readonly #rates = new RatePlot();
+  readonly #network = new NetworkPicture();
 
   readonly #detail = byId('detail');
   readonly #overview = byId('overview');
-  #status: StatusJson | undefined;
+  #status: Status | undefined;
+  #words: readonly string[] = [];
   #block: BlockPage | undefined;
   /** Counts the views, so that an answer that comes late does not replace a newer one. */
   #view = 0;
 
-  readonly #blocks = shell.refresher(`/blocks?limit=${STRIP_BLOCKS}`, OFTEN, ({ blocks }: BlocksJson) => {
-    this.#strip.reset(blocks);
-    this.#draw();
-  });
-  readonly #leaderboard = shell.refresher('/leaderboard', SELDOM, (leaderboard: LeaderboardJson) => {
-    drawLeaders(leaderboard);
-    // Just after its start the peer is still counting.
-    if (leaderboard.counted < leaderboard.height) this.#leaderboard.request();
-  });
-  readonly #fetchForks = shell.refresher('/forks', SELDOM, (forks: ForksJson) => {
-    this.#forks.update(forks);
-  });
-  readonly #fetchPeers = shell.refresher('/peers', SELDOM, (peers: PeersJson) => {
-    this.#peers.updatePeers(peers);
-  });
-  readonly #graph = shell.refresher('/graph', SELDOM, (graph: GraphJson) => {
-    this.#peers.updateGraph(graph);
-  });
-  readonly #fetchMiners = shell.refresher('/miners', SELDOM, (miners: MinersJson) => {
-    this.#miners.update(miners);
-  });
-  readonly #fetchWords = shell.refresher('/words', OFTEN, (words: WordsJson) => {
-    this.#words.update(words);
-    this.#draw();
-  });
-  readonly #words = new Words(shell.base, this.#fetchWords.request);
+  /** Fetch what each widget shows. */
+  readonly #blocks: () => void;
+  readonly #leaderboard: () => void;
+  readonly #fetchForks: () => void;
+  readonly #graph: () => void;
+  readonly #miners: () => void;
+  readonly #fetchWords: () => void;
 
-  start(): void {
+  constructor(shell: Shell) {
+    this.#shell = shell;
+    this.#blocks = shell.refresher(`/blocks?limit=${STRIP_BLOCKS}`, OFTEN, ({ blocks }: BlocksJson) => {
+      this.#strip.reset(blocks);
+      this.#drawNext();
+    }).request;
+    this.#leaderboard = shell.refresher('/leaderboard', SELDOM, (leaderboard: LeaderboardJson) => {
+      drawLeaders(leaderboard);
+      // Just after its start the peer is still counting.
+      if (leaderboard.counted < leaderboard.height) this.#leaderboard();
+    }).request;
+    this.#fetchForks = shell.refresher('/forks', SELDOM, (forks: ForksJson) => {
+      this.#forks.update(forks);
+    }).request;
+    this.#graph = shell.refresher('/graph', SELDOM, (graph: GraphJson) => {
+      this.#network.update(graph);
+    }).request;
+    this.#miners = shell.refresher('/miners', SELDOM, (miners: MinersJson) => {
+      this.#rates.update(miners);
+    }).request;
+    this.#fetchWords = shell.refresher('/words', OFTEN, (words: WordsJson) => {
+      this.#words = words.words;
+      drawWords(words);
+      this.#drawNext();
+    }).request;
     addEventListener('hashchange', () => {
       this.#route();
     });
@@ -86,90 +96,67 @@ class StatusPage {
       event.preventDefault();
       this.#search(byId('query', HTMLInputElement).value.trim());
     });
-    this.#listen();
     this.#route();
     setInterval(() => {
-      if (document.hidden) return;
-      this.#strip.tick();
-      drawAge(this.#strip.blocks);
+      if (!document.hidden) this.#strip.tick();
     }, 1000);
     setInterval(() => {
-      this.#fetchPeers.request();
-      this.#graph.request();
-      this.#fetchForks.request();
-    }, PEERS_INTERVAL);
+      this.#graph();
+      this.#fetchForks();
+    }, ANYWAY);
   }
 
-  #listen(): void {
-    new Live<PowEvents>(`${shell.base}/events`, {
-      changed: (state) => {
-        shell.showConnection(state);
-      },
-      opened: () => {
-        shell.findAccess((writing) => {
-          this.#words.allow(writing);
-          network?.allow(writing);
-        });
-        for (const part of [
-          ...[this.#blocks, this.#leaderboard, this.#fetchForks, this.#fetchPeers],
-          ...[this.#graph, this.#fetchMiners, this.#fetchWords],
-        ])
-          part.request();
-      },
-      events: {
-        status: (status) => {
-          this.#status = status;
-          drawSync(status.sync);
-          this.#draw();
-        },
-        block: (block) => {
-          if (!this.#strip.add(block)) this.#blocks.request();
-          drawAge(this.#strip.blocks);
-          this.#block?.grown(block.height + 1);
-          this.#leaderboard.request();
-          this.#fetchForks.request();
-        },
-        chain: (chain) => {
-          this.#forks.continued(chain);
-          this.#block?.grown(chain.height);
-          for (const part of [this.#blocks, this.#leaderboard, this.#fetchForks, this.#fetchPeers])
-            part.request();
-        },
-        peer: () => {
-          this.#fetchPeers.request();
-          this.#graph.request();
-        },
-        consensus: (consensus) => {
-          this.#forks.consensus(consensus);
-          if (consensus.change === 'started') return;
-          this.#fetchForks.request();
-          this.#fetchPeers.request();
-        },
-        sync: drawSync,
-        miners: () => {
-          this.#fetchMiners.request();
-        },
-        words: () => {
-          this.#fetchWords.request();
-        },
-      },
-    });
-  }
+  readonly opened = (): void => {
+    for (const fetchIt of [this.#blocks, this.#leaderboard, this.#fetchForks]) fetchIt();
+    for (const fetchIt of [this.#graph, this.#miners, this.#fetchWords]) fetchIt();
+  };
 
-  #draw(): void {
-    const status = this.#status;
-    if (status === undefined) return;
-    shell.showNode(status.name, status.address);
-    drawFigures(status, this.#strip.blocks);
-    drawAge(this.#strip.blocks);
-    this.#strip.next(status, this.#words.words);
-    this.#entitle();
+  readonly title = (): string => {
+    const { name, height } = this.#status ?? { name: '', height: 0 };
+    const what = this.#block?.title ?? (height === 0 ? 'no block yet' : `height ${height - 1}`);
+    return `${what} · ${name} · gossip-peer`;
+  };
+
+  readonly events: Widgets<Events>['events'] = {
+    status: (status) => {
+      this.#status = status;
+      drawSync(status.sync);
+      markTip(status.tip);
+      this.#drawNext();
+    },
+    block: (block) => {
+      if (!this.#strip.add(block)) this.#blocks();
+      this.#block?.grown(block.height + 1);
+      this.#leaderboard();
+      this.#fetchForks();
+    },
+    chain: (chain) => {
+      this.#forks.continued(chain);
+      this.#block?.grown(chain.height);
+      for (const fetchIt of [this.#blocks, this.#leaderboard, this.#fetchForks]) fetchIt();
+    },
+    peer: () => {
+      this.#graph();
+    },
+    consensus: (consensus) => {
+      this.#forks.consensus(consensus);
+      if (consensus.change !== 'started') this.#fetchForks();
+    },
+    sync: drawSync,
+    miners: () => {
+      this.#miners();
+    },
+    words: () => {
+      this.#fetchWords();
+    },
+  };
+
+  #drawNext(): void {
+    if (this.#status !== undefined) this.#strip.next(this.#status, this.#words);
   }
 
   #entitle(): void {
-    const { name, height } = this.#status ?? { name: '', height: 0 };
-    const what = this.#block?.title ?? (height === 0 ? 'no block yet' : `height ${height - 1}`);
-    document.title = `${what} · ${name} · gossip-peer`;
+    document.title = this.title();
   }
 
   #search(query: string): void {
@@ -228,16 +215,16 @@ class StatusPage {
   }
 
   async #fetchBlock(id: string): Promise<ShownBlock> {
-    const block = await getJson<BlockJson>(`${shell.base}/blocks/${encodeURIComponent(id)}`);
+    const block = await getJson<BlockJson>(`${this.#shell.base}/blocks/${encodeURIComponent(id)}`);
     const [previous, status] = await Promise.all([
-      block.height === 0 ? null : getJson<BlockJson>(`${shell.base}/blocks/${block.height - 1}`),
-      getJson<StatusJson>(`${shell.base}/status`),
+      block.height === 0 ? null : getJson<BlockJson>(`${this.#shell.base}/blocks/${block.height - 1}`),
+      getJson<Status>(`${this.#shell.base}/status`),
     ]);
     return { block, previous, difficulty: status.difficulty, blocks: status.height };
   }
 
   async #showFound(query: string, at: number): Promise<void> {
-    const found = await getJson<SearchJson>(`${shell.base}/search?q=${encodeURIComponent(query)}`);
+    const found = await getJson<SearchJson>(`${this.#shell.base}/search?q=${encodeURIComponent(query)}`);
     if (at !== this.#view) return;
     const [only, ...others] = found.blocks;
     const exact = found.blocks.find(({ height, hash }) => String(height) === query || hash === query);
@@ -248,4 +235,7 @@ class StatusPage {
   }
 }
 
-new StatusPage().start();
+await openPage<Events>({
+  standing: { draw: tipOf, path: '/status', interval: NODES_INTERVAL },
+  widgets: (shell) => new PeerWidgets(shell),
+});

@@ -1,5 +1,5 @@
 /** The newest blocks side by side, newest first, and before them the one that is being mined. */
-import type { BlockSummaryJson, StatusJson } from '../face/schemas.ts';
+import type { BlockSummaryJson, Status } from '../face/schemas.ts';
 import { byId, fill, foreign, make, setText } from '../../../web/page/dom.ts';
 import { ago, duration, whole } from '../../../web/page/format.ts';
 import { hashElement } from './hashes.ts';
@@ -119,7 +119,7 @@ export class Strip {
   }
 
   /** What the next block will be. */
-  next(status: StatusJson, words: readonly string[]): void {
+  next(status: Status, words: readonly string[]): void {
     setText(this.#pendingHeight, whole(status.height));
     fill(
       this.#pendingWords,

@@ -1,4 +1,4 @@
-import type { StatusJson } from '../face/schemas.ts';
+import type { Status } from '../face/schemas.ts';
 import { make, type Child } from '../../../web/page/dom.ts';
 import { whole } from '../../../web/page/format.ts';
 import { hashElement } from './hashes.ts';
@@ -9,7 +9,7 @@ function tipColor(hash: string): string {
 }
 
 /** Where the chain of a node stands. */
-export function tipOf({ tip, height }: StatusJson): readonly Child[] {
+export function tipOf({ tip, height }: Status): readonly Child[] {
   if (tip === null) return ['no block yet'];
   return [
     make('span', { class: 'swatch', 'data-shape': 'block', 'data-color': tipColor(tip) }),

@@ -3,7 +3,6 @@ import type { DoneJson, FieldJson, PendingJson, ViewJson, Writing } from '../../
 import { ApiError, postJson } from '../api.ts';
 import { byId, foreign, make, setText } from '../dom.ts';
 import { latency } from '../format.ts';
-import { newId } from '../post-form.ts';
 
 type ActionJson = ViewJson['actions'][number];
 
@@ -189,4 +188,9 @@ function entryOf({ name, kind, required, initial }: FieldJson, input: HTMLInputE
   }
   if (input.value === '') return [];
   return [[name, kind === 'text' ? input.value : Number(input.value)]];
+}
+
+/** Random enough that no other is the same; `randomUUID` is not there on pages without TLS. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('.');
 }

@@ -28,6 +28,10 @@ export interface Widgets<Events> {
   /** Called whenever the stream has opened: all that they show is to be fetched anew. */
   readonly opened?: () => void;
   readonly events: { readonly [Name in keyof Events]: (data: Events[Name]) => void };
+  /** Names of tables and journals that they draw in their own way. */
+  readonly draw?: readonly string[];
+  /** What the window is called; what the node is doing by default. */
+  readonly title?: (seen: GlanceJson) => string;
 }
 
 export interface PageOptions<Events> {
@@ -59,6 +63,7 @@ export async function openPage<Events = object>({
   const network = await NetworkPanel.find(standing.draw, standing.interval, standing.path);
   const shell = new Shell(network?.base ?? '');
   const own = widgets(shell);
+  const isShared = (part: { readonly name: string }): boolean => own.draw?.includes(part.name) !== true;
   const tiles = new Tiles();
   const tables = new Tables();
   const journals = new JournalCards();
@@ -74,14 +79,14 @@ export async function openPage<Events = object>({
     setText(byId('alert-title'), alert?.title ?? '');
     setText(byId('alert-text'), alert?.text ?? '');
     tiles.update(figures);
-    document.title = `${phase.text} · ${name} · ${engine} · gossip-peer`;
+    document.title = own.title?.(seen) ?? `${phase.text} · ${name} · ${engine} · gossip-peer`;
   };
   const fetchView = shell.refresher('/view', OFTEN, (view: ViewJson) => {
     glance(view);
     actions.update(view);
-    journals.update(view);
+    journals.update({ journals: view.journals.filter(isShared) });
     plots.update(view);
-    tables.update(view.tables);
+    tables.update(view.tables.filter(isShared));
   });
   new Live<NodeEvents & Events>(`${shell.base}/events`, {
     changed: (state) => {
@@ -100,7 +105,7 @@ export async function openPage<Events = object>({
       ...own.events,
       glance,
       table: (table: TableJson) => {
-        tables.update([table]);
+        if (isShared(table)) tables.update([table]);
       },
       step: (step: StepJson) => {
         plots.step(step);

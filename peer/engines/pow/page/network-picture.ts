@@ -1,7 +1,7 @@
-/** The peers in a table, and the network that they make as a picture. */
-import type { GraphJson, PeerJson, PeersJson } from '../face/schemas.ts';
+/** The network that the peers make, as a picture and as a table. */
+import type { GraphJson, PeerJson } from '../face/schemas.ts';
 import { byId, foreign, make, setText } from '../../../web/page/dom.ts';
-import { ago, duration, whole } from '../../../web/page/format.ts';
+import { whole } from '../../../web/page/format.ts';
 import { Graph, type GraphNode } from './graph.ts';
 import { Table } from '../../../web/page/table.ts';
 
@@ -21,55 +21,11 @@ function badge(agreement: Agreement): HTMLElement {
   return make('span', { class: 'badge', 'data-state': state }, text);
 }
 
-function addressOf({ address }: PeerJson): string {
-  return `${address.host}:${address.port}`;
-}
-
 function nameElement(name: string): HTMLElement {
   return name === '' ? make('span', { class: 'muted' }, 'no name') : foreign(name, 'cut');
 }
 
-export class Peers {
-  readonly #table = new Table<PeerJson>(byId('peers'), {
-    caption: 'Peers that are tracked',
-    columns: [
-      { name: 'Name', cell: ({ name }) => nameElement(name), key: ({ name }) => name.toLowerCase() },
-      { name: 'Address', cell: (peer) => foreign(addressOf(peer)), key: addressOf },
-      {
-        name: 'Height',
-        numeric: true,
-        cell: ({ claim }) => (claim === null ? '–' : claim.height === 0 ? 'none' : whole(claim.height - 1)),
-        key: ({ claim }) => claim?.height ?? null,
-      },
-      {
-        name: 'Agreement',
-        cell: ({ agreement }) => badge(agreement),
-        key: ({ agreement }) => AGREEMENTS[agreement].rank,
-      },
-      {
-        name: 'Last seen',
-        numeric: true,
-        cell: ({ silenceMs, verified }) => (verified ? ago(silenceMs) : 'only heard of'),
-        key: ({ silenceMs }) => silenceMs,
-      },
-      {
-        name: 'Round trip',
-        numeric: true,
-        cell: ({ roundTripMs }) => (roundTripMs === null ? '–' : duration(roundTripMs)),
-        key: ({ roundTripMs }) => roundTripMs,
-      },
-      {
-        name: 'Offences',
-        numeric: true,
-        cell: ({ offences }) =>
-          offences === 0 ? '0' : make('span', { class: 'badge', 'data-state': 'bad' }, whole(offences)),
-        key: ({ offences }) => offences,
-      },
-    ],
-    id: addressOf,
-    sort: 0,
-    empty: 'No peer is known yet.',
-  });
+export class NetworkPicture {
   readonly #graph = new Graph(byId('graph'));
   readonly #links = new Table<Node & { readonly others: readonly string[] }>(byId('links'), {
     caption: 'Nodes of the network and whom they are known to speak with',
@@ -99,16 +55,7 @@ export class Peers {
     empty: 'No peer is known yet.',
   });
 
-  updatePeers({ peers }: PeersJson): void {
-    this.#table.update(peers);
-    const ours = peers.filter(({ agreement }) => agreement === 'same' || agreement === 'behind').length;
-    setText(
-      byId('peers-note'),
-      peers.length === 0 ? '' : `${whole(ours)} of ${whole(peers.length)} are on our chain`,
-    );
-  }
-
-  updateGraph({ nodes, edges }: GraphJson): void {
+  update({ nodes, edges }: GraphJson): void {
     const labels = new Map(nodes.map(({ id, name }) => [id, name === '' ? id : name]));
     const others = new Map(nodes.map(({ id }) => [id, new Set<string>()]));
     for (const { source, target } of edges) {
