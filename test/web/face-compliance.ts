@@ -12,8 +12,8 @@ const ENDINGS: Readonly<Partial<Record<Unit, string>>> = {
 const NAME = /^[a-z][a-z0-9-]*$/;
 
 export function expectFace<Status, Notice, Node>(face: Face<Status, Notice, Node>): void {
-  const { figures, tables, series, actions } = face;
-  for (const list of [figures, tables, series, actions]) {
+  const { figures, tables, series, journals, actions, metrics = [] } = face;
+  for (const list of [figures, tables, series, journals, actions]) {
     const names = list.map(({ name }) => name);
     expect(new Set(names).size, `names twice: ${names.join(', ')}`).toBe(names.length);
     for (const { name, title, help } of list) {
@@ -29,5 +29,9 @@ export function expectFace<Status, Notice, Node>(face: Face<Status, Notice, Node
     expect(base.endsWith((unit && ENDINGS[unit]) ?? ''), `${metric.name} does not end in its unit`).toBe(
       true,
     );
+  }
+  for (const { name, help, type } of metrics) {
+    expect(help, `${name} has no help`).toMatch(/^[A-Z0-9].*[^.]$/);
+    expect(name.endsWith('_total'), `${name} is a ${type}`).toBe(type === 'counter');
   }
 }

@@ -58,11 +58,12 @@ function textOf(cell: CellJson | undefined): string {
   return typeof cell === 'object' ? cell.text : (cell ?? '');
 }
 
-function cellOf(cell: CellJson | undefined, unit: string | null): Child {
+function cellOf(cell: CellJson | undefined, unit: string | null, numeric: boolean): Child {
   if (typeof cell === 'object' && 'tone' in cell)
     return make('span', { class: 'badge', 'data-state': cell.tone }, cell.text);
   const number = numberOf(cell);
-  if (number === null) return foreign(textOf(cell), 'cut');
+  // What is cut begins at the left.
+  if (number === null) return foreign(textOf(cell), numeric ? undefined : 'cut');
   return unit === 'time' ? timeOfDay(number) : textOf(cell);
 }
 
@@ -76,7 +77,7 @@ function tableIn(
     columns: columns.map(({ title: name, unit }, at) => ({
       name,
       numeric: numeric[at] === true && unit !== 'time',
-      cell: ({ cells }) => cellOf(cells[at], unit),
+      cell: ({ cells }) => cellOf(cells[at], unit, numeric[at] === true),
       key: ({ cells }) => numberOf(cells[at]) ?? textOf(cells[at]),
     })),
   });

@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 
+import { face } from '../../../../peer/engines/pbft/face/face.ts';
+import { expectFace } from '../../../web/face-compliance.ts';
 import { expectGrowth, readMetrics, type Scrape } from '../../../web/metrics-text.ts';
 import { ReplicaRig, live } from './replica-rig.ts';
 
@@ -91,4 +93,8 @@ test('have no label that the network could fill', async () => {
   const { samples } = await scrape(rig);
   expect(samples.size).toBeLessThan(400);
   expect([...samples.keys()].join('\n')).not.toMatch(/onerror|key-/);
+});
+
+test('the face of a replica is as every face must be', () => {
+  expectFace(face);
 });
