@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 
 import { MAX_BODY_BYTES, REQUESTS_BURST } from '../../../../peer/web/limits.ts';
+import { face } from '../../../../peer/engines/pow/face/face.ts';
 import {
   blockSchema,
   blocksSchema,
@@ -23,6 +24,7 @@ import { accessSchema, healthSchema, problemSchema, readySchema } from '../../..
 import type { AppOptions } from '../../../../peer/web/server.ts';
 import { buildChain, mineBlock } from '../../../support/chains.ts';
 import { at } from '../protocol/rig.ts';
+import { expectFace } from '../../../web/face-compliance.ts';
 import { readMetrics } from '../../../web/metrics-text.ts';
 import { DIFFICULTY, HOSTILE, WebRig, hostileBlock } from '../../../web/web-rig.ts';
 
@@ -66,6 +68,10 @@ async function problem(response: Response | Promise<Response>): Promise<z.output
   expect(found.detail).toMatch(/^[^\n]+[.]$/);
   return found;
 }
+
+test('the face is as every face must be', () => {
+  expectFace(face);
+});
 
 describe('what is told', () => {
   test('the state, and what the difficulty means in time', async () => {
