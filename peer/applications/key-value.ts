@@ -11,7 +11,7 @@
  */
 import { UserError } from '../../shared/errors.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
-import { MAX_PAGE_LENGTH, type Application } from '../core/application.ts';
+import { MAX_PAGE_LENGTH, type Application, type StateMachine } from '../core/application.ts';
 import {
   describeAnswer,
   isText,
@@ -55,9 +55,13 @@ interface Page {
   length: number;
 }
 
+type Operation =
+  | { readonly verb: 'get' | 'delete'; readonly key: string }
+  | { readonly verb: 'put'; readonly key: string; readonly value: string }
+  | { readonly verb: 'cas'; readonly key: string; readonly expected: string | null; readonly value: string };
+
 /** See the top of this file. */
-export class KeyValueStore implements Application {
-  readonly name = 'kv';
+export class KeyValueStore implements StateMachine {
   readonly pageCount = PAGES;
   /** None for a page that nothing was ever put on. */
   private readonly pages = new Array<Page | undefined>(PAGES).fill(undefined);
@@ -70,21 +74,23 @@ export class KeyValueStore implements Application {
     this.limits = limits;
   }
 
-  execute(operation: string): string {
-    const [verb, key, ...values] = readOperation(operation);
-    if (typeof verb !== 'string' || VALUES_OF.get(verb) !== values.length) return refusal('no-operation');
-    const [first, second] = values;
-    if (!isText(key, MAX_KEY_LENGTH)) return refusal('bad-key');
-    switch (verb) {
+  check(operation: string): string | undefined {
+    const read = readKeyValue(operation);
+    return 'rule' in read ? KEY_VALUE_RULES[read.rule] : undefined;
+  }
+
+  execute(text: string): string {
+    const operation = readKeyValue(text);
+    if ('rule' in operation) return refusal(operation.rule);
+    switch (operation.verb) {
       case 'get':
-        return JSON.stringify({ value: this.get(key) });
+        return JSON.stringify({ value: this.get(operation.key) });
       case 'delete':
-        return JSON.stringify({ deleted: this.delete(key) });
+        return JSON.stringify({ deleted: this.delete(operation.key) });
       case 'put':
-        return isValue(first) ? this.put(key, first, { stored: true }) : refusal('bad-value');
-      default:
-        if (!(first === null || isValue(first)) || !isValue(second)) return refusal('bad-value');
-        return this.compareAndSwap(key, first, second);
+        return this.put(operation.key, operation.value, { stored: true });
+      case 'cas':
+        return this.compareAndSwap(operation.key, operation.expected, operation.value);
     }
   }
 
@@ -109,33 +115,6 @@ export class KeyValueStore implements Application {
     const changed = [...this.changed];
     this.changed.clear();
     return changed;
-  }
-
-  parse(line: string): string {
-    const [verb, ...args] = wordsOf(line);
-    const wanted = verb === undefined ? undefined : VALUES_OF.get(verb.text);
-    if (verb === undefined || wanted === undefined)
-      throw new UserError(`what is to be done? As in: ${USAGE}`);
-    const [key, ...values] = args;
-    if (key === undefined || values.length !== wanted) {
-      throw new UserError(
-        `${verb.text} takes ${WORDS_OF[wanted] ?? ''}, as in: ${USAGE}; quotes keep words together`,
-      );
-    }
-    if (!isText(key.text, MAX_KEY_LENGTH)) throw new UserError(KEY_VALUE_RULES['bad-key']);
-    if (!values.every(({ text }) => isValue(text))) throw new UserError(KEY_VALUE_RULES['bad-value']);
-    return JSON.stringify([verb.text, key.text, ...values.map(valueOf(verb.text))]);
-  }
-
-  describe(result: string): string {
-    return describeAnswer(result, KEY_VALUE_RULES, ({ value, stored, deleted, swapped }) => {
-      if (stored === true) return 'stored';
-      if (typeof deleted === 'boolean') return deleted ? 'deleted' : 'there was nothing to delete';
-      if (swapped === true) return 'swapped';
-      if (value === undefined) return undefined;
-      const there = value === null ? 'absent' : JSON.stringify(value);
-      return swapped === false ? `not swapped: it is ${there}` : there;
-    });
   }
 
   private get(key: string): string | null {
@@ -192,6 +171,39 @@ export class KeyValueStore implements Application {
   }
 }
 
+/** The key-value store, as users know it. */
+export const keyValue: Application = {
+  name: 'kv',
+  create: () => new KeyValueStore(),
+  language: {
+    parse(line: string): string {
+      const [verb, ...args] = wordsOf(line);
+      const wanted = verb === undefined ? undefined : VALUES_OF.get(verb.text);
+      if (verb === undefined || wanted === undefined)
+        throw new UserError(`what is to be done? As in: ${USAGE}`);
+      const [key, ...values] = args;
+      if (key === undefined || values.length !== wanted) {
+        throw new UserError(
+          `${verb.text} takes ${WORDS_OF[wanted] ?? ''}, as in: ${USAGE}; quotes keep words together`,
+        );
+      }
+      if (!isText(key.text, MAX_KEY_LENGTH)) throw new UserError(KEY_VALUE_RULES['bad-key']);
+      if (!values.every(({ text }) => isValue(text))) throw new UserError(KEY_VALUE_RULES['bad-value']);
+      return JSON.stringify([verb.text, key.text, ...values.map(valueOf(verb.text))]);
+    },
+    describe(result: string): string {
+      return describeAnswer(result, KEY_VALUE_RULES, ({ value, stored, deleted, swapped }) => {
+        if (stored === true) return 'stored';
+        if (typeof deleted === 'boolean') return deleted ? 'deleted' : 'there was nothing to delete';
+        if (swapped === true) return 'swapped';
+        if (value === undefined) return undefined;
+        const there = value === null ? 'absent' : JSON.stringify(value);
+        return swapped === false ? `not swapped: it is ${there}` : there;
+      });
+    },
+  },
+};
+
 /** How many values each verb takes after the key. */
 const VALUES_OF: ReadonlyMap<string, number> = new Map([
   ['get', 0],
@@ -205,6 +217,17 @@ const WORDS_OF = ['a key', 'a key and a value', 'a key and two values'];
 function valueOf(verb: string): (word: Word, place: number) => string | null {
   return ({ text, quoted }, place) =>
     verb === 'cas' && place === 0 && !quoted && text === 'absent' ? null : text;
+}
+
+/** What an operation says, or the rule that it breaks. */
+function readKeyValue(operation: string): Operation | { readonly rule: keyof typeof KEY_VALUE_RULES } {
+  const [verb, key, ...values] = readOperation(operation);
+  if (typeof verb !== 'string' || VALUES_OF.get(verb) !== values.length) return { rule: 'no-operation' };
+  if (!isText(key, MAX_KEY_LENGTH)) return { rule: 'bad-key' };
+  if (verb === 'get' || verb === 'delete') return { verb, key };
+  const [expected, value] = verb === 'put' ? [null, ...values] : values;
+  if (!(expected === null || isValue(expected)) || !isValue(value)) return { rule: 'bad-value' };
+  return verb === 'put' ? { verb, key, value } : { verb: 'cas', key, expected, value };
 }
 
 function isValue(value: unknown): value is string {

@@ -12,7 +12,7 @@
  */
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';
-import type { Application, OperationContext } from '../core/application.ts';
+import type { Language, OperationContext, StateMachine } from '../core/application.ts';
 import { readOperation, refusal } from './operations.ts';
 
 /** What an id is made of: it stands in addresses as it is. */
@@ -43,6 +43,17 @@ export function readOnce(text: string): OnceOperation | undefined {
   const [, id, operation, ...rest] = readOperation(text);
   if (typeof id !== 'string' || !ID_PATTERN.test(id)) return undefined;
   return typeof operation === 'string' && rest.length === 0 ? { id, operation } : undefined;
+}
+
+/** The language of an application whose operations may be put under ids: those are chosen by programs, not typed. */
+export function languageOfOnce({ parse, describe }: Language): Language {
+  return {
+    parse,
+    describe: (result) =>
+      isReused(result)
+        ? 'The id stands for another operation that was executed before; give each operation an id of its own.'
+        : describe(result),
+  };
 }
 
 /** Whether an answer says that the id stands for another operation, which came by way of the same replica. */
@@ -100,33 +111,35 @@ class Table {
   }
 }
 
-/** An application all of whose operations may be put under ids. Its own pages come first. */
-export class OnceOnly implements Application {
-  readonly name: string;
+/** A state machine all of whose operations may be put under ids. The pages of the one in it come first. */
+export class OnceOnly implements StateMachine {
   readonly pageCount: number;
-  private readonly application: Application;
+  private readonly machine: StateMachine;
   private readonly tables: readonly Table[];
   private readonly changed = new Set<number>();
 
   /** @param clients how many replicas there are, by way of which operations come */
-  constructor(application: Application, clients: number) {
-    this.name = application.name;
-    this.application = application;
+  constructor(machine: StateMachine, clients: number) {
+    this.machine = machine;
     this.tables = Array.from({ length: clients }, () => new Table());
-    this.pageCount = application.pageCount + clients * PAGES;
+    this.pageCount = machine.pageCount + clients * PAGES;
+  }
+
+  check(text: string): string | undefined {
+    return this.machine.check(readOnce(text)?.operation ?? text);
   }
 
   execute(text: string, context: OperationContext): string {
     const once = readOnce(text);
-    if (once === undefined) return this.application.execute(text, context);
+    if (once === undefined) return this.machine.execute(text, context);
     const { id, operation } = once;
     const known = this.recall(once);
     if (known !== undefined) return known;
     const table = this.table(context.client);
     if (table.get(id) !== undefined) return refusal(REUSED);
-    const result = this.application.execute(operation, context);
+    const result = this.machine.execute(operation, context);
     const place = table.add({ id, digest: sha256Hex(operation), result });
-    this.changed.add(this.application.pageCount + context.client * PAGES + place);
+    this.changed.add(this.machine.pageCount + context.client * PAGES + place);
     return result;
   }
 
@@ -142,16 +155,16 @@ export class OnceOnly implements Application {
   }
 
   page(index: number): string {
-    const own = index - this.application.pageCount;
-    if (own < 0) return this.application.page(index);
+    const own = index - this.machine.pageCount;
+    if (own < 0) return this.machine.page(index);
     const page = this.table(Math.floor(own / PAGES)).pages[own % PAGES];
     return page === undefined ? '' : pageText(page);
   }
 
   restore(index: number, text: string): void {
-    const own = index - this.application.pageCount;
+    const own = index - this.machine.pageCount;
     if (own < 0) {
-      this.application.restore(index, text);
+      this.machine.restore(index, text);
       return;
     }
     const table = this.table(Math.floor(own / PAGES));
@@ -159,19 +172,9 @@ export class OnceOnly implements Application {
   }
 
   takeChanged(): readonly number[] {
-    const changed = [...this.application.takeChanged(), ...this.changed];
+    const changed = [...this.machine.takeChanged(), ...this.changed];
     this.changed.clear();
     return changed;
-  }
-
-  parse(line: string): string {
-    return this.application.parse(line);
-  }
-
-  describe(result: string): string {
-    return isReused(result)
-      ? 'The id stands for another operation that was executed before; give each operation an id of its own.'
-      : this.application.describe(result);
   }
 
   private answersTo(id: string): Entry[] {

@@ -12,7 +12,7 @@ import { UserError } from '../../shared/errors.ts';
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { isJsonObject, jsonOrUndefined } from '../../shared/json.ts';
 import { isoTime } from '../../shared/time.ts';
-import type { Application, OperationContext } from '../core/application.ts';
+import type { Application, OperationContext, StateMachine } from '../core/application.ts';
 import { describeAnswer, isText, readOperation, refusal } from './operations.ts';
 
 /** Longest text, in characters as they stand in JSON: so that the entries of a page fit into a page. */
@@ -37,8 +37,7 @@ interface Entry {
 }
 
 /** See the top of this file. Page 0 has the length and the digest. */
-export class OrderedLog implements Application {
-  readonly name = 'log';
+export class OrderedLog implements StateMachine {
   readonly pageCount = 1 + ENTRY_PAGES;
   /** Entry `index` stands at `(index - 1) % MAX_ENTRIES`, where it takes the place of one that is no longer kept. */
   private readonly ring: (Entry | undefined)[] = new Array<Entry | undefined>(MAX_ENTRIES).fill(undefined);
@@ -46,16 +45,22 @@ export class OrderedLog implements Application {
   private length = 0;
   private digest = '';
 
-  execute(operation: string, context: OperationContext): string {
-    const [verb, argument, ...rest] = readOperation(operation);
-    if (rest.length === 0) {
-      if (verb === 'append' && argument !== undefined) return this.append(argument, context);
-      if (verb === 'entry' && isCount(argument)) return JSON.stringify({ entry: this.entry(argument) });
-      if (verb === 'length' && argument === undefined) {
+  check(operation: string): string | undefined {
+    const read = readLog(operation);
+    return 'rule' in read ? LOG_RULES[read.rule] : undefined;
+  }
+
+  execute(text: string, context: OperationContext): string {
+    const operation = readLog(text);
+    if ('rule' in operation) return refusal(operation.rule);
+    switch (operation.verb) {
+      case 'append':
+        return this.append(operation.text, context);
+      case 'entry':
+        return JSON.stringify({ entry: this.entry(operation.index) });
+      case 'length':
         return JSON.stringify({ length: this.length, digest: this.digest });
-      }
     }
-    return refusal('no-operation');
   }
 
   page(index: number): string {
@@ -83,31 +88,7 @@ export class OrderedLog implements Application {
     return changed;
   }
 
-  parse(line: string): string {
-    const [, number] = /^\/entry (\d{1,15})$/.exec(line) ?? [];
-    if (number !== undefined) return JSON.stringify(['entry', Number(number)]);
-    if (line === '/length') return JSON.stringify(['length']);
-    const [, text = line] = /^\/append (.*)$/su.exec(line) ?? [];
-    if (text === line && line.startsWith('/')) {
-      throw new UserError('after / stands entry <number>, length, or append and a text that begins with /');
-    }
-    if (text === '' || !isText(text, MAX_TEXT_LENGTH)) throw new UserError(LOG_RULES['bad-text']);
-    return JSON.stringify(['append', text]);
-  }
-
-  describe(result: string): string {
-    return describeAnswer(result, LOG_RULES, ({ index, entry, length, digest }) => {
-      if (typeof index === 'number') return `entry ${index}`;
-      if (typeof length === 'number') return `${length} entries, digest ${String(digest)}`;
-      if (entry === null) return 'there is no such entry';
-      if (!isJsonObject(entry) || !isTime(entry['time'])) return undefined;
-      const when = isoTime(entry['time']);
-      return `entry ${String(entry['index'])}, ${when}, by ${String(entry['client'])}: ${String(entry['text'])}`;
-    });
-  }
-
-  private append(text: unknown, { client, time }: OperationContext): string {
-    if (text === '' || !isText(text, MAX_TEXT_LENGTH)) return refusal('bad-text');
+  private append(text: string, { client, time }: OperationContext): string {
     const entry = { index: this.length + 1, time, client, text };
     this.length = entry.index;
     this.digest = sha256Hex(JSON.stringify([this.digest, ...partsOf(entry)]));
@@ -121,6 +102,54 @@ export class OrderedLog implements Application {
     const entry = this.ring[placeOf(index)];
     return entry?.index === index ? entry : null;
   }
+}
+
+/** The log, as users know it. */
+export const orderedLog: Application = {
+  name: 'log',
+  create: () => new OrderedLog(),
+  language: {
+    parse(line: string): string {
+      const [, number] = /^\/entry (\d{1,15})$/.exec(line) ?? [];
+      if (number !== undefined) return JSON.stringify(['entry', Number(number)]);
+      if (line === '/length') return JSON.stringify(['length']);
+      const [, text = line] = /^\/append (.*)$/su.exec(line) ?? [];
+      if (text === line && line.startsWith('/')) {
+        throw new UserError('after / stands entry <number>, length, or append and a text that begins with /');
+      }
+      if (!isLogText(text)) throw new UserError(LOG_RULES['bad-text']);
+      return JSON.stringify(['append', text]);
+    },
+    describe(result: string): string {
+      return describeAnswer(result, LOG_RULES, ({ index, entry, length, digest }) => {
+        if (typeof index === 'number') return `entry ${index}`;
+        if (typeof length === 'number') return `${length} entries, digest ${String(digest)}`;
+        if (entry === null) return 'there is no such entry';
+        if (!isJsonObject(entry) || !isTime(entry['time'])) return undefined;
+        const when = isoTime(entry['time']);
+        return `entry ${String(entry['index'])}, ${when}, by ${String(entry['client'])}: ${String(entry['text'])}`;
+      });
+    },
+  },
+};
+
+type Operation =
+  | { readonly verb: 'append'; readonly text: string }
+  | { readonly verb: 'entry'; readonly index: number }
+  | { readonly verb: 'length' };
+
+/** What an operation says, or the rule that it breaks. */
+function readLog(operation: string): Operation | { readonly rule: keyof typeof LOG_RULES } {
+  const [verb, argument, ...rest] = readOperation(operation);
+  if (rest.length > 0) return { rule: 'no-operation' };
+  if (verb === 'length' && argument === undefined) return { verb };
+  if (verb === 'entry' && isCount(argument)) return { verb, index: argument };
+  if (verb !== 'append' || argument === undefined) return { rule: 'no-operation' };
+  return isLogText(argument) ? { verb, text: argument } : { rule: 'bad-text' };
+}
+
+function isLogText(value: unknown): value is string {
+  return value !== '' && isText(value, MAX_TEXT_LENGTH);
 }
 
 /** Where in the ring an entry stands. */
@@ -170,7 +199,7 @@ function parseEntries(first: number, text: string): readonly Entry[] {
 function readEntry(parts: unknown): Entry | undefined {
   const [index, time, client, text] = Array.isArray(parts) ? (parts as unknown[]) : [];
   if (!isCount(index) || !isCount(time) || !isCount(client)) return undefined;
-  return text !== '' && isText(text, MAX_TEXT_LENGTH) ? { index, time, client, text } : undefined;
+  return isLogText(text) ? { index, time, client, text } : undefined;
 }
 
 /**

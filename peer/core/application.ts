@@ -1,10 +1,12 @@
 /**
- * What is decided: an application takes operations in the order in which an engine has them, and answers each. It is
- * deterministic, so replicas that execute the same operations in the same order have the same state.
+ * What is decided. An application has two halves: a state machine, which takes operations in the order in which an engine
+ * has them and answers each, and a language, in which people write operations and read answers.
  *
- * An application does no input or output, reads no clock and draws no random numbers; time comes in with the operation.
- * Its state lies in pages: two states are equal just if all their pages are, and only pages that changed since the last
- * checkpoint are hashed, written and sent to replicas that fell behind.
+ * A state machine is deterministic, so nodes that execute the same operations in the same order have the same state. It does
+ * no input or output, reads no clock and draws no random numbers; time comes in with the operation. Its state lies in pages:
+ * two states are equal just if all their pages are, and only pages that changed are hashed, written, sent to nodes that fell
+ * behind, and put back where a fork is left. The root over them, snapshots, marks and the way back to one are
+ * `paged-state.ts`'s, the same for all applications.
  */
 
 /** What an application is told of an operation besides the operation itself. */
@@ -35,16 +37,25 @@ export interface Paged {
   takeChanged(): readonly number[];
 }
 
-/** See the top of this file. */
-export interface Application extends Paged {
-  /** As on the command line. */
-  readonly name: string;
+/** The half of an application that all nodes must agree about. */
+export interface StateMachine extends Paged {
+  /**
+   * Looks at an operation before an engine takes it into its pool. It depends on the text alone, so that all nodes say the
+   * same whatever they have executed so far.
+   *
+   * @returns the rule that it breaks, in a sentence; undefined if it may be ordered
+   */
+  check(operation: string): string | undefined;
   /**
    * Executes an operation. Any text may come: one that is no operation changes nothing, and the answer says so.
    *
    * @returns the answer: JSON, well-formed, the same at every replica, at most {@link MAX_RESULT_LENGTH} long
    */
   execute(operation: string, context: OperationContext): string;
+}
+
+/** The half of an application that people meet: it may differ from node to node. */
+export interface Language {
   /**
    * Reads a line that a person typed.
    *
@@ -53,6 +64,15 @@ export interface Application extends Paged {
   parse(line: string): string;
   /** The answer to an operation in words for people. */
   describe(result: string): string;
+}
+
+/** See the top of this file. */
+export interface Application {
+  /** As on the command line. */
+  readonly name: string;
+  readonly language: Language;
+  /** A state machine in its first state. */
+  create(): StateMachine;
 }
 
 /** The longest operation, in UTF-16 code units. */

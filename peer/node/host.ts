@@ -1,33 +1,42 @@
-import type { Address } from '../../shared/address.ts';
 import { messageOf } from '../../shared/errors.ts';
-import { ClockWatch } from '../core/clock-watch.ts';
-import type { Codec, Decoded, Effect, Engine, EngineEvent } from '../core/engine.ts';
-import type { Store } from '../core/store.ts';
+import type { Codec, Decoded, Engine, EngineTypes, Gauge, Verdict } from '../core/engine.ts';
+import { Interpreter } from '../core/interpreter.ts';
+import type { Store, StoreWrite } from '../core/store.ts';
 import type { Transport } from '../transports/transport.ts';
 
 /** The longest time, in milliseconds (25 days), that Node's timers take: they would let longer ones run out at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 /** Kinds of malformed input that are counted apart; a codec has a few dozen, this only bounds a careless one. */
 const MAX_FAULTS = 128;
+/** Requests that wait for their answers, if nothing else is said: each is a few hundred bytes, and engines have bounds of their own. */
+const MAX_ASKED = 4_096;
 
 /** What an {@link EngineHost} brings together. */
-export interface HostParts<Message, Request, Result, Notice, Peer = Address> {
-  engine: Engine<Message, Request, Result, Notice, Peer>;
-  codec: Codec<Message>;
-  transport: Transport<Peer>;
+export interface HostParts<T extends EngineTypes> {
+  engine: Engine<T>;
+  codec: Codec<T['message']>;
+  transport: Transport<T['peer']>;
   store: Store;
   /**
    * Completes a message by what only the outside knows before the engine gets it: at once, or else, by way of `later`,
    * when that is known. By default every message is complete.
    */
-  complete?(message: Message, from: Peer, later: (message: Message) => void): Message | undefined;
-  /** Told of everything the engine notifies, in order, while its effects are being carried out. */
-  onNotice(notice: Notice): void;
+  complete?(
+    message: T['message'],
+    from: T['peer'],
+    later: (message: T['message']) => void,
+  ): T['message'] | undefined;
+  /** Notified of everything that the engine notifies, in order, while its effects are being carried out. */
+  onNotice(notice: T['notice']): void;
+  /** A request was answered; called as {@link onNotice} is. */
+  onReply?(request: T['request'], result: T['result']): void;
   /**
-   * Told once, if the host can't go on; it has then stopped by itself, though {@link EngineHost.close} still gives
+   * Called once, if the host can't go on; it has then stopped by itself, though {@link EngineHost.close} still gives
    * back what it holds.
    */
   onFailure(error: HostError): void;
+  /** Most requests that {@link EngineHost.ask} lets wait at once. */
+  maxAsked?: number;
   /** A clock in milliseconds since 1970 that goes on at the same pace whatever its wall clock is set to; the machine's by default. */
   clock?: () => number;
   /** The clock that people see, and set, in milliseconds since 1970; the machine's by default, or `clock` where that is given. */
@@ -46,10 +55,27 @@ export class HostError extends Error {
   }
 }
 
-/** A request and, once the engine has given it, the answer. */
-interface Asked<Result> {
-  readonly id: number;
-  answer?: { readonly result: Result };
+/**
+ * Why a request has no answer. `busy`: too many wait, and it was not handed to the engine; `closed`: the node does not run;
+ * `unanswered`: the node ended before there was an answer, and what was asked for may be done all the same.
+ */
+export type AskFault = 'busy' | 'closed' | 'unanswered';
+
+const ASK_FAULTS: Readonly<Record<AskFault, string>> = {
+  busy: 'too many requests have no answer yet; try again in a moment',
+  closed: 'this node does not run any more',
+  unanswered: 'this node ended before there was an answer; what was asked for may be done all the same',
+};
+
+/** A request has no answer; the message is one sentence for people. */
+export class AskError extends Error {
+  override name = 'AskError';
+  readonly fault: AskFault;
+
+  constructor(fault: AskFault) {
+    super(ASK_FAULTS[fault]);
+    this.fault = fault;
+  }
 }
 
 /** What a host has counted. */
@@ -65,29 +91,63 @@ export interface HostCounters {
  * carries out the effects of each, in order, before the next. A `store` effect is durable before anything after it
  * happens; if it fails, nothing after it happens at all and the host stops.
  */
-export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
-  readonly #parts: HostParts<Message, Request, Result, Notice, Peer>;
-  readonly #clock: () => number;
-  readonly #wallClock: () => number;
-  readonly #clockWatch = new ClockWatch();
+export class EngineHost<T extends EngineTypes> {
+  readonly #parts: HostParts<T>;
+  readonly #interpreter: Interpreter<T>;
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Events that arose while effects were carried out. Only our own code is the source, so they are few. */
-  readonly #queue: EngineEvent<Message, Request, Peer>[] = [];
+  readonly #maxAsked: number;
+  /** What fails the requests that have no answer yet. */
+  readonly #asked = new Set<(error: AskError) => void>();
   readonly #counters = { messages: 0, malformed: {} as Record<string, number> };
   #state: 'new' | 'running' | 'stopped' = 'new';
-  #stepping = false;
   #continuing: NodeJS.Immediate | undefined;
-  #now = 0;
-  #requests = 0;
-  /** The request that is being stepped; an answer to any other comes too late for anybody to hear it. */
-  #request: Asked<Result> | undefined;
   #failure: HostError | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(parts: HostParts<Message, Request, Result, Notice, Peer>) {
+  constructor(parts: HostParts<T>) {
     this.#parts = parts;
-    this.#clock = parts.clock ?? (() => performance.timeOrigin + performance.now());
-    this.#wallClock = parts.wallClock ?? parts.clock ?? Date.now;
+    this.#maxAsked = parts.maxAsked ?? MAX_ASKED;
+    const steady = parts.clock ?? (() => performance.timeOrigin + performance.now());
+    const wall = parts.wallClock ?? parts.clock ?? Date.now;
+    const { transport } = parts;
+    this.#interpreter = new Interpreter(parts.engine, {
+      isRunning: () => this.#state === 'running',
+      steady,
+      wall,
+      send: (to, message) => {
+        this.#send(to, message);
+      },
+      publish: (to, message) => {
+        if (transport.publish) transport.publish(parts.codec.encode(message));
+        else this.#send(to, message);
+      },
+      disconnect: (peer, reason) => {
+        transport.disconnect?.(peer, reason);
+      },
+      setTimer: (name, after, now) => {
+        this.#setTimer(name, after, now);
+      },
+      cancelTimer: (name) => {
+        clearTimeout(this.#timers.get(name));
+        this.#timers.delete(name);
+      },
+      store: (writes) => {
+        this.#store(writes);
+      },
+      notify: (notice) => {
+        parts.onNotice(notice);
+      },
+      continueSoon: () => {
+        this.#continueSoon();
+      },
+      onReply: (request, result) => {
+        parts.onReply?.(request, result);
+      },
+      // An engine that throws is in an unknown state. What it has stored is sound; what it does next may not be.
+      onThrow: (error) => {
+        this.fail(new HostError('engine', error));
+      },
+    });
   }
 
   get counters(): HostCounters {
@@ -104,46 +164,88 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     return this.#continuing !== undefined;
   }
 
+  measure(tell: Gauge): void {
+    tell('requests without an answer', this.#asked.size, this.#maxAsked);
+  }
+
   /** Gives the engine its first event. */
   start(): void {
     if (this.#state !== 'new') throw new Error('a host starts once');
     this.#state = 'running';
-    this.#dispatch({ type: 'started', now: this.#time() });
+    this.#guard(() => {
+      this.#interpreter.start();
+    });
   }
 
-  /** Takes bytes from the transport. Before `start` and after the end they are passed over. */
-  receive(bytes: Uint8Array, from: Peer): void {
-    if (this.#state !== 'running') return;
+  /**
+   * Takes bytes from the transport. Before `start` and after the end they are passed over.
+   *
+   * @returns what is made of them, for transports that pass them on
+   */
+  receive(bytes: Uint8Array, from: T['peer']): Verdict {
+    if (this.#state !== 'running') return 'ignore';
     const { message, fault } = this.#decode(bytes);
+    let verdict: Verdict | undefined;
     if (fault === undefined) {
       this.#counters.messages++;
-      const take = (complete: Message): void => {
-        this.#dispatch({ type: 'message', now: this.#time(), from, message: complete });
+      const take = (complete: T['message']): void => {
+        if (this.#state !== 'running') return;
+        this.#guard(() => {
+          verdict = this.#interpreter.message(from, complete);
+        });
       };
       const parts = this.#parts;
       const ready = parts.complete ? parts.complete(message, from, take) : message;
       if (ready !== undefined) take(ready);
     } else {
       this.#countFault(fault);
-      this.#dispatch({ type: 'malformed', now: this.#time(), from, fault });
+      this.#guard(() => {
+        this.#interpreter.malformed(from, fault);
+      });
+      verdict = 'reject';
     }
+    return verdict ?? 'ignore';
   }
 
   /**
-   * Asks the engine for something and gives its answer, durable where the engine stored something for it.
+   * Asks the engine for something, also from within a notice.
+   *
+   * @returns the answer, durable where the engine stored something for it, as soon as the engine gives it
+   * @throws AskError if there is none
+   */
+  ask(request: T['request']): Promise<T['result']> {
+    return new Promise((resolve, reject) => {
+      if (this.#state !== 'running') throw new AskError('closed');
+      if (this.#asked.size >= this.#maxAsked) throw new AskError('busy');
+      this.#asked.add(reject);
+      this.#guard(() => {
+        this.#interpreter.ask(request, (result) => {
+          this.#asked.delete(reject);
+          resolve(result);
+        });
+      });
+    });
+  }
+
+  /**
+   * The same for what an engine answers at once.
    *
    * @throws HostError if the host has failed, or fails before the answer
-   * @throws Error if it does not run, if the engine does not answer, or from within a notice (defer it)
+   * @throws Error if it does not run, if the engine does not answer at once, or from within a notice (defer it)
    */
-  request(request: Request): Result {
+  request(request: T['request']): T['result'] {
     if (this.#state !== 'running') throw this.#failure ?? new Error('the host does not run');
-    if (this.#stepping) throw new Error('a request from within a notice can not be answered at once');
-    const asked: Asked<Result> = { id: ++this.#requests };
-    this.#request = asked;
-    this.#dispatch({ type: 'request', now: this.#time(), id: asked.id, request });
-    this.#request = undefined;
-    if (asked.answer === undefined) throw this.#failure ?? new Error('the engine gave no answer');
-    return asked.answer.result;
+    if (this.#interpreter.stepping) {
+      throw new Error('a request from within a notice can not be answered at once');
+    }
+    let answer: { readonly result: T['result'] } | undefined;
+    this.#guard(() => {
+      this.#interpreter.ask(request, (result) => {
+        answer = { result };
+      });
+    });
+    if (answer === undefined) throw this.#failure ?? new Error('the engine gave no answer');
+    return answer.result;
   }
 
   /** Stops everything, as when the transport breaks: no further effect is carried out. */
@@ -154,7 +256,7 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     this.#parts.onFailure(error);
   }
 
-  /** Ends: timers are cancelled, the transport and the store given back. May be called again. */
+  /** Ends: timers are cancelled, requests fail, the transport and the store are given back. May be called again. */
   close(): Promise<void> {
     this.#stop();
     this.#closed ??= this.#release();
@@ -174,17 +276,22 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     clearImmediate(this.#continuing);
-    this.#queue.length = 0;
+    const asked = [...this.#asked];
+    this.#asked.clear();
+    for (const reject of asked) reject(new AskError('unanswered'));
   }
 
-  /** The time for an event: never before an earlier one's, nor before `least`. */
-  #time(least = 0): number {
-    this.#now = Math.max(this.#now, least, this.#clock());
-    return this.#now;
+  /** Has something carried out in which only faults of the program throw. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fail(error instanceof HostError ? error : new HostError('engine', error));
+    }
   }
 
   /** A codec is pure, so one that throws (a stack that overflows, say) has done no harm, whoever caused it. */
-  #decode(bytes: Uint8Array): Decoded<Message> {
+  #decode(bytes: Uint8Array): Decoded<T['message']> {
     try {
       return this.#parts.codec.decode(bytes);
     } catch {
@@ -199,89 +306,18 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
     malformed[name] = (malformed[name] ?? 0) + 1;
   }
 
-  #dispatch(first: EngineEvent<Message, Request, Peer>): void {
-    if (this.#stepping) {
-      this.#queue.push(first);
-      return;
-    }
-    this.#stepping = true;
-    try {
-      for (
-        let event: EngineEvent<Message, Request, Peer> | undefined = first;
-        event !== undefined && this.#state === 'running';
-        event = this.#queue.shift()
-      ) {
-        this.#step(event);
-      }
-    } finally {
-      this.#stepping = false;
-    }
+  #send(to: readonly T['peer'][], message: T['message']): void {
+    if (to.length === 0) return;
+    const { codec, transport } = this.#parts;
+    const bytes = codec.encode(message);
+    for (const peer of to) transport.send(bytes, peer);
   }
 
-  #step(event: EngineEvent<Message, Request, Peer>): void {
+  #store(writes: readonly StoreWrite[]): void {
     try {
-      // At the start, before anything else, the two are the same, or the next event tells.
-      if (event.type !== 'started' && event.type !== 'clock') {
-        this.#lookAtClock(event.now);
-        if (!this.running) return;
-      }
-      for (const effect of this.#parts.engine.step(event)) {
-        this.#carryOut(effect, event);
-        // A failed store, or a notice that led to close(): nothing after it may happen.
-        if (!this.running) return;
-      }
+      this.#parts.store.write(writes);
     } catch (error) {
-      // An engine that throws is in an unknown state. What it has stored is sound; what it does next may not be.
-      this.fail(error instanceof HostError ? error : new HostError('engine', error));
-    }
-  }
-
-  #lookAtClock(now: number): void {
-    const ahead = this.#clockWatch.look(this.#clock(), this.#wallClock());
-    if (ahead !== undefined) this.#step({ type: 'clock', now, ahead });
-  }
-
-  #carryOut(
-    effect: Effect<Message, Result, Notice, Peer>,
-    { now }: EngineEvent<Message, Request, Peer>,
-  ): void {
-    const { transport, codec, store } = this.#parts;
-    switch (effect.type) {
-      case 'send':
-        transport.send(codec.encode(effect.message), effect.to);
-        break;
-      case 'broadcast': {
-        if (effect.to.length === 0) break;
-        const bytes = codec.encode(effect.message);
-        for (const to of effect.to) transport.send(bytes, to);
-        break;
-      }
-      case 'disconnect':
-        transport.disconnect?.(effect.peer, effect.reason);
-        break;
-      case 'timer':
-        this.#setTimer(effect.timer, effect.after, now);
-        break;
-      case 'cancel':
-        clearTimeout(this.#timers.get(effect.timer));
-        this.#timers.delete(effect.timer);
-        break;
-      case 'store':
-        try {
-          store.write(effect.writes);
-        } catch (error) {
-          throw new HostError('store', error);
-        }
-        break;
-      case 'reply':
-        if (effect.id === this.#request?.id) this.#request.answer = { result: effect.result };
-        break;
-      case 'notify':
-        this.#parts.onNotice(effect.notice);
-        break;
-      case 'continue':
-        this.#continueSoon();
-        break;
+      throw new HostError('store', error);
     }
   }
 
@@ -294,7 +330,9 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
       name,
       setTimeout(() => {
         this.#timers.delete(name);
-        this.#dispatch({ type: 'timer', now: this.#time(due), timer: name });
+        this.#guard(() => {
+          this.#interpreter.timer(name, due);
+        });
       }, wait),
     );
   }
@@ -303,7 +341,9 @@ export class EngineHost<Message, Request, Result, Notice, Peer = Address> {
   #continueSoon(): void {
     this.#continuing ??= setImmediate(() => {
       this.#continuing = undefined;
-      this.#dispatch({ type: 'continue', now: this.#time() });
+      this.#guard(() => {
+        this.#interpreter.goOn();
+      });
     });
   }
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Address } from '../../shared/address.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Codec, EngineOf, EngineParts, EngineTypes } from '../core/engine.ts';
+import type { Codec, Engine, EngineParts, EngineTypes } from '../core/engine.ts';
 import type { LiveNode, NodeCounters, NodeObserver } from '../core/node.ts';
 import type { Store } from '../core/store.ts';
 import { timed } from '../storage/timed.ts';
@@ -31,7 +31,7 @@ export interface SetupParts extends EngineParts {
 /** What an engine makes of its configuration. */
 export interface NodeSetup<T extends DatagramTypes, Status> {
   readonly codec: Codec<T['message']>;
-  readonly engine: EngineOf<T>;
+  readonly engine: Engine<T>;
   /** Where others reach the node; where it listens by default. */
   readonly address?: Address;
   /** What a node says of itself: JSON. */
@@ -90,7 +90,7 @@ export async function openNode<T extends DatagramTypes, Status>(
   setup: (parts: SetupParts) => NodeSetup<T, Status>,
   parts: OpenNodeParts,
 ): Promise<RunningNode<T, Status>> {
-  type Host = EngineHost<T['message'], T['request'], T['result'], T['notice']>;
+  type Host = EngineHost<T>;
   const { store, log, resolve } = parts;
   const opened = new Opened(store);
   try {

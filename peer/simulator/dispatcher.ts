@@ -1,7 +1,5 @@
 /** When what is due reaches an engine: at once, when a slow node gets to it, or when its machine wakes. */
-import { CODES, FIRST_MESSAGE_CODE } from './codes.ts';
 import type { Course } from './course.ts';
-import type { Hosts } from './hosts.ts';
 import type { Occurrence, SimNode } from './node.ts';
 import type { EngineTypes } from '../core/engine.ts';
 import type { SubjectRun } from './subject.ts';
@@ -16,7 +14,6 @@ type Due<T extends EngineTypes> = Occurrence<T> & { kind: 'delivery' | 'timer' |
 
 interface Modules<T extends EngineTypes> {
   readonly traffic: Pick<Traffic<T>, 'decode' | 'drop' | 'onDelivered' | 'onMalformed'>;
-  readonly hosts: Pick<Hosts<T>, 'step'>;
   readonly run: Pick<SubjectRun<T>, 'onMessage'>;
 }
 
@@ -85,7 +82,6 @@ export class Dispatcher<T extends EngineTypes> {
 
   private handle(next: Due<T>): void {
     const { course } = this;
-    const { hosts } = this.modules;
     const { node } = next;
     if (next.kind === 'delivery') {
       this.deliver(node, next);
@@ -93,19 +89,17 @@ export class Dispatcher<T extends EngineTypes> {
       if (next.life !== node.life) return;
       node.continuing = false;
       course.trace(node, 'continue');
-      hosts.step(node, { type: 'continue', now: node.time(course.now) }, CODES.continue);
+      node.host?.goOn();
     } else {
       if (node.timers.get(next.name) !== next) return;
       node.timers.delete(next.name);
       course.trace(node, 'timer', { timer: next.name });
-      const now = node.time(course.now, next.localDue);
-      hosts.step(node, { type: 'timer', now, timer: next.name }, CODES.timer);
+      node.host?.timer(next.name, next.localDue);
     }
   }
 
   private deliver(node: SimNode<T>, { from, payload, sent }: Delivery<T>): void {
-    const { course } = this;
-    const { hosts, run, traffic } = this.modules;
+    const { run, traffic } = this.modules;
     if (!node.up) {
       traffic.drop('node down', node, 'from', from);
       return;
@@ -115,18 +109,16 @@ export class Dispatcher<T extends EngineTypes> {
       const decoded = traffic.decode(payload);
       if (decoded.fault !== undefined) {
         traffic.onMalformed(node, from, decoded.fault);
-        const now = node.time(course.now);
-        hosts.step(node, { type: 'malformed', now, from, fault: decoded.fault }, CODES.malformed);
+        node.host?.malformed(from, decoded.fault);
         return;
       }
       message = decoded.message;
     } else {
       message = payload;
     }
-    const { code } = traffic.onDelivered(node, from, message, sent);
+    traffic.onDelivered(node, from, message, sent);
     if (node.honest) run.onMessage(node, message, from);
     else if (node.corruption?.onReceive?.(message, from) === false) return;
-    const now = node.time(course.now);
-    hosts.step(node, { type: 'message', now, from, message }, FIRST_MESSAGE_CODE + code);
+    node.host?.message(from, message);
   }
 }

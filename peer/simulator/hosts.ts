@@ -1,7 +1,9 @@
 /** The hosts of all engines: they have them step, carry out what they want done, and crash in the midst of it. */
-import type { Effect, EngineEvent, EngineTypes } from '../core/engine.ts';
+import type { Effect, Engine, EngineEvent, EngineTypes } from '../core/engine.ts';
+import { Interpreter } from '../core/interpreter.ts';
+import type { StoreWrite } from '../core/store.ts';
 import type { Chance } from './chance.ts';
-import { CODES } from './codes.ts';
+import { CODES, FIRST_MESSAGE_CODE } from './codes.ts';
 import type { Course } from './course.ts';
 import type { Doom, SimNode } from './node.ts';
 import { thrownDetail } from './report.ts';
@@ -21,12 +23,11 @@ export const HOST_CHECKERS = {
   bounds: 'every table within its bound',
 } as const;
 
-type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
-type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
-
 interface Modules<T extends EngineTypes> {
-  readonly traffic: Pick<Traffic<T>, 'broadcast' | 'disconnect'>;
-  /** Who is told of what honest engines do. */
+  readonly traffic: Pick<Traffic<T>, 'broadcast' | 'counter' | 'disconnect'>;
+  /** Whether nodes are connected, so that a connection can be ended. */
+  readonly connected: boolean;
+  /** Who hears of what honest engines do. */
   readonly run: Pick<SubjectRun<T>, 'onNotice' | 'onReply' | 'onSend' | 'onStore'>;
   /** Where in a step a crash comes. */
   readonly crashChance: Chance;
@@ -55,122 +56,133 @@ export class Hosts<T extends EngineTypes> {
     this.modules.onCrash(node);
   }
 
-  /** Asks an engine for something; undefined if its node is down, or crashes over it. */
+  /** Asks an engine for something; undefined if its node is down, crashes over it, or does not answer at once. */
   request(node: SimNode<T>, request: T['request']): T['result'] | undefined {
-    if (!node.up) return undefined;
-    this.course.trace(node, 'request', { request });
-    const id = ++node.requests;
-    node.asked.set(id, request);
-    this.step(node, { type: 'request', now: node.time(this.course.now), id, request }, CODES.request);
-    return node.answerTo(id);
+    const { life } = node;
+    let answer: T['result'] | undefined;
+    this.ask(node, request, (result) => {
+      answer = result;
+    });
+    return node.life === life ? answer : undefined;
   }
 
-  /** @param code what stands for the event in the digest */
-  step(node: SimNode<T>, event: EventOf<T>, code: number): void {
+  /**
+   * Asks an engine for something.
+   *
+   * @param onResult called once, maybe before this returns, unless the node crashes before
+   */
+  ask(node: SimNode<T>, request: T['request'], onResult: (result: T['result']) => void): void {
+    if (!node.up) return;
+    this.course.trace(node, 'request', { request });
+    node.host?.ask(request, onResult);
+  }
+
+  /** Has a node run an engine, until it stops. */
+  open(node: SimNode<T>, engine: Engine<T>): void {
     const { course } = this;
-    const { engine, life } = node;
-    if (engine === undefined) return;
-    if (event.now < node.told) course.violate(HOST_CHECKERS.time, node, `${event.now} ms`);
-    node.told = event.now;
-    if (event.type !== 'started' && event.type !== 'clock') {
-      const { clock } = node;
-      const ahead = node.clockWatch.look(clock.steady(course.now), clock.wall(course.now));
-      if (ahead !== undefined) this.step(node, { type: 'clock', now: event.now, ahead }, CODES.clock);
-      if (course.over || node.life !== life) return;
-    }
+    const { run, traffic, connected } = this.modules;
+    const { life } = node;
+    /** The effect of the step at hand over which a crash comes. */
+    let crashAt: number | undefined;
+    node.engine = engine;
+    node.host = new Interpreter<T>(
+      {
+        step: (event) => {
+          const effects = this.step(node, engine, event);
+          crashAt = node.doomed && this.crashPlace(node.doomed, effects);
+          if (crashAt !== undefined) {
+            node.doomed = undefined;
+            this.midStep++;
+          }
+          return effects;
+        },
+      },
+      {
+        isRunning: () => node.life === life && !course.over,
+        steady: () => node.clock.steady(course.now),
+        wall: () => node.clock.wall(course.now),
+        mayCarryOut: (effect, place) => {
+          if (place === crashAt) this.crashOver(node, effect);
+          return place !== crashAt;
+        },
+        send: (to, message) => {
+          if (node.honest) run.onSend(node, message, to);
+          this.send(to, node, message);
+        },
+        publish: (to, message) => {
+          if (node.honest) run.onSend(node, message, to);
+          this.send(to, node, message);
+        },
+        disconnect: (peer) => {
+          if (connected) traffic.disconnect(node, peer);
+        },
+        setTimer: (name, after, now) => {
+          this.setTimer(node, name, after, now);
+        },
+        cancelTimer: (name) => {
+          node.timers.delete(name);
+        },
+        store: (writes) => {
+          this.store(node, writes);
+        },
+        notify: (notice) => {
+          course.trace(node, 'notice', { notice });
+          run.onNotice(node, notice);
+        },
+        continueSoon: () => {
+          if (node.continuing) return;
+          node.continuing = true;
+          course.queue.push(course.now + CONTINUE_DELAY, { kind: 'continue', node, life });
+        },
+        onReply: (request, result) => {
+          if (node.honest) run.onReply(node, request, result);
+        },
+        onThrow: (error, event) => {
+          course.violate(HOST_CHECKERS.throws, node, `${event.type}: ${thrownDetail(error)}`);
+        },
+      },
+    );
+  }
+
+  private step(node: SimNode<T>, engine: Engine<T>, event: EngineEvent<T>): readonly Effect<T>[] {
+    const { course } = this;
+    if (event.now < node.latest) course.violate(HOST_CHECKERS.time, node, `${event.now} ms`);
+    node.latest = event.now;
+    const code =
+      event.type === 'message'
+        ? FIRST_MESSAGE_CODE + this.modules.traffic.counter(event.message.type).code
+        : CODES[event.type];
     course.digest.pair(code, node.index);
     course.digest.number(course.now);
-    let effects: readonly EffectOf<T>[];
-    try {
-      effects = engine.step(event);
-      if (++node.steps % GAUGE_INTERVAL === 0) this.checkGauges(node);
-    } catch (error) {
-      course.violate(HOST_CHECKERS.throws, node, `${event.type}: ${thrownDetail(error)}`);
-      return;
-    }
-    if (effects.length === 0) return;
-    const crashAt = node.doomed === undefined ? undefined : this.crashPlace(node.doomed, effects);
-    if (crashAt !== undefined) {
-      node.doomed = undefined;
-      this.midStep++;
-    }
-    let place = 0;
-    for (const effect of effects) {
-      if (place++ === crashAt) {
-        this.crashOver(node, effect);
-        return;
-      }
-      this.carryOut(node, effect);
-      // What is told of it may have ended the run, or the node.
-      if (course.over || node.life !== life) return;
-    }
+    const effects = engine.step(event);
+    if (++node.steps % GAUGE_INTERVAL === 0) this.checkGauges(node, engine);
+    return effects;
   }
 
-  private checkGauges(node: SimNode<T>): void {
-    node.engine?.measure((name, size, limit) => {
+  private checkGauges(node: SimNode<T>, engine: Engine<T>): void {
+    engine.measure((name, size, limit) => {
       // One that is counted wrongly may be below nothing.
       if (!(size >= 0 && size <= limit))
         this.course.violate(HOST_CHECKERS.bounds, node, `${name}: ${size} of ${limit}`);
     });
   }
 
-  private carryOut(node: SimNode<T>, effect: EffectOf<T>): void {
+  private store(node: SimNode<T>, writes: readonly StoreWrite[]): void {
     const { course } = this;
-    const { run, traffic } = this.modules;
-    switch (effect.type) {
-      case 'send':
-        if (node.honest) run.onSend(node, effect.message, [effect.to]);
-        this.send([effect.to], node, effect.message);
-        break;
-      case 'broadcast':
-        if (node.honest) run.onSend(node, effect.message, effect.to);
-        this.send(effect.to, node, effect.message);
-        break;
-      case 'disconnect':
-        traffic.disconnect(node, effect.peer);
-        break;
-      case 'timer':
-        this.setTimer(node, effect.timer, effect.after);
-        break;
-      case 'cancel':
-        node.timers.delete(effect.timer);
-        break;
-      case 'store':
-        node.store.write(effect.writes);
-        course.digest.number(effect.writes.length);
-        for (const write of effect.writes) {
-          course.digest.text(write.key);
-          if (write.type === 'put') course.digest.text(write.value);
-          else course.digest.number(-1);
-        }
-        course.trace(node, 'stored', { keys: effect.writes.length });
-        if (node.honest) run.onStore(node, effect.writes);
-        break;
-      case 'reply':
-        this.reply(node, effect.id, effect.result);
-        break;
-      case 'notify':
-        course.trace(node, 'notice', { notice: effect.notice });
-        run.onNotice(node, effect.notice);
-        break;
-      case 'continue':
-        if (node.continuing) break;
-        node.continuing = true;
-        course.queue.push(course.now + CONTINUE_DELAY, { kind: 'continue', node, life: node.life });
-        break;
+    node.store.write(writes);
+    course.digest.number(writes.length);
+    for (const write of writes) {
+      course.digest.text(write.key);
+      if (write.type === 'put') course.digest.text(write.value);
+      else course.digest.number(-1);
     }
-  }
-
-  private reply(node: SimNode<T>, id: number, result: T['result']): void {
-    if (!node.asked.has(id)) return;
-    const request = node.asked.get(id);
-    node.asked.delete(id);
-    node.onAnswer(id, result);
-    if (node.honest) this.modules.run.onReply(node, request, result);
+    course.trace(node, 'stored', { keys: writes.length });
+    if (node.honest) this.modules.run.onStore(node, writes);
   }
 
   /** The effect over which a crash that is due comes; undefined if it is not to come in this step. */
-  private crashPlace(doom: Doom, effects: readonly EffectOf<T>[]): number | undefined {
+  private crashPlace(doom: Doom, effects: readonly Effect<T>[]): number | undefined {
+    if (effects.length === 0) return undefined;
     const { crashChance } = this.modules;
     if (doom === 'step') return crashChance.below(effects.length);
     const stores = effects.flatMap(({ type }, place) => (type === 'store' ? [place] : []));
@@ -178,7 +190,7 @@ export class Hosts<T extends EngineTypes> {
   }
 
   /** A node crashes while it carries out an effect: a write may be done, torn or lost, a broadcast be half out. */
-  private crashOver(node: SimNode<T>, effect: EffectOf<T>): void {
+  private crashOver(node: SimNode<T>, effect: Effect<T>): void {
     const { crashChance } = this.modules;
     if (effect.type === 'store') {
       const fate = node.store.crashDuring(effect.writes, crashChance);
@@ -191,10 +203,10 @@ export class Hosts<T extends EngineTypes> {
     this.crash(node);
   }
 
-  private setTimer(node: SimNode<T>, name: string, after: number): void {
+  private setTimer(node: SimNode<T>, name: string, after: number, now: number): void {
     const wait = Math.max(0, after);
     const at = this.course.now + Math.round((wait * MS) / node.clock.rate);
-    const timer = { kind: 'timer', node, name, localDue: node.told + wait } as const;
+    const timer = { kind: 'timer', node, name, localDue: now + wait } as const;
     node.timers.set(name, timer);
     this.course.queue.push(at, timer);
   }

@@ -1,6 +1,6 @@
-import type { EngineOf, EngineTypes } from '../core/engine.ts';
+import type { Engine, EngineTypes } from '../core/engine.ts';
 import type { Corruption, SimulatedNode } from './subject.ts';
-import { ClockWatch } from '../core/clock-watch.ts';
+import type { Interpreter } from '../core/interpreter.ts';
 import { SimulatedStore } from './store.ts';
 
 /** What the clocks of all nodes show at the start, in milliseconds since 1970: a moment in November 2023. */
@@ -97,10 +97,11 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   readonly kind: string | undefined;
   readonly store = new SimulatedStore();
   clock = new NodeClock(0, 1);
-  clockWatch = new ClockWatch();
   /** Time in microseconds that it takes for each event; 0 for a node that is not slow. */
   service = 0;
-  engine: EngineOf<T> | undefined;
+  engine: Engine<T> | undefined;
+  /** What runs it. */
+  host: Interpreter<T> | undefined;
   corruption: Corruption<T> | undefined;
   /** Counts starts and stops: what belongs to an earlier life is passed over. */
   life = 0;
@@ -112,13 +113,9 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
   continuing = false;
   /** While its machine sleeps: since when and until when, in microseconds, and whether its steady clock goes on meanwhile. */
   sleep: { readonly from: number; readonly until: number; readonly counted: boolean } | undefined;
-  /** The last time that the engine was told, in milliseconds. */
-  told = 0;
+  /** The time of the last event, in milliseconds. */
+  latest = 0;
   steps = 0;
-  requests = 0;
-  /** What its engine was asked for and has not answered yet, by the id. */
-  readonly asked = new Map<number, T['request']>();
-  private answer: { readonly id: number; readonly result: T['result'] } | undefined;
   sent = 0;
   received = 0;
   crashes = 0;
@@ -137,39 +134,17 @@ export class SimNode<T extends EngineTypes> implements SimulatedNode {
     return this.engine !== undefined && this.sleep === undefined;
   }
 
-  /**
-   * The time for an event by its own clock: as a host tells it, never before an earlier one's.
-   *
-   * @param now in microseconds since the start
-   * @param least in milliseconds of its own clock
-   */
-  time(now: number, least = 0): number {
-    return Math.max(this.told, least, this.clock.steady(now));
-  }
-
-  /** Its engine has answered a request. */
-  onAnswer(id: number, result: T['result']): void {
-    this.answer = { id, result };
-  }
-
-  /** The answer to that request, undefined if there is none. */
-  answerTo(id: number): T['result'] | undefined {
-    return this.answer?.id === id ? this.answer.result : undefined;
-  }
-
   /** Everything that is not in the store is gone. */
   stop(): void {
     this.life++;
     this.engine = undefined;
+    this.host = undefined;
     this.corruption = undefined;
     this.timers.clear();
     this.inbox.length = 0;
     this.continuing = false;
     this.doomed = undefined;
     this.sleep = undefined;
-    this.clockWatch = new ClockWatch();
-    this.told = 0;
-    this.asked.clear();
-    this.answer = undefined;
+    this.latest = 0;
   }
 }

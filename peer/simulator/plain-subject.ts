@@ -3,7 +3,7 @@
  * far, and all are to get equally far. What an engine has beyond that it checks in a subject of its own.
  */
 import type { Address } from '../../shared/address.ts';
-import type { Codec, EngineOf, EngineParts, EngineTypes } from '../core/engine.ts';
+import type { Codec, Engine, EngineParts, EngineTypes } from '../core/engine.ts';
 import type { StoreView } from '../core/store.ts';
 import { offer, type SimulatedEngine } from './offer.ts';
 import { AddressTable } from './peers.ts';
@@ -18,7 +18,7 @@ export interface PlainSubject<T extends EngineTypes & { peer: Address }> {
   readonly maxMessage: number;
   /** What a node's progress is called: "height". */
   readonly progressName: string;
-  engine(parts: EngineParts): EngineOf<T>;
+  engine(parts: EngineParts): Engine<T>;
   /** How far a node has got: a number that never falls. */
   progress(store: StoreView): number;
   /** What users ask of nodes, each of them now and then. */

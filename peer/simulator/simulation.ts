@@ -8,7 +8,6 @@
 import type { StoreWrite } from '../core/store.ts';
 import { bodyOf } from './body.ts';
 import { Chance } from './chance.ts';
-import { CODES } from './codes.ts';
 import { Course } from './course.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { FaultSchedule, PARTITION_KINDS } from './faults.ts';
@@ -105,13 +104,14 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.run = run;
     this.hosts = new Hosts(course, {
       traffic,
+      connected: subject.numbered,
       run,
       crashChance: this.chance('crashes in the midst of a step'),
       onCrash: (node) => {
         this.faults.onCrash(node);
       },
     });
-    this.dispatcher = new Dispatcher(course, { traffic, run, hosts: this.hosts });
+    this.dispatcher = new Dispatcher(course, { traffic, run });
     this.goals = new Goals(course, run.goals);
     this.sampler =
       hooks.timeline === true ? new Sampler(course, { nodes, run, faultEnd: this.faultEnd }) : undefined;
@@ -169,6 +169,10 @@ export class Simulation<T extends EngineTypes> implements World<T> {
 
   request(node: SimulatedNode, request: T['request']): T['result'] | undefined {
     return this.hosts.request(this.own(node), request);
+  }
+
+  ask(node: SimulatedNode, request: T['request'], onResult: (result: T['result']) => void): void {
+    this.hosts.ask(this.own(node), request, onResult);
   }
 
   send(to: SimulatedNode, message: T['message'], from: T['peer']): void {
@@ -252,7 +256,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     node.clock.restart();
     const entropy = this.chance(`entropy of node ${node.index} in life ${node.life}`).bytes(16);
     try {
-      node.engine = run.engine(node, { view: node.store, entropy });
+      hosts.open(node, run.engine(node, { view: node.store, entropy }));
     } catch (error) {
       course.violate(HOST_CHECKERS.throws, node, `starting: ${thrownDetail(error)}`);
       return;
@@ -263,7 +267,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
       node.corruption = run.corrupt(node.kind, body);
     }
     run.onStart(node);
-    hosts.step(node, { type: 'started', now: node.time(course.now) }, CODES.started);
+    node.host?.start();
   }
 
   /** The machine of a node sleeps until a time in microseconds: nothing reaches it, and its timers wait with it. */

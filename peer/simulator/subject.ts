@@ -2,7 +2,7 @@
  * What the simulator has to know of an engine to run a network of it: how to make one, what to ask of it, what must
  * hold, and how it can be corrupted. Everything else here works with any engine.
  */
-import type { Codec, EngineOf, EngineTypes } from '../core/engine.ts';
+import type { Codec, Engine, EngineTypes } from '../core/engine.ts';
 import type { StoreView, StoreWrite } from '../core/store.ts';
 import type { Chance } from './chance.ts';
 import type { PeerTable } from './peers.ts';
@@ -79,8 +79,13 @@ export interface World<T extends EngineTypes> {
   after(delay: number, run: () => void): void;
   /** Fills the store of a node before it starts for the first time. */
   preload(node: SimulatedNode, writes: readonly StoreWrite[]): void;
-  /** Asks an engine for something; undefined if its node is down, or crashes over it. Never from within a notice. */
+  /**
+   * Asks an engine for something that it answers at once; undefined if its node is down, or crashes over it. Never from
+   * within a notice.
+   */
   request(node: SimulatedNode, request: T['request']): T['result'] | undefined;
+  /** Asks an engine for something; the answer comes now or later, unless the node crashes before. */
+  ask(node: SimulatedNode, request: T['request'], onResult: (result: T['result']) => void): void;
   /** Sends a message over the network, with its faults, from somebody who is no node and hears no answer. */
   send(to: SimulatedNode, message: T['message'], from: T['peer']): void;
   /** A checker says that something does not hold that must. The run ends with it. */
@@ -102,10 +107,7 @@ export interface LivenessGoal {
 /** One run of a subject in a world. */
 export interface SubjectRun<T extends EngineTypes> {
   /** A fresh engine for a node, which has whatever its store holds. */
-  engine(
-    node: SimulatedNode,
-    modules: { readonly view: StoreView; readonly entropy: Uint8Array },
-  ): EngineOf<T>;
+  engine(node: SimulatedNode, modules: { readonly view: StoreView; readonly entropy: Uint8Array }): Engine<T>;
   /** Makes a node Byzantine, or foreign. Called when it starts, each time. */
   corrupt(kind: string, body: Body<T>): Corruption<T>;
   /** A node has started, for the first time or again. */

@@ -16,6 +16,8 @@ export interface Transport<Peer = Address> {
   /** Where others reach this transport, once it is open. */
   readonly local: Address;
   send(bytes: Uint8Array, to: Peer): void;
+  /** To everybody who takes part, where messages are passed on; otherwise the host sends to each. */
+  publish?(bytes: Uint8Array): void;
   /** Ends the connection to a peer that misbehaved, where there are connections. The reason is for the log. */
   disconnect?(peer: Peer, reason: string): void;
   close(): Promise<void>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { isReused, readOnce } from '../applications/once.ts';
-import type { Application } from '../core/application.ts';
+import type { Application, Language } from '../core/application.ts';
 import type { Action, Outcome } from './face.ts';
 import { reused } from './idempotency.ts';
 import { MAX_LINE_LENGTH, MAX_TOLD_TEXT } from './limits.ts';
@@ -11,7 +11,7 @@ import { bounded } from './words.ts';
 /** A node that has operations executed. */
 export interface Submitter {
   /** How people read and write the operations of the application that runs. */
-  readonly application: Pick<Application, 'name' | 'parse' | 'describe'>;
+  readonly application: Language & Pick<Application, 'name'>;
   /** @returns the answer, as the application has it @throws UserError if there is none */
   submit(operation: string, id?: string): Promise<string>;
   /** The answers to what was executed under an id, as far as they are remembered. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { OnceOnly } from '../../peer/applications/once.ts';
+import { languageOfOnce, OnceOnly } from '../../peer/applications/once.ts';
 import { APPLICATIONS } from '../../peer/applications/registry.ts';
 import { complies, type Subject } from './compliance.ts';
-import { Counter } from './example-counter.ts';
+import { Counter, counter } from './example-counter.ts';
 
 /** Few enough that operations meet, and all that is odd among them. */
 const key = fc.constantFrom(
@@ -38,7 +38,7 @@ const json = (...parts: readonly fc.Arbitrary<unknown>[]): fc.Arbitrary<string> 
 const verb = (name: string): fc.Arbitrary<string> => fc.constant(name);
 
 /** What to try each application of the registry with. */
-const SUBJECTS: Readonly<Record<string, Omit<Subject, 'create'>>> = {
+const SUBJECTS: Readonly<Record<string, Omit<Subject, 'application'>>> = {
   log: {
     operations: fc.oneof(
       { weight: 4, arbitrary: json(verb('append'), fc.oneof(value, fc.string({ unit: 'binary' }))) },
@@ -72,15 +72,18 @@ describe('the registry of applications', () => {
   });
 });
 
-for (const [name, create] of APPLICATIONS) {
+for (const [name, application] of APPLICATIONS) {
   const subject = SUBJECTS[name];
-  if (subject !== undefined) complies(name, { create, ...subject });
+  if (subject !== undefined) complies(name, { application, ...subject });
 }
 
 const id = fc.constantFrom('a', 'b', 'c', 'x'.repeat(128), '', 'not an id', '__proto__');
 const add = json(verb('add'), fc.integer({ min: -9, max: 9 }));
 complies('counter, under ids', {
-  create: () => Object.assign(new OnceOnly(new Counter(), 5), { name: 'counter, under ids' }),
+  application: {
+    create: () => new OnceOnly(counter.create(), 5),
+    language: languageOfOnce(counter.language),
+  },
   operations: fc.oneof(
     { weight: 4, arbitrary: json(verb('once'), id, add) },
     json(verb('once'), id, fc.constantFrom('["value"]', 'x', '["once","a","[]"]')),
@@ -91,7 +94,7 @@ complies('counter, under ids', {
 });
 
 complies('counter', {
-  create: () => new Counter(),
+  application: counter,
   operations: fc.oneof(json(verb('add'), fc.integer({ min: -9, max: 9 })), json(verb('value'))),
   lines: ['add 5', 'add -1', 'value'],
 });

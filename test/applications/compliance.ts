@@ -8,13 +8,14 @@ import {
   MAX_RESULT_LENGTH,
   type Application,
   type OperationContext,
+  type StateMachine,
 } from '../../peer/core/application.ts';
+import { digestsOf, PagedState } from '../../peer/core/paged-state.ts';
 import { UserError } from '../../shared/errors.ts';
 
 /** An application and what to try it with. */
 export interface Subject {
-  /** A fresh one. */
-  readonly create: () => Application;
+  readonly application: Pick<Application, 'create' | 'language'>;
   /** Operations, most of them right ones, that meet each other: few keys, few values. */
   readonly operations: fc.Arbitrary<string>;
   /** Lines that a person may type. */
@@ -64,12 +65,12 @@ function callsOf(operations: fc.Arbitrary<string>): fc.Arbitrary<readonly Call[]
   });
 }
 
-function run(application: Application, calls: readonly Call[]): string[] {
-  return calls.map(({ operation, client, time }) => application.execute(operation, { client, time }));
+function run(machine: StateMachine, calls: readonly Call[]): string[] {
+  return calls.map(({ operation, client, time }) => machine.execute(operation, { client, time }));
 }
 
-function pagesOf(application: Application): string[] {
-  return Array.from({ length: application.pageCount }, (_, index) => application.page(index));
+function pagesOf(machine: StateMachine): string[] {
+  return Array.from({ length: machine.pageCount }, (_, index) => machine.page(index));
 }
 
 /** Checks that a page or an answer survives being sent and written. */
@@ -79,12 +80,13 @@ function expectFit(text: string, limit: number): void {
 }
 
 /** Runs the suite. */
-export function complies(name: string, { create, operations, lines, unchanged }: Subject): void {
+export function complies(name: string, { application, operations, lines, unchanged }: Subject): void {
+  const { language } = application;
+  const create = (): StateMachine => application.create();
   describe(`the application "${name}"`, () => {
     const calls = callsOf(fc.oneof({ weight: 8, arbitrary: operations }, anyText, damaged(operations)));
 
-    it('has its name, and pages that are all empty at first', () => {
-      expect(create().name).toBe(name);
+    it('has pages that are all empty at first', () => {
       expect(create().pageCount).toBeGreaterThan(0);
       expect(pagesOf(create()).every((text) => text === '')).toBe(true);
     });
@@ -108,13 +110,13 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('answers any text with JSON that is not too long, and has pages that are not', () => {
       fc.assert(
         fc.property(calls, (made) => {
-          const application = create();
-          for (const answer of run(application, made)) {
+          const machine = create();
+          for (const answer of run(machine, made)) {
             expectFit(answer, MAX_RESULT_LENGTH);
             expect(JSON.parse(answer)).toBeTypeOf('object');
-            expect(application.describe(answer)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+            expect(language.describe(answer)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
           }
-          for (const text of pagesOf(application)) if (text !== '') expectFit(text, MAX_PAGE_LENGTH);
+          for (const text of pagesOf(machine)) if (text !== '') expectFit(text, MAX_PAGE_LENGTH);
         }),
         { numRuns: 50, seed: 1 },
       );
@@ -123,13 +125,13 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('is changed by nothing that it refuses', () => {
       fc.assert(
         fc.property(calls, (made) => {
-          const application = create();
+          const machine = create();
           for (const call of made) {
-            application.takeChanged();
-            const before = pagesOf(application).slice(0, unchanged);
-            const [answer = ''] = run(application, [call]);
+            machine.takeChanged();
+            const before = pagesOf(machine).slice(0, unchanged);
+            const [answer = ''] = run(machine, [call]);
             const refused = Object.hasOwn(JSON.parse(answer) as object, 'error');
-            if (refused) expect(pagesOf(application).slice(0, unchanged)).toEqual(before);
+            if (refused) expect(pagesOf(machine).slice(0, unchanged)).toEqual(before);
           }
         }),
         { numRuns: 20, seed: 1 },
@@ -139,27 +141,84 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('refuses an operation that is too long, whatever it says', () => {
       fc.assert(
         fc.property(operations, (operation) => {
-          const application = create();
+          const machine = create();
           const long = operation + ' '.repeat(MAX_OPERATION_LENGTH + 1 - operation.length);
-          expect(run(application, [{ operation: long, client: 0, time: 1 }])).toEqual([
+          expect(run(machine, [{ operation: long, client: 0, time: 1 }])).toEqual([
             '{"error":"no-operation"}',
           ]);
-          expect(pagesOf(application)).toEqual(pagesOf(create()));
+          expect(pagesOf(machine)).toEqual(pagesOf(create()));
         }),
         { numRuns: 20, seed: 1 },
+      );
+    });
+
+    it('checks an operation by its text alone: what it refuses is refused, and changes nothing, in every state', () => {
+      fc.assert(
+        fc.property(calls, (made) => {
+          const machine = create();
+          for (const call of made) {
+            const rule = machine.check(call.operation);
+            expect(create().check(call.operation)).toBe(rule);
+            const before = pagesOf(machine).slice(0, unchanged);
+            const [answer = ''] = run(machine, [call]);
+            if (rule === undefined) {
+              expect(answer).not.toBe('{"error":"no-operation"}');
+            } else {
+              expect(rule).toMatch(/^[A-Z].*\.$/);
+              expect(JSON.parse(answer)).toHaveProperty('error');
+              expect(pagesOf(machine).slice(0, unchanged)).toEqual(before);
+            }
+          }
+        }),
+        { numRuns: 30, seed: 1 },
+      );
+    });
+
+    it('can be taken back to any mark, and goes on from there as if nothing had been', () => {
+      fc.assert(
+        fc.property(
+          fc.array(calls, { minLength: 1, maxLength: 5 }),
+          fc.nat(),
+          calls,
+          (rounds, chosen, later) => {
+            const machine = create();
+            const state = new PagedState([machine], digestsOf('test'), { snapshots: 1, marks: 8 });
+            const marks = rounds.map((made) => {
+              const mark = { mark: state.mark(), root: state.digest(), pages: pagesOf(machine) };
+              run(machine, made);
+              return mark;
+            });
+            const back = marks[chosen % marks.length];
+            if (back === undefined) return;
+            const ahead = pagesOf(machine);
+            for (let times = 0; times < 2; times++) {
+              state.rewind(back.mark);
+              expect(pagesOf(machine)).toEqual(back.pages);
+              expect(state.digest()).toBe(back.root);
+              // The same blocks once more lead to the same state, and others to none that remembers the first.
+              if (times === 0) for (const made of rounds.slice(chosen % marks.length)) run(machine, made);
+              if (times === 0) expect(pagesOf(machine)).toEqual(ahead);
+            }
+            const fresh = create();
+            for (const [index, text] of back.pages.entries()) fresh.restore(index, text);
+            expect(run(machine, later)).toEqual(run(fresh, later));
+            expect(pagesOf(machine)).toEqual(pagesOf(fresh));
+          },
+        ),
+        { numRuns: 30, seed: 1 },
       );
     });
 
     it('names every page that changed', () => {
       fc.assert(
         fc.property(fc.array(calls, { maxLength: 4 }), (rounds) => {
-          const application = create();
-          let before = pagesOf(application);
-          application.takeChanged();
+          const machine = create();
+          let before = pagesOf(machine);
+          machine.takeChanged();
           for (const made of rounds) {
-            run(application, made);
-            const after = pagesOf(application);
-            const named = application.takeChanged();
+            run(machine, made);
+            const after = pagesOf(machine);
+            const named = machine.takeChanged();
             expect(after.flatMap((text, index) => (text === before[index] ? [] : [index]))).toSatisfy(
               (changed: number[]) => changed.every((index) => named.includes(index)),
             );
@@ -190,9 +249,9 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('restores no page but one that it writes just so, and keeps what it has if it does not', () => {
       fc.assert(
         fc.property(calls, anyText, fc.nat(), fc.nat(), (made, text, chosen, at) => {
-          const application = create();
-          run(application, made);
-          const before = pagesOf(application);
+          const machine = create();
+          run(machine, made);
+          const before = pagesOf(machine);
           const used = before.flatMap((page, index) => (page === '' ? [] : [index]));
           const index = used[chosen % Math.max(used.length, 1)] ?? 0;
           const page = before[index] ?? '';
@@ -206,21 +265,21 @@ export function complies(name: string, { create, operations, lines, unchanged }:
           for (const attempt of wrong) {
             let refused = false;
             try {
-              application.restore(index, attempt);
+              machine.restore(index, attempt);
             } catch {
               refused = true;
             }
-            expect(application.page(index)).toBe(refused ? page : attempt);
-            application.restore(index, page);
+            expect(machine.page(index)).toBe(refused ? page : attempt);
+            machine.restore(index, page);
           }
-          expect(pagesOf(application)).toEqual(before);
+          expect(pagesOf(machine)).toEqual(before);
         }),
         { numRuns: 50, seed: 1 },
       );
     });
 
     it.each(lines)('makes an operation that it knows of the line %s', (line) => {
-      const operation = create().parse(line);
+      const operation = language.parse(line);
       expectFit(operation, MAX_OPERATION_LENGTH);
       const [answer = ''] = run(create(), [{ operation, client: 0, time: 1 }]);
       expect(JSON.parse(answer)).not.toHaveProperty('error');
@@ -229,16 +288,15 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('says what is wrong with a line, or makes an operation of it that it knows', () => {
       fc.assert(
         fc.property(fc.oneof(anyText, damaged(fc.constantFrom(...lines))), (line) => {
-          const application = create();
           let operation: string;
           try {
-            operation = application.parse(line);
+            operation = language.parse(line);
           } catch (error) {
             expect(error).toBeInstanceOf(UserError);
             return;
           }
           expectFit(operation, MAX_OPERATION_LENGTH);
-          const [answer = ''] = run(application, [{ operation, client: 0, time: 1 }]);
+          const [answer = ''] = run(create(), [{ operation, client: 0, time: 1 }]);
           expect(answer).not.toBe(JSON.stringify({ error: 'no-operation' }));
         }),
       );
@@ -247,7 +305,7 @@ export function complies(name: string, { create, operations, lines, unchanged }:
     it('describes whatever it is shown without throwing', () => {
       fc.assert(
         fc.property(anyText, (text) => {
-          expect(create().describe(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+          expect(language.describe(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
         }),
       );
     });

@@ -5,6 +5,7 @@ import { MAX_OPERATION_LENGTH, MAX_PAGE_LENGTH } from '../../peer/core/applicati
 import {
   KEY_VALUE_RULES,
   KeyValueStore,
+  keyValue,
   MAX_KEY_LENGTH,
   MAX_KEYS,
   MAX_TOTAL_LENGTH,
@@ -378,8 +379,6 @@ describe('a key-value store that ran through and one that was restored once', ()
 });
 
 describe('the lines of the key-value store', () => {
-  const store = new KeyValueStore();
-
   it.each([
     ['get a', ['get', 'a']],
     ['put a 1', ['put', 'a', '1']],
@@ -391,7 +390,7 @@ describe('the lines of the key-value store', () => {
     ['cas a "absent" absent', ['cas', 'a', 'absent', 'absent']],
     ['put a say"no"', ['put', 'a', 'say"no"']],
   ])('are operations: %s', (line, operation) => {
-    expect(JSON.parse(store.parse(line))).toEqual(operation);
+    expect(JSON.parse(keyValue.language.parse(line))).toEqual(operation);
   });
 
   it.each([
@@ -405,7 +404,7 @@ describe('the lines of the key-value store', () => {
     [`get ${'k'.repeat(257)}`, KEY_VALUE_RULES['bad-key']],
     [`put a ${'v'.repeat(8001)}`, KEY_VALUE_RULES['bad-value']],
   ])('say what is wrong: %s', (line, message) => {
-    expect(() => store.parse(line)).toThrow(message);
+    expect(() => keyValue.language.parse(line)).toThrow(message);
   });
 
   it.each([
@@ -422,6 +421,6 @@ describe('the lines of the key-value store', () => {
     ['{"error":"constructor"}', '{"error":"constructor"}'],
     ['other', 'other'],
   ])('answer %s in words', (result, words) => {
-    expect(store.describe(result)).toBe(words);
+    expect(keyValue.language.describe(result)).toBe(words);
   });
 });

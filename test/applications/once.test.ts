@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { KeyValueStore } from '../../peer/applications/key-value.ts';
-import { OnceOnly, isReused, onceOf, readOnce } from '../../peer/applications/once.ts';
+import { OnceOnly, isReused, languageOfOnce, onceOf, readOnce } from '../../peer/applications/once.ts';
 import { MAX_PAGE_LENGTH } from '../../peer/core/application.ts';
-import { OrderedLog } from '../../peer/applications/ordered-log.ts';
+import { OrderedLog, orderedLog } from '../../peer/applications/ordered-log.ts';
 
 const CLIENTS = 4;
 const PAGE_IDS = 512;
@@ -59,7 +59,9 @@ describe('an operation under an id', () => {
     const rig = new Rig();
     rig.do('x', 'hello', 2);
     expect(isReused(rig.do('x', 'other', 2))).toBe(true);
-    expect(rig.once.describe(rig.do('x', 'other', 2))).toMatch(/^The id stands for another operation/);
+    expect(languageOfOnce(orderedLog.language).describe(rig.do('x', 'other', 2))).toMatch(
+      /^The id stands for another operation/,
+    );
     expect(rig.length).toBe(1);
   });
 

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { MAX_PAGE_LENGTH } from '../../peer/core/application.ts';
-import { LOG_RULES, MAX_ENTRIES, MAX_TEXT_LENGTH, OrderedLog } from '../../peer/applications/ordered-log.ts';
+import {
+  LOG_RULES,
+  MAX_ENTRIES,
+  MAX_TEXT_LENGTH,
+  OrderedLog,
+  orderedLog,
+} from '../../peer/applications/ordered-log.ts';
 
 const CONTEXT = { client: 2, time: 1_700_000_000_000 };
 
@@ -159,8 +165,6 @@ describe('the log', () => {
 });
 
 describe('the lines of the log', () => {
-  const log = new OrderedLog();
-
   it.each([
     ['hello world', ['append', 'hello world']],
     ['entry 5', ['append', 'entry 5']],
@@ -168,7 +172,7 @@ describe('the lines of the log', () => {
     ['/length', ['length']],
     ['/append /length', ['append', '/length']],
   ])('are operations: %s', (line, operation) => {
-    expect(JSON.parse(log.parse(line))).toEqual(operation);
+    expect(JSON.parse(orderedLog.language.parse(line))).toEqual(operation);
   });
 
   it.each([
@@ -179,7 +183,7 @@ describe('the lines of the log', () => {
     ['/entry five', 'after / stands entry <number>'],
     ['/lenght', 'after / stands entry <number>'],
   ])('say what is wrong: %s', (line, message) => {
-    expect(() => log.parse(line)).toThrow(message);
+    expect(() => orderedLog.language.parse(line)).toThrow(message);
   });
 
   it.each([
@@ -199,6 +203,6 @@ describe('the lines of the log', () => {
     ],
     ['{"entry":{"time":-1}}', '{"entry":{"time":-1}}'],
   ])('answer %s in words', (result, words) => {
-    expect(log.describe(result)).toBe(words);
+    expect(orderedLog.language.describe(result)).toBe(words);
   });
 });

@@ -39,7 +39,7 @@ export function runInMemory(
         { cluster: 'bench', replicas, self },
         {
           view: stores[self] ?? new MemoryStore(),
-          application: new KeyValueStore(),
+          machine: new KeyValueStore(),
           signatures: {
             sign: (text) => key.sign(text),
             verify: (member, text, signature) => verifiers[member]?.verify(text, signature) === true,

@@ -5,7 +5,8 @@
  *     node dist/test/bench/state.bench.js [keys] [rounds]
  */
 import { KeyValueStore } from '../../peer/applications/key-value.ts';
-import { changedPages, pageDigest, ReplicatedState, rootOf } from '../../peer/engines/pbft/protocol/state.ts';
+import { changedPages } from '../../peer/core/paged-state.ts';
+import { DIGESTS, ReplicatedState } from '../../peer/engines/pbft/protocol/state.ts';
 import { DEFAULT_PBFT_CONFIG } from '../../peer/engines/pbft/protocol/interface.ts';
 import { seededRandom } from '../support/random.ts';
 import { quantile, table } from './figures.ts';
@@ -72,7 +73,7 @@ function measure(choice: string, choose: () => number): void {
     const anew = timed(() => {
       const texts = Array.from({ length: application.pageCount }, (_, index) => application.page(index));
       const other = last.pages.slice(0, last.pages.length - texts.length);
-      digest = rootOf([...other, ...texts].map((text, index) => pageDigest(index, text)));
+      digest = DIGESTS.root([...other, ...texts].map((text, index) => DIGESTS.page(index, text)));
     });
     if (digest !== last.digest) throw new Error('the digests are not the same');
     figures.atOnce.push(checkpoint);

@@ -28,6 +28,14 @@ function insert(path: string, pattern: RegExp, lines: readonly string[]): void {
   writeFileSync(join(folder, path), all.toSpliced(at + 1, 0, ...lines).join('\n'));
 }
 
+/** Puts a line in the place of the one that matches. */
+function replaceLine(path: string, pattern: RegExp, line: string): void {
+  const all = readFileSync(join(folder, path), 'utf8').split('\n');
+  const at = all.findIndex((one) => pattern.test(one));
+  expect(at).toBeGreaterThan(-1);
+  writeFileSync(join(folder, path), all.with(at, line).join('\n'));
+}
+
 it('an application that is added as the README says is tested, and runs', async () => {
   requireBuild();
   copyFromCheckout(folder, [
@@ -42,7 +50,7 @@ it('an application that is added as the README says is tested, and runs', async 
 
   for (const line of begin) await shellWell(line, folder, folder);
   insert('peer/applications/registry.ts', /^import /, [imported]);
-  insert('peer/applications/registry.ts', /^ {2}\['/, [entry]);
+  replaceLine('peer/applications/registry.ts', /^const ALL/, entry);
   insert('test/applications/applications.test.ts', /^const SUBJECTS/, subject);
 
   const said: string[] = [];

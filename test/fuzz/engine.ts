@@ -14,6 +14,7 @@ import type { PowEffect } from '../../peer/engines/pow/protocol/context.ts';
 import type { PowRequest } from '../../peer/engines/pow/protocol/interface.ts';
 import * as limits from '../../peer/engines/pow/protocol/limits.ts';
 import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
+import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 import type { PowEngine } from '../../peer/engines/pow/protocol/pow.ts';
 import { DIFFICULTY, OWN, POOLS, storedChain } from '../engines/pow/protocol/pools.ts';
 import { at, Rig } from '../engines/pow/protocol/rig.ts';
@@ -313,7 +314,7 @@ class World {
     assert.equal(firstFault(blocks, DIFFICULTY), undefined);
   }
 
-  private step(event: EngineEvent<PowMessage, PowRequest>): void {
+  private step(event: EngineEvent<PowTypes>): void {
     const { rig, kept } = this;
     const began = processorTime();
     rig.step(event, kept);

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import type { Application } from '../../peer/core/application.ts';
+import type { StateMachine } from '../../peer/core/application.ts';
 import type { EngineEvent } from '../../peer/core/engine.ts';
 import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
 import type { PbftEffect } from '../../peer/engines/pbft/protocol/context.ts';
@@ -18,6 +18,7 @@ import type {
   Signatures,
 } from '../../peer/engines/pbft/protocol/interface.ts';
 import type { Batch, PbftMessage } from '../../peer/engines/pbft/protocol/messages.ts';
+import type { PbftTypes } from '../../peer/engines/pbft/protocol/types.ts';
 import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
 import { Signing } from '../../peer/engines/pbft/protocol/signing.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
@@ -57,10 +58,13 @@ function membership(self: number): PbftMembership {
 }
 
 /** Counts what it executes. */
-class Tally implements Application {
-  readonly name = 'tally';
+class Tally implements StateMachine {
   readonly pageCount = 3;
   private readonly counts = [0, 0, 0];
+
+  check(): undefined {
+    return undefined;
+  }
 
   execute(operation: string): string {
     const place = operation.length % this.pageCount;
@@ -78,14 +82,6 @@ class Tally implements Application {
 
   takeChanged(): readonly number[] {
     return [0, 1, 2];
-  }
-
-  parse(line: string): string {
-    return line;
-  }
-
-  describe(result: string): string {
-    return result;
   }
 }
 
@@ -177,7 +173,7 @@ class FuzzedReplica {
     return new PbftEngine(CONFIG, membership(this.self), {
       view: this.store,
       signatures: signaturesOf(this.self),
-      application: new Tally(),
+      machine: new Tally(),
     });
   }
 }
@@ -298,7 +294,7 @@ class Cluster {
     }
   }
 
-  private step(replica: FuzzedReplica, event: EngineEvent<PbftMessage, PbftRequest, number>): void {
+  private step(replica: FuzzedReplica, event: EngineEvent<PbftTypes>): void {
     const { kept } = replica;
     const began = processorTime();
     const effects = replica.engine.step(event);

@@ -6,14 +6,23 @@ import { EngineHost, HostError } from '../../peer/node/host.ts';
 import type { Store, StoreWrite } from '../../peer/core/store.ts';
 import type { Transport } from '../../peer/transports/transport.ts';
 
-type Event = EngineEvent<string, string>;
-type Effects = readonly Effect<string, string, string>[];
+interface Types {
+  message: { readonly type: string };
+  request: string;
+  result: string;
+  notice: string;
+  peer: Address;
+}
+type Message = Types['message'];
+type Event = EngineEvent<Types>;
+type Effects = readonly Effect<Types>[];
 
 const PEER: Address = { host: '192.0.2.1', port: 8999 };
+const MAX_ASKED = 3;
 const OTHER: Address = { host: '192.0.2.2', port: 8999 };
 
 /** An engine that does what the test says, between a transport and a store that write down what happens. */
-class Bench implements Engine<string, string, string, string>, Codec<string>, Transport, Store {
+class Bench implements Engine<Types>, Codec<Message>, Transport, Store {
   /** Everything that left the host, in order. */
   readonly trace: string[] = [];
   readonly events: Event[] = [];
@@ -26,10 +35,20 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
   onSend: (bytes: Uint8Array) => void = () => undefined;
   onNotice: (notice: string) => void = () => undefined;
   behave: (event: Event) => Effects;
-  complete: (message: string, from: Address, later: (message: string) => void) => string | undefined = (
+  complete: (message: Message, from: Address, later: (message: Message) => void) => Message | undefined = (
     message,
   ) => message;
-  readonly host: EngineHost<string, string, string, string>;
+  readonly transport: Transport = {
+    local: this.local,
+    send: (bytes, to) => {
+      this.send(bytes, to);
+    },
+    disconnect: ({ host }, reason) => {
+      this.trace.push(`disconnect ${host}: ${reason}`);
+    },
+    close: () => this.closePart('transport'),
+  };
+  readonly host: EngineHost<Types>;
   #wake: () => void = () => undefined;
 
   constructor(behave: (event: Event) => Effects = () => []) {
@@ -37,13 +56,7 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
     this.host = new EngineHost({
       engine: this,
       codec: this,
-      transport: {
-        local: this.local,
-        send: (bytes, to) => {
-          this.send(bytes, to);
-        },
-        close: () => this.closePart('transport'),
-      },
+      transport: this.transport,
       store: {
         get: () => undefined,
         write: (writes) => {
@@ -56,6 +69,7 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
         this.onNotice(notice);
       },
       onFailure: (error) => this.failures.push(error),
+      maxAsked: MAX_ASKED,
       complete: (...args) => this.complete(...args),
       clock: () => this.now,
       wallClock: () => this.now + this.ahead,
@@ -72,15 +86,15 @@ class Bench implements Engine<string, string, string, string>, Codec<string>, Tr
     return this.behave(event);
   }
 
-  decode(bytes: Uint8Array): ReturnType<Codec<string>['decode']> {
+  decode(bytes: Uint8Array): ReturnType<Codec<Message>['decode']> {
     const message = Buffer.from(bytes).toString();
     if (message === '[[[') throw new RangeError('too deep for the stack');
-    return message.startsWith('!') ? { fault: message.slice(1) } : { message };
+    return message.startsWith('!') ? { fault: message.slice(1) } : { message: { type: message } };
   }
 
-  encode(message: string): Uint8Array {
+  encode({ type }: Message): Uint8Array {
     this.encoded++;
-    return Buffer.from(message);
+    return Buffer.from(type);
   }
 
   send(bytes: Uint8Array, to: Address): void {
@@ -126,7 +140,7 @@ async function aMoment(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-const put: Effect<string, string, string> = {
+const put: Effect<Types> = {
   type: 'store',
   writes: [{ type: 'put', key: 'vote', value: '1' }],
 };
@@ -134,10 +148,10 @@ const put: Effect<string, string, string> = {
 describe('effects', () => {
   test('are carried out in order, a store before what follows it', () => {
     const bench = new Bench(() => [
-      { type: 'send', to: PEER, message: 'before' },
+      { type: 'send', to: PEER, message: { type: 'before' } },
       put,
       { type: 'notify', notice: 'stored' },
-      { type: 'broadcast', to: [PEER, OTHER], message: 'after' },
+      { type: 'broadcast', to: [PEER, OTHER], message: { type: 'after' } },
     ]);
     bench.host.start();
     expect(bench.trace).toEqual([
@@ -151,8 +165,8 @@ describe('effects', () => {
 
   test('a broadcast is encoded once, one to nobody not at all', () => {
     const bench = new Bench(() => [
-      { type: 'broadcast', to: [PEER, OTHER, PEER], message: 'x' },
-      { type: 'broadcast', to: [], message: 'y' },
+      { type: 'broadcast', to: [PEER, OTHER, PEER], message: { type: 'x' } },
+      { type: 'broadcast', to: [], message: { type: 'y' } },
     ]);
     bench.host.start();
     expect(bench.encoded).toBe(1);
@@ -163,7 +177,7 @@ describe('effects', () => {
     const bench = new Bench((event) =>
       event.type === 'started'
         ? [
-            { type: 'send', to: PEER, message: 'loop' },
+            { type: 'send', to: PEER, message: { type: 'loop' } },
             { type: 'notify', notice: 'end of started' },
           ]
         : [{ type: 'notify', notice: event.type }],
@@ -185,7 +199,7 @@ describe('events', () => {
     bench.receive('hello');
     expect(bench.events).toEqual([
       { type: 'started', now: 1000 },
-      { type: 'message', now: 1000, from: PEER, message: 'hello' },
+      { type: 'message', now: 1000, from: PEER, message: { type: 'hello' } },
     ]);
     expect(bench.host.counters).toEqual({ messages: 1, malformed: {} });
   });
@@ -194,8 +208,8 @@ describe('events', () => {
     const bench = new Bench();
     const waiting: (() => void)[] = [];
     bench.complete = (message, { host }, later) => {
-      const complete = `${message} from ${host}`;
-      if (!message.startsWith('later')) return complete;
+      const complete = { type: `${message.type} from ${host}` };
+      if (!message.type.startsWith('later')) return complete;
       waiting.push(() => {
         later(complete);
       });
@@ -204,7 +218,7 @@ describe('events', () => {
     bench.host.start();
     for (const text of ['later', 'at once', 'later than the end']) bench.receive(text);
     const messages = (): string[] =>
-      bench.events.flatMap((event) => (event.type === 'message' ? [event.message] : []));
+      bench.events.flatMap((event) => (event.type === 'message' ? [event.message.type] : []));
     expect(messages()).toEqual(['at once from 192.0.2.1']);
     bench.now = 2_000;
     waiting[0]?.();
@@ -395,18 +409,119 @@ describe('requests', () => {
   });
 });
 
+describe('asking', () => {
+  /** Answers a request when the next message comes. */
+  function late(): Bench {
+    const open: number[] = [];
+    return new Bench((event) => {
+      if (event.type === 'request') open.push(event.id);
+      if (event.type !== 'message') return [];
+      return open.splice(0).map((id): Effect<Types> => ({ type: 'reply', id, result: event.message.type }));
+    });
+  }
+
+  test('gives the answer whenever it comes, also to what is asked from within a notice', async () => {
+    const bench = new Bench((event) => {
+      if (event.type === 'message') return [{ type: 'notify', notice: 'x' }];
+      return event.type === 'request'
+        ? [{ type: 'reply', id: event.id, result: `re: ${event.request}` }]
+        : [];
+    });
+    bench.host.start();
+    await expect(bench.host.ask('one')).resolves.toBe('re: one');
+    let nested: Promise<string> | undefined;
+    bench.onNotice = () => {
+      nested = bench.host.ask('nested');
+    };
+    bench.receive('hello');
+    await expect(nested).resolves.toBe('re: nested');
+    const slow = late();
+    slow.host.start();
+    const answers = Promise.all([slow.host.ask('a'), slow.host.ask('b')]);
+    slow.receive('hello');
+    await expect(answers).resolves.toEqual(['hello', 'hello']);
+  });
+
+  test('fails without a node that runs, where too many wait, and when the node ends', async () => {
+    const bench = late();
+    await expect(bench.host.ask('early')).rejects.toMatchObject({ name: 'AskError', fault: 'closed' });
+    bench.host.start();
+    const waiting = Array.from({ length: MAX_ASKED }, () => bench.host.ask('x'));
+    const gauges: [string, number, number][] = [];
+    bench.host.measure((...gauge) => gauges.push(gauge));
+    expect(gauges).toEqual([['requests without an answer', MAX_ASKED, MAX_ASKED]]);
+    await expect(bench.host.ask('one more')).rejects.toMatchObject({ fault: 'busy' });
+    bench.receive('hello');
+    await expect(Promise.all(waiting)).resolves.toHaveLength(MAX_ASKED);
+    const open = bench.host.ask('y');
+    await Promise.all([bench.close(), expect(open).rejects.toMatchObject({ fault: 'unanswered' })]);
+    await expect(bench.host.ask('late')).rejects.toMatchObject({ fault: 'closed' });
+  });
+
+  test('fails where the store does', async () => {
+    const bench = new Bench((event) =>
+      event.type === 'request' ? [put, { type: 'reply', id: event.id, result: 'never' }] : [],
+    );
+    bench.host.start();
+    bench.diskFull = true;
+    await expect(bench.host.ask('one')).rejects.toMatchObject({ fault: 'unanswered' });
+    expect(bench.failures).toHaveLength(1);
+  });
+});
+
+describe('what is made of a message', () => {
+  test('is what the engine says, or nothing; what is malformed is rejected', () => {
+    const bench = new Bench((event) =>
+      event.type === 'message' && event.message.type === 'good'
+        ? [{ type: 'verdict', verdict: 'accept' }]
+        : [],
+    );
+    const receive = (text: string): string => bench.host.receive(Buffer.from(text), PEER);
+    expect(receive('good')).toBe('ignore');
+    bench.host.start();
+    expect([receive('good'), receive('other'), receive('!no')]).toEqual(['accept', 'ignore', 'reject']);
+  });
+
+  test('ends the connection where it is rejected, and there is one', () => {
+    const bench = new Bench((event) =>
+      event.type === 'message' ? [{ type: 'verdict', verdict: 'reject', reason: 'lies' }] : [],
+    );
+    bench.host.start();
+    bench.receive('bad');
+    bench.receive('!no');
+    expect(bench.trace).toEqual(['disconnect 192.0.2.1: lies', 'disconnect 192.0.2.1: no']);
+  });
+
+  test('is published by the transport where it can, and sent to each where it cannot', () => {
+    const publish: Effects = [{ type: 'publish', to: [PEER, OTHER], message: { type: 'x' } }];
+    const gossip = new Bench(() => publish);
+    gossip.transport.publish = (bytes) => {
+      gossip.trace.push(`publish ${Buffer.from(bytes).toString()}`);
+    };
+    gossip.host.start();
+    expect(gossip.trace).toEqual(['publish x']);
+    const plain = new Bench(() => publish);
+    plain.host.start();
+    expect(plain.trace).toEqual(['send x to 192.0.2.1', 'send x to 192.0.2.2']);
+    expect(plain.encoded).toBe(1);
+  });
+});
+
 describe('failures', () => {
   test('when the store fails nothing after it happens, and no event is taken any more', async () => {
     const bench = new Bench(() => [
       { type: 'timer', timer: 'soon', after: 0 },
       { type: 'continue' },
       put,
-      { type: 'send', to: PEER, message: 'never' },
+      { type: 'send', to: PEER, message: { type: 'never' } },
     ]);
     bench.diskFull = true;
     bench.host.start();
     expect(bench.failures).toHaveLength(1);
-    expect(bench.failures[0]).toMatchObject({ source: 'store', message: 'the store failed: no space left' });
+    expect(bench.failures[0]).toMatchObject({
+      source: 'store',
+      message: 'the store failed: no space left',
+    });
     expect(bench.host.running).toBe(false);
     bench.receive('hello');
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -454,7 +569,7 @@ describe('the end', () => {
   test('from within a notice, nothing after the notice happens', async () => {
     const bench = new Bench(() => [
       { type: 'notify', notice: 'enough' },
-      { type: 'send', to: PEER, message: 'never' },
+      { type: 'send', to: PEER, message: { type: 'never' } },
     ]);
     bench.onNotice = () => void bench.close();
     bench.host.start();

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { NodeClock, SimNode } from '../../peer/simulator/node.ts';
-import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
+import { NodeClock } from '../../peer/simulator/node.ts';
 
 /** What a clock that is right shows at the start, in milliseconds since 1970. */
 const START = new NodeClock(0, 1).wall(0);
@@ -48,21 +47,5 @@ describe('the clock of a node', () => {
     // A program that starts knows only what people see.
     clock.restart();
     expect(clock.steady(SECOND) - START).toBe(7_100);
-  });
-});
-
-describe('the time that an engine is told', () => {
-  function node(): SimNode<PowTypes> {
-    return new SimNode<PowTypes>(0, { host: '10.0.0.1', port: 1 }, undefined);
-  }
-
-  it('is that of its steady clock, but never before what it was told already, nor before a timer has run out', () => {
-    const one = node();
-    one.told = one.time(10 * SECOND);
-    expect(one.told - START).toBe(10_000);
-    one.clock.jump(-5_000);
-    expect(one.time(11 * SECOND) - START).toBe(11_000);
-    expect(one.time(9 * SECOND) - START).toBe(10_000);
-    expect(one.time(16 * SECOND, START + 17_000) - START).toBe(17_000);
   });
 });

@@ -1,12 +1,12 @@
 /** Plants faults in the engines of a simulation, to see whether they are found. */
-import type { Effect, EngineEvent, EngineOf, EngineTypes, Gauge } from '../../peer/core/engine.ts';
+import type { Effect, EngineEvent, Engine, EngineTypes, Gauge } from '../../peer/core/engine.ts';
 import type { Violation } from '../../peer/simulator/report.ts';
 import { draw, type Plan } from '../../peer/simulator/settings.ts';
 import { Simulation, type SimulationHooks } from '../../peer/simulator/simulation.ts';
 import type { SimulatedNode, Subject, SubjectRun } from '../../peer/simulator/subject.ts';
 
-export type EventOf<T extends EngineTypes> = EngineEvent<T['message'], T['request'], T['peer']>;
-export type EffectOf<T extends EngineTypes> = Effect<T['message'], T['result'], T['notice'], T['peer']>;
+export type EventOf<T extends EngineTypes> = EngineEvent<T>;
+export type EffectOf<T extends EngineTypes> = Effect<T>;
 
 /** A fault: what becomes of the effects that a node's engine wants carried out. */
 export type Fault<T extends EngineTypes> = (
@@ -38,7 +38,7 @@ export function changed<T extends EngineTypes>(
 /** A subject with something around every engine. */
 export function wrapped<T extends EngineTypes>(
   subject: Subject<T>,
-  wrap: (engine: EngineOf<T>, node: SimulatedNode) => EngineOf<T>,
+  wrap: (engine: Engine<T>, node: SimulatedNode) => Engine<T>,
 ): Subject<T> {
   return changed(subject, (run) => ({ engine: (node, modules) => wrap(run.engine(node, modules), node) }));
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { KeyValueStore } from '../../peer/applications/key-value.ts';
+import { KeyValueStore, keyValue } from '../../peer/applications/key-value.ts';
 import { checkLinearizable, keyValueModel, type Observation } from './linearizability.ts';
 import { seededRandom } from './random.ts';
 
@@ -10,7 +10,7 @@ const SWAPPED = '{"swapped":true}';
 
 /** An operation on key `k`, or on another one that is named before the verb. */
 function seen(invoked: number, returned: number | undefined, line: string, answer?: string): Observation {
-  const operation = new KeyValueStore().parse(line);
+  const operation = keyValue.language.parse(line);
   return { client: invoked, invoked, returned, operation, answer };
 }
 
@@ -174,7 +174,7 @@ function honestHistory(operations: number, clients: number, seed: number, lost =
   return planned
     .toSorted((one, other) => one.done - other.done)
     .map(({ client, invoked, returned, line, isLost }) => {
-      const operation = store.parse(line);
+      const operation = keyValue.language.parse(line);
       const answer = store.execute(operation);
       return {
         client,

@@ -2,7 +2,7 @@
  * A cluster of PBFT engines in one process, on a virtual clock. Every message takes the same time, unless a test holds
  * it back; members without an engine are the test's to speak for. Messages go through the codec, as over a connection.
  */
-import type { Application } from '../../peer/core/application.ts';
+import type { StateMachine } from '../../peer/core/application.ts';
 import { OrderedLog } from '../../peer/applications/ordered-log.ts';
 import type { EngineEvent } from '../../peer/core/engine.ts';
 import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
@@ -11,7 +11,6 @@ import {
   DEFAULT_PBFT_CONFIG,
   type PbftConfig,
   type PbftNotice,
-  type PbftRequest,
   type PbftResult,
   type PbftStatus,
   type Signatures,
@@ -29,6 +28,7 @@ import type {
   ViewChange,
   Vote,
 } from '../../peer/engines/pbft/protocol/messages.ts';
+import type { PbftTypes } from '../../peer/engines/pbft/protocol/types.ts';
 import { nameOf } from '../../peer/engines/pbft/protocol/new-view.ts';
 import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
 import { primaryOf, quorumOf } from '../../peer/engines/pbft/protocol/quorum.ts';
@@ -36,7 +36,7 @@ import { Signing } from '../../peer/engines/pbft/protocol/signing.ts';
 import { stubKeys } from '../../peer/engines/pbft/simulation/keys.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 
-type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;
+type PbftEvent = EngineEvent<PbftTypes>;
 
 /** How long a message takes, in milliseconds, where a test says nothing else. */
 export const LATENCY = 10;
@@ -136,6 +136,12 @@ export class PbftMember {
     return this.status.counters[counter] ?? 0;
   }
 
+  /** It was sent what is no message. */
+  refuse(from: number, fault: string): void {
+    this.handle({ type: 'malformed', now: this.network.now, from, fault });
+    if (this.engine !== undefined) this.disconnected.push(from);
+  }
+
   handle(event: PbftEvent): void {
     const { engine } = this;
     if (engine === undefined) return;
@@ -215,22 +221,22 @@ export class PbftNetwork {
   /** Signatures that engines have verified. */
   verified = 0;
   private readonly keys;
-  private readonly application: () => Application;
+  private readonly machine: () => StateMachine;
   private readonly happenings: Happening[] = [];
 
   /**
    * @param options.scripted members for which no engine runs
-   * @param options.application what they execute, in its first state: an ordered log, unless said otherwise
+   * @param options.machine what they execute, in its first state: an ordered log, unless said otherwise
    */
   constructor(
     replicas: number,
     options: Partial<PbftConfig> & {
       readonly scripted?: readonly number[];
-      readonly application?: () => Application;
+      readonly machine?: () => StateMachine;
     } = {},
   ) {
-    const { scripted = [], application = () => new OrderedLog(), ...config } = options;
-    this.application = application;
+    const { scripted = [], machine = () => new OrderedLog(), ...config } = options;
+    this.machine = machine;
     this.replicas = replicas;
     this.quorum = quorumOf(replicas);
     this.config = { ...DEFAULT_PBFT_CONFIG, viewChangeTimeout: 1_000, checkpointInterval: 4, ...config };
@@ -268,8 +274,8 @@ export class PbftNetwork {
         return signatures.verify(member, text, signature);
       },
     };
-    const application = this.application();
-    return new PbftEngine(this.config, membership, { view, signatures: counted, application });
+    const machine = this.machine();
+    return new PbftEngine(this.config, membership, { view, signatures: counted, machine });
   }
 
   send(from: number, to: number, message: PbftMessage): void {
@@ -281,7 +287,7 @@ export class PbftNetwork {
     if (bytes.length > MAX_RECEIVED) return;
     this.after(this.latencyOf(sent), () => {
       const { message: decoded, fault } = pbftCodec.decode(bytes);
-      if (fault !== undefined) this.member(to).handle({ type: 'malformed', now: this.now, from, fault });
+      if (fault !== undefined) this.member(to).refuse(from, fault);
       else this.member(to).handle({ type: 'message', now: this.now, from, message: decoded });
     });
   }

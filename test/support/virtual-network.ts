@@ -13,6 +13,7 @@ import type {
   PowResult,
 } from '../../peer/engines/pow/protocol/interface.ts';
 import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
+import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 import { PowEngine } from '../../peer/engines/pow/protocol/pow.ts';
 import type { EngineEvent } from '../../peer/core/engine.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
@@ -127,7 +128,7 @@ export class VirtualNode {
     this.handle({ type: 'started', now: this.network.now });
   }
 
-  handle(event: EngineEvent<PowMessage, PowRequest>): void {
+  handle(event: EngineEvent<PowTypes>): void {
     if (!this.alive) return;
     for (const effect of this.engine.step(event)) {
       switch (effect.type) {

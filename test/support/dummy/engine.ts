@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { addressKey, type Address } from '../../../shared/address.ts';
 import { jsonOrUndefined } from '../../../shared/json.ts';
 import { RecentMap } from '../../../peer/core/bounded.ts';
-import type { Codec, Effect, EngineEvent, EngineOf, EngineParts, Gauge } from '../../../peer/core/engine.ts';
+import type { Codec, Effect, EngineEvent, Engine, EngineParts, Gauge } from '../../../peer/core/engine.ts';
 import type { EngineModule, NodeOffer } from '../../../peer/engines/module.ts';
 import { simulatedPlainly, type PlainSubject } from '../../../peer/simulator/plain-subject.ts';
 
@@ -17,7 +17,7 @@ export interface Types {
   notice: number;
   peer: Address;
 }
-type CountEffect = Effect<Types['message'], number, number>;
+type CountEffect = Effect<Types>;
 
 const MAX_PEERS = 64;
 /** In milliseconds. */
@@ -32,7 +32,7 @@ const codec: Codec<Types['message']> = {
   },
 };
 
-export class Counter implements EngineOf<Types> {
+export class Counter implements Engine<Types> {
   readonly #store: EngineParts['store'];
   readonly #peers = new RecentMap<Address>(MAX_PEERS);
 
@@ -49,7 +49,7 @@ export class Counter implements EngineOf<Types> {
     return this.#peers.values();
   }
 
-  step(event: EngineEvent<Types['message'], number>): readonly CountEffect[] {
+  step(event: EngineEvent<Types>): readonly CountEffect[] {
     switch (event.type) {
       case 'started':
       case 'timer':

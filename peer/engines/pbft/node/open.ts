@@ -6,20 +6,12 @@ import { UserError, messageOf } from '../../../../shared/errors.ts';
 import type { Log } from '../../../../shared/log.ts';
 import type { Application } from '../../../core/application.ts';
 import type { NodeObserver } from '../../../core/node.ts';
-import { OnceOnly, onceOf } from '../../../applications/once.ts';
+import { languageOfOnce, OnceOnly, onceOf } from '../../../applications/once.ts';
 import { APPLICATIONS } from '../../../applications/registry.ts';
 import { pbftCodec } from '../protocol/codec.ts';
-import {
-  replicaName,
-  type PbftConfig,
-  type PbftMembership,
-  type PbftNotice,
-  type PbftRequest,
-  type PbftResult,
-} from '../protocol/interface.ts';
+import { replicaName, type PbftConfig, type PbftMembership } from '../protocol/interface.ts';
 import { ForeignStore } from '../protocol/journal.ts';
 import { EXECUTED_PER_STEP, MAX_SLOTS, clientWindowOf } from '../protocol/limits.ts';
-import type { PbftMessage } from '../protocol/messages.ts';
 import { PbftEngine, type PbftModules } from '../protocol/pbft.ts';
 import type { StoreWords } from '../../../storage/lmdb.ts';
 import type { Store } from '../../../core/store.ts';
@@ -37,8 +29,9 @@ import { Opened } from '../../../node/opened.ts';
 import { PbftReporter } from './report.ts';
 import { ProgressBar, ProgressLines } from '../../../node/progress.ts';
 import { QuorumWatch } from './quorum-watch.ts';
+import type { PbftTypes } from '../protocol/types.ts';
 
-type PbftHost = EngineHost<PbftMessage, PbftRequest, PbftResult, PbftNotice, number>;
+type PbftHost = EngineHost<PbftTypes>;
 
 /** How a replica is to run. */
 export interface PbftNodeOptions {
@@ -112,7 +105,8 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     const { members } = cluster;
     const self = memberOf(cluster, key);
     const clusterId = clusterIdOf(cluster, config, options.application);
-    const application = new OnceOnly(applicationNamed(options.application)(), members.length);
+    const application = applicationNamed(options.application);
+    const machine = new OnceOnly(application.create(), members.length);
     const verifiers = members.map(({ publicKey }) => verifierOf(publicKey));
     const engine = createEngine(
       config,
@@ -122,7 +116,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       },
       {
         view: store,
-        application,
+        machine,
         signatures: {
           sign: (text) => key.sign(text),
           verify: (member, text, signature) => verifiers[member]?.verify(text, signature) === true,
@@ -190,7 +184,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       self,
       members,
       address: transport.local,
-      application,
+      application: { name: application.name, ...languageOfOnce(application.language) },
       status: () => engine.status(),
       peers: () => transport.peers(),
       counters: () => ({ tcp: transport.counters, host: host.counters }),
@@ -214,7 +208,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
         });
         return quorumWatch.over(answer);
       },
-      recall: (id) => application.answers(id),
+      recall: (id) => machine.answers(id),
     };
     // Loaded only where there is a page: a web server takes a good part of the time that a replica takes to start.
     const web =
@@ -255,14 +249,14 @@ export function checkPbftNode({ cluster, key, application, bind, port }: PbftNod
 }
 
 /** @throws UserError if there is none of that name */
-function applicationNamed(name: string): () => Application {
-  const create = APPLICATIONS.get(name);
-  if (create === undefined) {
+function applicationNamed(name: string): Application {
+  const application = APPLICATIONS.get(name);
+  if (application === undefined) {
     throw new UserError(
       `--application: there is none named "${name}", only ${[...APPLICATIONS.keys()].join(', ')}`,
     );
   }
-  return create;
+  return application;
 }
 
 /** Why a store can't be used, and what to do: to begin anew is right for another cluster alone. */

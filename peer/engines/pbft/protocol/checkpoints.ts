@@ -4,7 +4,7 @@ import { MAX_CHECKPOINTS_KEPT, WINDOW } from './limits.ts';
 import type { Certificate, CheckpointVote } from './messages.ts';
 import { isCertificate } from './new-view.ts';
 import type { Replica } from './replica.ts';
-import type { Snapshot } from './state.ts';
+import type { Snapshot } from '../../../core/paged-state.ts';
 
 /** What it needs of a replica. */
 type Parts = Pick<

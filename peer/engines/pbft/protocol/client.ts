@@ -175,6 +175,6 @@ export class Client {
   }
 }
 
-function refuse(reason: string): { readonly refusal: PbftResult } {
+export function refuse(reason: string): { readonly refusal: PbftResult } {
   return { refusal: { status: 'rejected', reason } };
 }

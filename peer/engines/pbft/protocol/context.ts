@@ -4,9 +4,10 @@ import type { PbftConfig, PbftMembership, PbftNotice, PbftResult } from './inter
 import type { PbftMessage } from './messages.ts';
 import { faultyOf, primaryOf, quorumOf } from './quorum.ts';
 import type { Signing } from './signing.ts';
+import type { PbftTypes } from './types.ts';
 
 /** An effect of the PBFT engine; a peer is the number of a member. */
-export type PbftEffect = Effect<PbftMessage, PbftResult, PbftNotice, number>;
+export type PbftEffect = Effect<PbftTypes>;
 
 /** What the parts of the engine share: who we are, the time, and where effects go. */
 export class Context {

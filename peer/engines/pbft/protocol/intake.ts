@@ -10,6 +10,7 @@ import {
   ROUNDS_PER_TIMEOUT,
 } from './limits.ts';
 import type { ClientRequest, Reply } from './messages.ts';
+import { refuse } from './client.ts';
 import type { Replica } from './replica.ts';
 
 /** What it needs of a replica. */
@@ -35,7 +36,9 @@ export class Intake {
   /** Our own user wants something executed. */
   submit(id: number, operation: string): void {
     const { context, client, pool, state } = this.replica;
-    const submitted = client.submit(operation, state.latest(context.self));
+    const rule = state.check(operation);
+    const submitted =
+      rule === undefined ? client.submit(operation, state.latest(context.self)) : refuse(rule);
     if ('refusal' in submitted) {
       context.count('submit.rejected');
       context.reply(id, submitted.refusal);

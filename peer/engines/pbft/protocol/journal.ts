@@ -8,7 +8,8 @@ import type { Context } from './context.ts';
 import type { PbftMembership, Settings } from './interface.ts';
 import type { Decision, Slot, SlotLog } from './log.ts';
 import type { Batch, Certificate, Header, NewView, PreparedProof, ViewChange } from './messages.ts';
-import { changedPages, type ReplicatedState, type Snapshot } from './state.ts';
+import { changedPages, type Snapshot } from '../../../core/paged-state.ts';
+import type { ReplicatedState } from './state.ts';
 
 /** The view that a replica is in, or wants to get to. */
 export interface Position {

@@ -6,21 +6,13 @@
  * A replica that has lost its store counts as faulty until it has the state of a checkpoint beyond everything that it
  * voted for: it can't know what it has promised.
  */
-import type { Application } from '../../../core/application.ts';
+import type { StateMachine } from '../../../core/application.ts';
 import type { StoreView } from '../../../core/store.ts';
 import type { Engine, EngineEvent, Gauge } from '../../../core/engine.ts';
 import { ROUND_TIMER } from './catch-up.ts';
 import { Client } from './client.ts';
 import { Context, type PbftEffect } from './context.ts';
-import type {
-  PbftConfig,
-  PbftMembership,
-  PbftNotice,
-  PbftRequest,
-  PbftResult,
-  PbftStatus,
-  Signatures,
-} from './interface.ts';
+import type { PbftConfig, PbftMembership, PbftStatus, Signatures } from './interface.ts';
 import { Journal } from './journal.ts';
 import { SETTLED_PER_STATUS, clientWindowOf } from './limits.ts';
 import { SlotLog } from './log.ts';
@@ -29,19 +21,20 @@ import { Replica } from './replica.ts';
 import { RequestPool } from './requests.ts';
 import { Signing } from './signing.ts';
 import { ReplicatedState } from './state.ts';
+import type { PbftTypes } from './types.ts';
 
-type PbftEvent = EngineEvent<PbftMessage, PbftRequest, number>;
+type PbftEvent = EngineEvent<PbftTypes>;
 
 /** What the engine is given besides its configuration. */
 export interface PbftModules {
   /** What it has stored in earlier lives. */
   readonly view: StoreView;
   readonly signatures: Signatures;
-  /** In its first state. */
-  readonly application: Application;
+  /** What executes operations, in its first state. */
+  readonly machine: StateMachine;
 }
 
-export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, PbftNotice, number> {
+export class PbftEngine implements Engine<PbftTypes> {
   private readonly replica: Replica;
   private readonly signing: Signing;
 
@@ -50,13 +43,13 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
    * @throws Error if it is damaged
    */
   constructor(config: PbftConfig, membership: PbftMembership, modules: PbftModules) {
-    const { view, signatures, application } = modules;
+    const { view, signatures, machine } = modules;
     const { replicas } = membership;
     this.signing = new Signing(membership, signatures);
     const context = new Context(config, membership, this.signing);
     const window = clientWindowOf(config.messageBuffer, replicas);
     const log = new SlotLog(config.checkpointInterval);
-    const state = new ReplicatedState(application, replicas, window);
+    const state = new ReplicatedState(machine, replicas, window);
     const journal = new Journal(context, view, membership);
     const restored = journal.restore(log, state);
     const client = new Client(context, journal, window, restored.timestamp);
@@ -84,7 +77,7 @@ export class PbftEngine implements Engine<PbftMessage, PbftRequest, PbftResult, 
         this.onMessage(event.from, event.message);
         break;
       case 'malformed':
-        context.offend(event.from, event.fault);
+        context.accuse(event.from, event.fault);
         break;
       case 'timer':
         if (event.timer === ROUND_TIMER) this.replica.catchUp.onRound();

@@ -14,7 +14,7 @@ import {
 } from './limits.ts';
 import type { Certificate } from './messages.ts';
 import type { Replica } from './replica.ts';
-import { isPage, rootOf } from './state.ts';
+import { DIGESTS } from './state.ts';
 
 /** A state that is being fetched. */
 interface Fetch {
@@ -190,7 +190,7 @@ export class Transfer {
     const { context, state } = this.replica;
     const { fetch } = this;
     if (fetch?.sequence !== sequence || fetch.index !== undefined) return;
-    if (digests.length !== state.pageCount || rootOf(digests) !== fetch.digest) {
+    if (digests.length !== state.pageCount || DIGESTS.root(digests) !== fetch.digest) {
       context.offend(from, 'index');
       return;
     }
@@ -218,7 +218,7 @@ export class Transfer {
     const before = fetch.missing.size;
     for (const [page, text] of pages) {
       const digest = fetch.index[page];
-      if (digest === undefined || !isPage(page, text, digest)) {
+      if (digest === undefined || !DIGESTS.isPage(page, text, digest)) {
         context.offend(from, 'page');
         break;
       }

@@ -35,7 +35,7 @@ import { mostHealingViews } from './healing-views.ts';
 import { realKeys, stubKeys } from './keys.ts';
 import { AgreedOrder } from './order.ts';
 import { PBFT_SETTINGS } from './settings.ts';
-import type { PbftTypes } from './types.ts';
+import type { PbftTypes } from '../protocol/types.ts';
 import { KeyValueModel, LogModel, type Model, type Operation } from './users.ts';
 import { CHECKERS, NodeWatch } from './watch.ts';
 
@@ -265,7 +265,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
     return new PbftEngine(this.config, this.membershipOf(node), {
       view,
       signatures: this.keysOf(node),
-      application: this.world.setting('kv') >= 1 ? new KeyValueStore() : new OrderedLog(),
+      machine: this.world.setting('kv') >= 1 ? new KeyValueStore() : new OrderedLog(),
     });
   }
 

@@ -4,7 +4,7 @@ import type { PbftEngine } from '../protocol/pbft.ts';
 import type { PbftMessage } from '../protocol/messages.ts';
 import type { MemoryStore } from '../../../storage/memory.ts';
 import type { Body } from '../../../simulator/subject.ts';
-import type { PbftTypes } from './types.ts';
+import type { PbftTypes } from '../protocol/types.ts';
 
 /** How long an engine waits that asked to go on, in milliseconds. */
 const CONTINUE_DELAY = 1;

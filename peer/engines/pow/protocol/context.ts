@@ -6,9 +6,10 @@ import type { Chain } from './chain.ts';
 import type { PowConfig, PowNotice, PowResult } from './interface.ts';
 import type { PowMessage } from './messages.ts';
 import type { PeerTable } from './peers.ts';
+import type { PowTypes } from './types.ts';
 
 /** An effect of the proof-of-work engine. */
-export type PowEffect = Effect<PowMessage, PowResult, PowNotice>;
+export type PowEffect = Effect<PowTypes>;
 
 const NOTHING: readonly PowEffect[] = [];
 

@@ -14,7 +14,7 @@ import { Consensus, CONSENSUS_TIMER } from './consensus.ts';
 import { Context, type PowEffect } from './context.ts';
 import { onGetBlock, ServingLimit } from './get-block.ts';
 import { GossipProtocol, GOSSIP_TIMER } from './gossip.ts';
-import type { PowConfig, PowNotice, PowRequest, PowResult, PowStatus } from './interface.ts';
+import type { PowConfig, PowRequest, PowStatus } from './interface.ts';
 import { SWEEP_SLICE } from './limits.ts';
 import type { PowMessage } from './messages.ts';
 import { Neighbours, PASS_ON_TIMER } from './neighbours.ts';
@@ -25,10 +25,11 @@ import { Strangers } from './strangers.ts';
 import { SYNC_TIMER } from './sync.ts';
 import { nextTemplate } from './template.ts';
 import { WORD_RULES, WordQueue } from './words.ts';
+import type { PowTypes } from './types.ts';
 
-type PowEvent = EngineEvent<PowMessage, PowRequest>;
+type PowEvent = EngineEvent<PowTypes>;
 
-export class PowEngine implements Engine<PowMessage, PowRequest, PowResult, PowNotice> {
+export class PowEngine implements Engine<PowTypes> {
   private readonly context: Context;
   private readonly words = new WordQueue();
   private readonly serving = new ServingLimit();

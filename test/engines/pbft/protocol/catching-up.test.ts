@@ -14,9 +14,9 @@ import {
   ROUNDS_PER_TIMEOUT,
 } from '../../../../peer/engines/pbft/protocol/limits.ts';
 import type { MessageOf, PbftMessage, Status } from '../../../../peer/engines/pbft/protocol/messages.ts';
-import type { Application } from '../../../../peer/core/application.ts';
+import type { StateMachine } from '../../../../peer/core/application.ts';
 import { OrderedLog } from '../../../../peer/applications/ordered-log.ts';
-import { pageDigest, rootOf } from '../../../../peer/engines/pbft/protocol/state.ts';
+import { DIGESTS } from '../../../../peer/engines/pbft/protocol/state.ts';
 import { LATENCY, type PbftMember, PbftNetwork } from '../../../support/pbft-network.ts';
 
 const SECOND = 1_000;
@@ -29,10 +29,13 @@ function range(first: number, count: number): number[] {
 }
 
 /** Three long pages, of which two fit into a message. */
-class Bulky implements Application {
-  readonly name = 'bulky';
+class Bulky implements StateMachine {
   readonly pageCount = 3;
   private text = '';
+
+  check(): undefined {
+    return undefined;
+  }
 
   execute(): string {
     this.text = 'x'.repeat(Math.floor(MAX_PAGES_LENGTH / 2));
@@ -49,14 +52,6 @@ class Bulky implements Application {
 
   takeChanged(): readonly number[] {
     return [0, 1, 2];
-  }
-
-  parse(line: string): string {
-    return line;
-  }
-
-  describe(result: string): string {
-    return result;
   }
 }
 
@@ -379,7 +374,7 @@ describe('the pages that change', () => {
         return super.takeChanged();
       }
     }
-    const network = new PbftNetwork(4, { scripted: [0, 2, 3], application: () => new Watched() });
+    const network = new PbftNetwork(4, { scripted: [0, 2, 3], machine: () => new Watched() });
     const looks = [1, 2, 3, 4, 5].map((sequence) => {
       const { header, batch } = network.prePrepare(0, sequence, network.batch(3, sequence));
       const commits = [0, 2, 3].map((replica) => network.vote('commit', replica, header));
@@ -409,9 +404,9 @@ describe('a state that is fetched', () => {
 
   it('is asked for from all at once, each page of one, so many pages of each', () => {
     const network = new PbftNetwork(4, { scripted: [0, 1, 2] });
-    const digests = range(0, new OrderedLog().pageCount + 5).map((page) => pageDigest(page, 'other'));
+    const digests = range(0, new OrderedLog().pageCount + 5).map((page) => DIGESTS.page(page, 'other'));
     const certificate = [0, 1, 2].map((replica) =>
-      network.signing(replica).checkpoint({ sequence: 400, digest: rootOf(digests), replica }),
+      network.signing(replica).checkpoint({ sequence: 400, digest: DIGESTS.root(digests), replica }),
     );
     network.send(0, 3, { type: 'STABLE', certificate });
     network.run(LATENCY);
@@ -436,7 +431,7 @@ describe('a state that is fetched', () => {
   });
 
   it('is served page by page, as much as fits into a message, and the first whatever its length', () => {
-    const network = new PbftNetwork(4, { application: () => new Bulky() });
+    const network = new PbftNetwork(4, { machine: () => new Bulky() });
     network.work(1, 4);
     network.run(SECOND);
     const served = (...pages: readonly number[]): number[] => {
@@ -457,7 +452,7 @@ describe('a state that is fetched', () => {
   });
 
   it('that has given way to a later one is answered with what shows that', () => {
-    const network = new PbftNetwork(4, { application: () => new Bulky() });
+    const network = new PbftNetwork(4, { machine: () => new Bulky() });
     network.work(1, 8);
     network.run(SECOND);
     const answer = (message: PbftMessage): PbftMessage | undefined => {

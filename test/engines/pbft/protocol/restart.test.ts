@@ -104,7 +104,7 @@ function crashingAt(
   member: number,
   effect: number,
 ): { readonly network: PbftNetwork; readonly crashed: boolean } {
-  const network = new PbftNetwork(4, { checkpointInterval: 2, application: () => new Counter() });
+  const network = new PbftNetwork(4, { checkpointInterval: 2, machine: () => new Counter() });
   const subject = network.member(member);
   let left = effect;
   let crashed = false;
@@ -183,7 +183,7 @@ function isAccepted({ view, sequence, digest }: Omit<Header, 'signature'>, store
 
 describe('what a replica says', () => {
   it.each(Object.entries(STORED))('in a %s is in its store before it is sent', (type, isThere) => {
-    const network = new PbftNetwork(4, { checkpointInterval: 2, application: () => new Counter() });
+    const network = new PbftNetwork(4, { checkpointInterval: 2, machine: () => new Counter() });
     const told: boolean[] = [];
     for (const member of network.members) {
       member.crashBefore = (effect) => {
@@ -202,7 +202,7 @@ describe('what a replica says', () => {
   });
 
   it('in a reply to its user is in its store before: the timestamp goes to no other request', () => {
-    const network = new PbftNetwork(4, { checkpointInterval: 2, application: () => new Counter() });
+    const network = new PbftNetwork(4, { checkpointInterval: 2, machine: () => new Counter() });
     const member = network.member(3);
     const told: boolean[] = [];
     member.crashBefore = (effect) => {

@@ -7,18 +7,10 @@ import { KeyValueStore } from '../../../../peer/applications/key-value.ts';
 import {
   changedPages,
   differingPages,
-  EMPTY_PAGE_DIGEST,
   GROUP_SIZE,
-  groupDigest,
-  groupDigests,
-  isPage,
-  MAX_SNAPSHOTS,
-  pageDigest,
-  ReplicatedState,
-  rootOf,
-  rootOfGroups,
   type Snapshot,
-} from '../../../../peer/engines/pbft/protocol/state.ts';
+} from '../../../../peer/core/paged-state.ts';
+import { DIGESTS, MAX_SNAPSHOTS, ReplicatedState } from '../../../../peer/engines/pbft/protocol/state.ts';
 import { Counter } from '../../../applications/example-counter.ts';
 
 const CLIENTS = 3;
@@ -46,7 +38,7 @@ function run(state: ReplicatedState, steps: readonly Step[]): unknown[] {
 /** What is in the state now, hashed page by page without anything from before. */
 function fromScratch(state: ReplicatedState): string {
   const { pages } = state.checkpoint(0);
-  return rootOf(pages.map((text, index) => pageDigest(index, text)));
+  return DIGESTS.root(pages.map((text, index) => DIGESTS.page(index, text)));
 }
 
 /** A state with the pages of a snapshot. */
@@ -292,36 +284,36 @@ describe('the digests of pages', () => {
     const digests = groups.map((group, index) =>
       hash(`gossip-peer/pbft/group ${index}\n${JSON.stringify(group)}`),
     );
-    expect(texts.map((text, index) => pageDigest(index, text))).toEqual(pages);
-    expect(rootOf(pages)).toBe(hash(`gossip-peer/pbft/state\n${JSON.stringify(digests)}`));
+    expect(texts.map((text, index) => DIGESTS.page(index, text))).toEqual(pages);
+    expect(DIGESTS.root(pages)).toBe(hash(`gossip-peer/pbft/state\n${JSON.stringify(digests)}`));
   });
 
   it('differ between pages with the same text, but not between pages with nothing in them', () => {
-    expect(pageDigest(1, 'a')).not.toBe(pageDigest(2, 'a'));
-    expect(pageDigest(1, '1')).not.toBe(pageDigest(11, ''));
-    expect(pageDigest(1, '')).toBe(EMPTY_PAGE_DIGEST);
+    expect(DIGESTS.page(1, 'a')).not.toBe(DIGESTS.page(2, 'a'));
+    expect(DIGESTS.page(1, '1')).not.toBe(DIGESTS.page(11, ''));
+    expect(DIGESTS.page(1, '')).toBe(DIGESTS.empty);
   });
 
   it('tell the right text from others, also from one with the same bytes as UTF-8', () => {
-    const digest = pageDigest(1, 'a\ufffd');
-    expect(isPage(1, 'a\ufffd', digest)).toBe(true);
-    expect(isPage(1, 'a\ud800', digest)).toBe(false);
-    expect(isPage(1, 'b\ufffd', digest)).toBe(false);
-    expect(isPage(2, 'a\ufffd', digest)).toBe(false);
+    const digest = DIGESTS.page(1, 'a\ufffd');
+    expect(DIGESTS.isPage(1, 'a\ufffd', digest)).toBe(true);
+    expect(DIGESTS.isPage(1, 'a\ud800', digest)).toBe(false);
+    expect(DIGESTS.isPage(1, 'b\ufffd', digest)).toBe(false);
+    expect(DIGESTS.isPage(2, 'a\ufffd', digest)).toBe(false);
   });
 
   it('make up the digests of groups, and these the whole', () => {
-    const digests = Array.from({ length: GROUP_SIZE + 2 }, (_, index) => pageDigest(index, 'text'));
-    const groups = groupDigests(digests);
+    const digests = Array.from({ length: GROUP_SIZE + 2 }, (_, index) => DIGESTS.page(index, 'text'));
+    const groups = DIGESTS.groups(digests);
     expect(groups).toEqual([
-      groupDigest(0, digests.slice(0, GROUP_SIZE)),
-      groupDigest(1, digests.slice(GROUP_SIZE)),
+      DIGESTS.group(0, digests.slice(0, GROUP_SIZE)),
+      DIGESTS.group(1, digests.slice(GROUP_SIZE)),
     ]);
-    expect(rootOf(digests)).toBe(rootOfGroups(groups));
+    expect(DIGESTS.root(digests)).toBe(DIGESTS.rootOfGroups(groups));
   });
 
   it('are others if a list is not the same, however it is parted', () => {
-    const digests = Array.from({ length: GROUP_SIZE + 2 }, (_, index) => pageDigest(index, 'text'));
+    const digests = Array.from({ length: GROUP_SIZE + 2 }, (_, index) => DIGESTS.page(index, 'text'));
     const swapped = digests.with(0, digests[1] ?? '').with(1, digests[0] ?? '');
     const lists = [
       digests,
@@ -332,8 +324,8 @@ describe('the digests of pages', () => {
       ['a', 'b'],
       ['a,b'],
     ];
-    expect(new Set(lists.map(rootOf)).size).toBe(lists.length);
-    expect(groupDigest(0, digests)).not.toBe(groupDigest(1, digests));
-    expect(rootOf(['a","b'])).not.toBe(rootOf(['a', 'b']));
+    expect(new Set(lists.map(DIGESTS.root)).size).toBe(lists.length);
+    expect(DIGESTS.group(0, digests)).not.toBe(DIGESTS.group(1, digests));
+    expect(DIGESTS.root(['a","b'])).not.toBe(DIGESTS.root(['a', 'b']));
   });
 });

@@ -11,7 +11,7 @@ import type {
 import { Signing } from '../../../../peer/engines/pbft/protocol/signing.ts';
 import { stubKeys } from '../../../../peer/engines/pbft/simulation/keys.ts';
 import { pbftSubject } from '../../../../peer/engines/pbft/simulation/subject.ts';
-import type { PbftTypes } from '../../../../peer/engines/pbft/simulation/types.ts';
+import type { PbftTypes } from '../../../../peer/engines/pbft/protocol/types.ts';
 import { CHECKERS } from '../../../../peer/engines/pbft/simulation/watch.ts';
 import {
   faulty,

@@ -6,7 +6,7 @@ import { faultyOf } from '../../../../peer/engines/pbft/protocol/quorum.ts';
 import { realKeys, stubKeys } from '../../../../peer/engines/pbft/simulation/keys.ts';
 import { AgreedOrder } from '../../../../peer/engines/pbft/simulation/order.ts';
 import { pbftSubject } from '../../../../peer/engines/pbft/simulation/subject.ts';
-import type { PbftTypes } from '../../../../peer/engines/pbft/simulation/types.ts';
+import type { PbftTypes } from '../../../../peer/engines/pbft/protocol/types.ts';
 import { KeyValueModel, LogModel } from '../../../../peer/engines/pbft/simulation/users.ts';
 import { draw, type Plan } from '../../../../peer/simulator/settings.ts';
 import { Simulation } from '../../../../peer/simulator/simulation.ts';

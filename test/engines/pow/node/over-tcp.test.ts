@@ -5,8 +5,6 @@ import { addressKey, type Address } from '../../../../shared/address.ts';
 import { generateKeyPair } from '../../../../shared/ed25519.ts';
 import { silentLog } from '../../../../shared/log.ts';
 import { powCodec } from '../../../../peer/engines/pow/protocol/codec.ts';
-import type { PowNotice, PowRequest, PowResult } from '../../../../peer/engines/pow/protocol/interface.ts';
-import type { PowMessage } from '../../../../peer/engines/pow/protocol/messages.ts';
 import { PowEngine } from '../../../../peer/engines/pow/protocol/pow.ts';
 import { EngineHost, HostError } from '../../../../peer/node/host.ts';
 import { openTcpMesh, type TcpMesh } from '../../../../peer/transports/tcp.ts';
@@ -14,11 +12,12 @@ import type { Transport } from '../../../../peer/transports/transport.ts';
 import { eventually } from '../../../support/asker.ts';
 import { buildChain, mineBlock, type PlainBlock } from '../../../support/chains.ts';
 import { storeWith } from '../../../support/virtual-network.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 
 const LOOPBACK = '127.0.0.1';
 const DIFFICULTY = 1;
 
-type PowHost = EngineHost<PowMessage, PowRequest, PowResult, PowNotice>;
+type PowHost = EngineHost<PowTypes>;
 
 interface Node {
   readonly mesh: TcpMesh;

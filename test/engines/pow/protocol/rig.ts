@@ -11,6 +11,7 @@ import type {
   PowResult,
 } from '../../../../peer/engines/pow/protocol/interface.ts';
 import type { PowMessage } from '../../../../peer/engines/pow/protocol/messages.ts';
+import type { PowTypes } from '../../../../peer/engines/pow/protocol/types.ts';
 import { PowEngine } from '../../../../peer/engines/pow/protocol/pow.ts';
 import type { EngineEvent } from '../../../../peer/core/engine.ts';
 import type { MemoryStore } from '../../../../peer/storage/memory.ts';
@@ -92,7 +93,7 @@ export class Rig {
    *
    * @param kept carries out only so many effects, as before a crash in the middle of them
    */
-  step(event: EngineEvent<PowMessage, PowRequest>, kept = Infinity): readonly PowEffect[] {
+  step(event: EngineEvent<PowTypes>, kept = Infinity): readonly PowEffect[] {
     if (event.type === 'continue') this.continuing = false;
     this.effects = this.engine.step(event).slice(0, kept);
     for (const effect of this.effects) {

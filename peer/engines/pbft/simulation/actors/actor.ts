@@ -5,7 +5,7 @@ import type { PbftMessage } from '../../protocol/messages.ts';
 import type { Signing } from '../../protocol/signing.ts';
 import type { MemoryStore } from '../../../../storage/memory.ts';
 import type { Body as AnyBody, Corruption as AnyCorruption } from '../../../../simulator/subject.ts';
-import type { PbftTypes } from '../types.ts';
+import type { PbftTypes } from '../../protocol/types.ts';
 
 export type Body = AnyBody<PbftTypes>;
 export type Corruption = AnyCorruption<PbftTypes>;

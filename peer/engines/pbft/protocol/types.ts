@@ -1,5 +1,5 @@
-import type { PbftNotice, PbftRequest, PbftResult } from '../protocol/interface.ts';
-import type { PbftMessage } from '../protocol/messages.ts';
+import type { PbftNotice, PbftRequest, PbftResult } from './interface.ts';
+import type { PbftMessage } from './messages.ts';
 import type { EngineTypes } from '../../../core/engine.ts';
 
 /** The types of the PBFT engine. */
