@@ -46,13 +46,13 @@ export function readOnce(text: string): OnceOperation | undefined {
 }
 
 /** The language of an application whose operations may be put under ids: those are chosen by programs, not typed. */
-export function languageOfOnce({ parse, describe }: Language): Language {
+export function languageOfOnce(language: Language): Language {
   return {
-    parse,
+    parse: (line) => language.parse(line),
     describe: (result) =>
       isReused(result)
         ? 'The id stands for another operation that was executed before; give each operation an id of its own.'
-        : describe(result),
+        : language.describe(result),
   };
 }
 

@@ -173,8 +173,9 @@ export class Hosts<T extends EngineTypes> {
     course.digest.number(writes.length);
     for (const write of writes) {
       course.digest.text(write.key);
-      if (write.type === 'put') course.digest.text(write.value);
-      else course.digest.number(-1);
+      if (write.type === 'delete') course.digest.number(-1);
+      else if (typeof write.value === 'string') course.digest.text(write.value);
+      else course.digest.sample(write.value);
     }
     course.trace(node, 'stored', { keys: writes.length });
     if (node.honest) this.modules.run.onStore(node, writes);

@@ -289,7 +289,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     this.replaced++;
     this.trace(node, 'left');
     node.stop();
-    node.store.wipe();
+    node.store.clear();
     this.peers.replace(node.index);
     node.peer = this.peers.peerOf(node.index);
     this.run.onReplaced(node);

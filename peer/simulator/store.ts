@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 
-import type { StoreView, StoreWrite } from '../core/store.ts';
+import type { StoreWrite } from '../core/store.ts';
+import { StoredValues } from '../core/stored-values.ts';
 import type { Chance } from './chance.ts';
 
 /** Hex digits of the checksum before each record. */
@@ -14,27 +15,14 @@ const CHECKSUM_LENGTH = 16;
 /** What a crash did to the write that was under way. */
 export type WriteFate = 'lost' | 'torn' | 'kept';
 
-export class SimulatedStore implements StoreView {
+export class SimulatedStore extends StoredValues {
   /** Writes carried out. */
   writes = 0;
-  private readonly values = new Map<string, string>();
-
-  /** How many keys it holds. */
-  get size(): number {
-    return this.values.size;
-  }
-
-  get(key: string): string | undefined {
-    return this.values.get(key);
-  }
 
   /** Carries out all writes; they survive every crash that comes later. */
-  write(writes: readonly StoreWrite[]): void {
+  override write(writes: readonly StoreWrite[]): void {
     this.writes++;
-    for (const write of writes) {
-      if (write.type === 'put') this.values.set(write.key, write.value);
-      else this.values.delete(write.key);
-    }
+    super.write(writes);
   }
 
   /**
@@ -48,21 +36,17 @@ export class SimulatedStore implements StoreView {
     if (found !== undefined) this.write(found);
     return reached === 0 ? 'lost' : found === undefined ? 'torn' : 'kept';
   }
-
-  /** Everything on it is lost. */
-  wipe(): void {
-    this.values.clear();
-  }
-
-  /** Everything it holds, in no particular order. */
-  entries(): IterableIterator<[string, string]> {
-    return this.values.entries();
-  }
 }
 
 /** A record of the journal: its checksum, then what is to be written. */
 function encode(writes: readonly StoreWrite[]): Buffer {
-  const body = JSON.stringify(writes);
+  const body = JSON.stringify(
+    writes.map((write) =>
+      write.type === 'put' && typeof write.value !== 'string'
+        ? { ...write, value: { base64: Buffer.from(write.value).toString('base64') } }
+        : write,
+    ),
+  );
   return Buffer.from(checksum(body) + body);
 }
 
@@ -72,7 +56,9 @@ function decode(record: Uint8Array): readonly StoreWrite[] | undefined {
   const body = text.slice(CHECKSUM_LENGTH);
   if (body === '' || text.slice(0, CHECKSUM_LENGTH) !== checksum(body)) return undefined;
   // The checksum says that it is what encode() wrote.
-  return JSON.parse(body) as StoreWrite[];
+  return JSON.parse(body, (_, value: unknown) =>
+    value instanceof Object && 'base64' in value ? new Uint8Array(Buffer.from(String(value.base64), 'base64')) : value,
+  ) as StoreWrite[];
 }
 
 function checksum(body: string): string {

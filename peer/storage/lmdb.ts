@@ -9,7 +9,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
-import { openAsClass, type GetOptions, type RootDatabase } from 'lmdb';
+import { asBinary, openAsClass, type Binary, type GetOptions, type RootDatabase } from 'lmdb';
 
 import { UserError, fileFaultOf, messageOf, systemCodeOf } from '../../shared/errors.ts';
 import { checkAccess, DATA_FILE, LOCK_FILE } from './access.ts';
@@ -17,7 +17,7 @@ import { checksum, CHECKSUM_LENGTH } from './checksum.ts';
 import { makeFolder, syncFolder } from './folder.ts';
 import { lmdbFault, readLmdbMeta } from './lmdb-check.ts';
 import { checkRoom } from './lmdb-files.ts';
-import type { Store, StoreView, StoreWrite } from '../core/store.ts';
+import type { KeyRange, Store, StoreValue, StoreView, StoreWrite } from '../core/store.ts';
 
 /**
  * Address space that is reserved at first, in bytes: room for some two million blocks. It costs no memory and no
@@ -60,8 +60,9 @@ export interface StoreOptions {
 }
 
 /** LMDB says whether it took a put, though its types do not. */
-type Database = Omit<RootDatabase<string, string>, 'putSync'> & {
-  putSync(key: string, value: string): boolean;
+type Database = Omit<RootDatabase<string, string>, 'getBinary' | 'putSync'> & {
+  getBinary(key: string, options?: GetOptions): Buffer | undefined;
+  putSync(key: string, value: string | Binary): boolean;
 };
 
 interface DatabaseClass {
@@ -161,7 +162,38 @@ class LmdbStore implements Store {
     } catch (error) {
       throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
     }
-    if (text === undefined) return undefined;
+    return text === undefined ? undefined : this.checked(key, text);
+  }
+
+  getBytes(key: string): Uint8Array | undefined {
+    this.check();
+    let bytes: Buffer | undefined;
+    try {
+      bytes = this.database.getBinary(key, this.moment);
+    } catch (error) {
+      throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
+    }
+    if (bytes === undefined) return undefined;
+    const { length } = this.checked(key, bytes.toString('latin1'));
+    return bytes.subarray(0, length);
+  }
+
+  keys({ from, to, limit, reverse = false }: KeyRange): readonly string[] {
+    this.check();
+    // LMDB would go through all keys where the end comes before the beginning.
+    if (from >= to) return [];
+    const range = reverse
+      ? { start: to, end: from, exclusiveStart: true, inclusiveEnd: true }
+      : { start: from, end: to };
+    try {
+      return [...this.database.getKeys({ ...range, reverse, limit, ...this.moment })];
+    } catch (error) {
+      throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
+    }
+  }
+
+  /** A value without its checksum. @throws UserError if that is another one */
+  private checked(key: string, text: string): string {
     const length = text.length - CHECKSUM_LENGTH;
     if (length < 0 || !text.endsWith(checksum(key, text, length))) {
       // The first versions wrote none: their values are JSON to the end.
@@ -179,12 +211,7 @@ class LmdbStore implements Store {
         for (const write of writes) {
           if (write.type === 'delete') this.database.removeSync(write.key);
           // A refused put ends the transaction; none of its writes must be committed then.
-          else if (
-            !this.database.putSync(
-              write.key,
-              write.value + checksum(write.key, write.value, write.value.length),
-            )
-          )
+          else if (!this.database.putSync(write.key, withChecksum(write.key, write.value)))
             throw new Error(`${write.key} was refused`);
         }
       });
@@ -247,6 +274,13 @@ class Room {
   close(): void {
     closeSync(this.file);
   }
+}
+
+/** A value as it stands in the file: its checksum follows it. */
+function withChecksum(key: string, value: StoreValue): string | Binary {
+  if (typeof value === 'string') return value + checksum(key, value, value.length);
+  const text = Buffer.from(value).toString('latin1');
+  return asBinary(Buffer.from(text + checksum(key, text, text.length), 'latin1'));
 }
 
 function openDatabase(folder: string, readOnly: boolean): Database {

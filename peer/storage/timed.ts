@@ -4,6 +4,8 @@ import type { Store } from '../core/store.ts';
 export function timed(store: Store, tell: (seconds: number) => void): Store {
   return {
     get: (key) => store.get(key),
+    getBytes: (key) => store.getBytes(key),
+    keys: (range) => store.keys(range),
     write: (writes) => {
       const start = performance.now();
       store.write(writes);

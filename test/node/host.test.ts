@@ -59,6 +59,8 @@ class Bench implements Engine<Types>, Codec<Message>, Transport, Store {
       transport: this.transport,
       store: {
         get: () => undefined,
+        getBytes: () => undefined,
+        keys: () => [],
         write: (writes) => {
           this.write(writes);
         },
@@ -104,6 +106,14 @@ class Bench implements Engine<Types>, Codec<Message>, Transport, Store {
 
   get(): undefined {
     return undefined;
+  }
+
+  getBytes(): undefined {
+    return undefined;
+  }
+
+  keys(): [] {
+    return [];
   }
 
   write(writes: readonly StoreWrite[]): void {

@@ -3,15 +3,19 @@ import { describe, expect, it } from 'vitest';
 
 import { Chance } from '../../peer/simulator/chance.ts';
 import { SimulatedStore, type WriteFate } from '../../peer/simulator/store.ts';
-import type { StoreWrite } from '../../peer/core/store.ts';
+import type { StoreValue, StoreWrite } from '../../peer/core/store.ts';
 
-function contents(store: SimulatedStore): Map<string, string> {
+function contents(store: SimulatedStore): Map<string, StoreValue> {
   return new Map(store.entries());
 }
 
 const key = fc.constantFrom('a', 'b', 'c', 'd');
 const write: fc.Arbitrary<StoreWrite> = fc.oneof(
-  fc.record({ type: fc.constant('put' as const), key, value: fc.string({ unit: 'binary' }) }),
+  fc.record({
+    type: fc.constant('put' as const),
+    key,
+    value: fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array()),
+  }),
   fc.record({ type: fc.constant('delete' as const), key }),
 );
 const batch = fc.array(write, { minLength: 1, maxLength: 8 });
@@ -29,7 +33,7 @@ describe('a simulated disk', () => {
     ]);
     expect(contents(store)).toEqual(new Map([['b', '3']]));
     expect([store.get('a'), store.get('b'), store.writes]).toEqual([undefined, '3', 2]);
-    store.wipe();
+    store.clear();
     expect(contents(store).size).toBe(0);
   });
 

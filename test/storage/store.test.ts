@@ -100,6 +100,54 @@ describe.each(kinds)('a store ($kind)', ({ place }) => {
     expect(store.get('key')).toBe(value);
   });
 
+  it.each([
+    ['none', []],
+    ['zeros', [0, 0, 0]],
+    ['all there are', Array.from({ length: 256 }, (_, byte) => byte)],
+    ['a megabyte', Array.from({ length: 2 ** 20 }, (_, at) => (at * 7) & 0xff)],
+  ])('keeps bytes: %s', (_, values) => {
+    const where = place();
+    const store = open(where);
+    const bytes = Uint8Array.from(values);
+    store.write([{ type: 'put', key: 'key', value: bytes }, put('text', 'a')]);
+    // What was written is written, whatever becomes of the bytes.
+    bytes.fill(1);
+    expect([...(store.getBytes('key') ?? [])]).toEqual(values);
+    store.getBytes('key')?.fill(2);
+    expect([...(store.getBytes('key') ?? [])]).toEqual(values);
+    expect(store.getBytes('none')).toBeUndefined();
+    store.write([drop('key')]);
+    expect(store.getBytes('key')).toBeUndefined();
+  });
+
+  it('names the keys of a range, in order, up or down, as many as are wanted', () => {
+    const key = fc.string({ unit: fc.constantFrom('a', 'b', 'B', '/', '~'), maxLength: 3 });
+    fc.assert(
+      fc.property(
+        fc.array(key),
+        fc.array(key),
+        key,
+        key,
+        fc.nat({ max: 5 }),
+        fc.boolean(),
+        (made, gone, from, to, limit, reverse) => {
+          const store = open();
+          store.write(made.map((one) => put(`k${one}`, one)));
+          store.keys({ from: 'k', to: 'l', limit: 1 });
+          store.write(gone.map((one) => drop(`k${one}`)));
+          const left = [...new Set(made)]
+            .filter((one) => !gone.includes(one))
+            .map((one) => `k${one}`)
+            .sort();
+          const inside = left.filter((one) => one >= `k${from}` && one < `k${to}`);
+          const expected = (reverse ? inside.reverse() : inside).slice(0, limit);
+          expect(store.keys({ from: `k${from}`, to: `k${to}`, limit, reverse })).toEqual(expected);
+        },
+      ),
+      { numRuns: 60, seed: 1 },
+    );
+  });
+
   it('keeps keys of any 64 ASCII characters apart', () => {
     const store = open();
     const keys = [

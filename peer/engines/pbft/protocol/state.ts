@@ -33,7 +33,7 @@ export class ReplicatedState extends PagedState {
    */
   constructor(machine: StateMachine, clients: number, window = CLIENT_WINDOW) {
     const [tables, clock] = [new ClientTables(clients, window), new Clock()];
-    super([tables, clock, machine], DIGESTS, { snapshots: MAX_SNAPSHOTS, marks: 0 });
+    super([tables, clock, machine], DIGESTS, { snapshots: MAX_SNAPSHOTS });
     this.machine = machine;
     this.clients = tables;
     this.clock = clock;

@@ -12,6 +12,7 @@ import {
   type PbftNode,
   type PbftNodeOptions,
 } from '../../../../peer/engines/pbft/node/open.ts';
+import type { StoreValue } from '../../../../peer/core/store.ts';
 import { MemoryStore } from '../../../../peer/storage/memory.ts';
 import { SubmitError } from '../../../../peer/engines/pbft/node/subject.ts';
 import { UserError } from '../../../../shared/errors.ts';
@@ -158,10 +159,10 @@ describe('a replica', () => {
 });
 
 describe('what a replica has stored', () => {
-  const before = (entries: Iterable<[string, string]>): FullStore => new FullStore(entries);
+  const before = (entries: Iterable<[string, StoreValue]>): FullStore => new FullStore(entries);
 
   /** What the store of member 1 holds after its first start. */
-  async function begun(): Promise<[string, string][]> {
+  async function begun(): Promise<[string, StoreValue][]> {
     const { node, store } = await openNode(1);
     await node.close();
     return [...store.entries()];

@@ -339,11 +339,21 @@ describe('requests that wait at a backup', () => {
   });
 
   it('may be as long as an operation, and not longer', () => {
-    const member = new PbftNetwork(4).member(2);
+    const member = new PbftNetwork(4, { machine: () => new Bulky() }).member(2);
     const lengths = [16_384, 16_385].map((length) => member.submit('x'.repeat(length)).status);
     expect(lengths).toEqual(['accepted', 'rejected']);
     expect(member.submit('\ud800').status).toBe('rejected');
   });
+});
+
+it('an operation that the application knows by its text to be none is not ordered', () => {
+  const member = new PbftNetwork(4).member(2);
+  expect(member.submit('["append"]')).toEqual({
+    status: 'rejected',
+    reason: 'An operation is append with a text, entry with a number, or length.',
+  });
+  expect(member.submit('["append","a"]').status).toBe('accepted');
+  expect(member.count('submit.rejected')).toBe(1);
 });
 
 describe('a state that is not that of the others', () => {

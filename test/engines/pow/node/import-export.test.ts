@@ -159,6 +159,8 @@ describe('importing a record', () => {
       let writes = 0;
       const mortal: Store = {
         get: (key) => store.get(key),
+        getBytes: (key) => store.getBytes(key),
+        keys: (range) => store.keys(range),
         write: (batch) => {
           if (writes++ >= allowed) throw new Error('the process died');
           store.write(batch);

@@ -56,7 +56,7 @@ function writing(change: (key: string, value: string) => string): Fault {
     effects.map((effect) => {
       if (effect.type !== 'store') return effect;
       const writes = effect.writes.map((write) =>
-        write.type === 'put' ? { ...write, value: change(write.key, write.value) } : write,
+        write.type === 'put' ? { ...write, value: change(write.key, String(write.value)) } : write,
       );
       return { ...effect, writes };
     });
