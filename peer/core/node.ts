@@ -5,6 +5,8 @@ import type { Gauge } from './engine.ts';
 /** Notified of what happens in a node while an engine's effects are carried out, so each call is short. */
 export interface NodeObserver<Notice> {
   onNotice(notice: Notice): void;
+  /** A request was answered. */
+  onReply?(request: unknown, result: unknown): void;
   /** Something was stored. */
   onWrite?(seconds: number): void;
 }

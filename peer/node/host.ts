@@ -165,7 +165,7 @@ export class EngineHost<T extends EngineTypes> {
   }
 
   measure(tell: Gauge): void {
-    tell('requests without an answer', this.#asked.size, this.#maxAsked);
+    tell('awaited answers', this.#asked.size, this.#maxAsked);
   }
 
   /** Gives the engine its first event. */

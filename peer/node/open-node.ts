@@ -125,6 +125,11 @@ export async function openNode<T extends DatagramTypes, Status>(
           observer.onNotice(notice);
         });
       },
+      onReply: (request, result) => {
+        observers.tell((observer) => {
+          observer.onReply?.(request, result);
+        });
+      },
       onFailure: (error) => {
         parts.onFailure(error.cause instanceof UserError ? error.cause : error);
       },

@@ -7,12 +7,17 @@ import { Metrics, bounded, tellEach, type Tell } from './metrics.ts';
 export interface FaceMetrics<Status, Notice> {
   readonly metrics: Metrics<Status>;
   onNotice(notice: Notice): void;
+  onReply(request: unknown, result: unknown): void;
 }
 
 /** What a message is on each transport, in the names of metrics. */
 const CARRIED = { udp: 'datagram', tcp: 'frame' } as const;
 
-type Observe<Notice> = (notice: Notice) => void;
+/** What of a metric follows what happens. */
+interface Observe<Notice> {
+  onNotice?(notice: Notice): void;
+  onReply?(result: unknown): void;
+}
 
 export function faceMetrics<Status, Notice, Node extends LiveNode<Status, Notice>>(
   node: Node,
@@ -46,7 +51,10 @@ export function faceMetrics<Status, Notice, Node extends LiveNode<Status, Notice
   return {
     metrics,
     onNotice: (notice) => {
-      for (const observe of observed) observe(notice);
+      for (const observe of observed) observe.onNotice?.(notice);
+    },
+    onReply: (_, result) => {
+      for (const observe of observed) observe.onReply?.(result);
     },
   };
 }
@@ -138,8 +146,17 @@ function addOwn<Status, Notice, Node>(
     return undefined;
   }
   const take = type === 'histogram' ? histogramOf(metrics, metric, labels) : tallyOf(metrics, metric, labels);
-  return (notice) => {
-    each(metric.on(notice, node), take);
+  if ('onReply' in metric) {
+    return {
+      onReply: (result) => {
+        each(metric.onReply(result), take);
+      },
+    };
+  }
+  return {
+    onNotice: (notice) => {
+      each(metric.on(notice, node), take);
+    },
   };
 }
 

@@ -71,6 +71,12 @@ export type FaceMetric<Notice, Node> = {
       on(notice: Notice, node: Node): readonly Sample[];
     }
   | {
+      readonly type: 'counter' | 'histogram';
+      readonly buckets?: readonly number[];
+      /** What the answer to a request adds. */
+      onReply(result: unknown): readonly Sample[];
+    }
+  | {
       readonly type: 'counter';
       /** What the engine counts under names that begin with this and a point: the rest of the name is the label. */
       readonly counted: string;

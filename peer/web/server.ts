@@ -87,7 +87,7 @@ export interface NodeAppParts<Notice> extends AppParts {
   /** Has the node notify an observer from now on; until the function that it returns is called. */
   readonly observe: (observer: NodeObserver<Notice>) => () => void;
   /** Notified of what happens, in this order. */
-  readonly followers: readonly Pick<NodeObserver<Notice>, 'onNotice'>[];
+  readonly followers: readonly Pick<NodeObserver<Notice>, 'onNotice' | 'onReply'>[];
   /** Closed at the end, in order. */
   readonly closing: readonly { close(): void }[];
 }
@@ -98,6 +98,9 @@ export function createNodeApp<Notice>(parts: NodeAppParts<Notice>, options: AppO
   const leave = parts.observe({
     onNotice: (notice) => {
       for (const follower of followers) follower.onNotice(notice);
+    },
+    onReply: (request, result) => {
+      for (const follower of followers) follower.onReply?.(request, result);
     },
     onWrite: (seconds) => {
       metrics.onWrite(seconds);

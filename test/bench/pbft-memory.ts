@@ -63,11 +63,8 @@ export function runInMemory(
       (now) => step(self, { type: 'request', now, id, request: { kind: 'submit', operation } }),
     ]);
   };
-  const onNotice = (self: number, notice: PbftNotice): void => {
+  const onNotice = (notice: PbftNotice): void => {
     if (notice.kind === 'offence') throw new Error(`member ${notice.member}: ${notice.rule}`);
-    if (notice.kind !== 'answered') return;
-    latencies.push(notice.waited);
-    submit(self);
   };
   const carryOut = (self: number, effects: readonly PbftEffect[]): void => {
     for (const effect of effects) {
@@ -91,7 +88,11 @@ export function runInMemory(
           stores[self]?.write(effect.writes);
           break;
         case 'notify':
-          onNotice(self, effect.notice);
+          onNotice(effect.notice);
+          break;
+        case 'reply':
+          if (effect.result.status === 'answered') latencies.push(effect.result.waited);
+          submit(self);
           break;
         case 'continue':
           later.push([self, (now) => step(self, { type: 'continue', now })]);

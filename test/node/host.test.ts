@@ -459,7 +459,7 @@ describe('asking', () => {
     const waiting = Array.from({ length: MAX_ASKED }, () => bench.host.ask('x'));
     const gauges: [string, number, number][] = [];
     bench.host.measure((...gauge) => gauges.push(gauge));
-    expect(gauges).toEqual([['requests without an answer', MAX_ASKED, MAX_ASKED]]);
+    expect(gauges).toEqual([['awaited answers', MAX_ASKED, MAX_ASKED]]);
     await expect(bench.host.ask('one more')).rejects.toMatchObject({ fault: 'busy' });
     bench.receive('hello');
     await expect(Promise.all(waiting)).resolves.toHaveLength(MAX_ASKED);

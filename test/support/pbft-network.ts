@@ -59,6 +59,8 @@ interface Happening {
   readonly run: () => void;
 }
 
+export type PbftAnswer = Extract<PbftResult, { status: 'answered' }>;
+
 export class PbftMember {
   store = new MemoryStore();
   readonly notices: PbftNotice[] = [];
@@ -108,12 +110,24 @@ export class PbftMember {
     this.store = new MemoryStore();
   }
 
-  submit(operation: string): PbftResult {
+  /** @returns what it is answered at once, undefined if it is to wait for an answer */
+  submit(operation: string): PbftResult | undefined {
     const id = ++this.requests;
     this.handle({ type: 'request', now: this.network.now, id, request: { kind: 'submit', operation } });
-    const result = this.results.get(id);
-    if (result === undefined) throw new Error('no reply');
-    return result;
+    return this.results.get(id);
+  }
+
+  /** The answers to what was submitted, in the order in which they came. */
+  get answers(): PbftAnswer[] {
+    return [...this.results.values()].filter((result) => result.status === 'answered');
+  }
+
+  /** Under what it has asked last: others have heard of it by now. */
+  get timestamp(): number {
+    const own = this.network.sent.flatMap(({ message }) =>
+      message.type === 'REQUEST' ? message.requests.filter(({ client }) => client === this.index) : [],
+    );
+    return Math.max(0, ...own.map(({ timestamp }) => timestamp));
   }
 
   /** All notices of a kind, in order. */

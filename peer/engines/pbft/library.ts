@@ -15,7 +15,7 @@ import { UserError } from '../../../shared/errors.ts';
 import { silentLog, type Log } from '../../../shared/log.ts';
 import { hostPort } from '../../../shared/options.ts';
 import { ID_PATTERN } from '../../applications/once.ts';
-import type { PbftConfig, PbftNotice, PbftStatus } from './protocol/interface.ts';
+import type { PbftConfig, PbftNotice, PbftRequest, PbftResult, PbftStatus } from './protocol/interface.ts';
 import {
   MAX_MEMBERS,
   MIN_MEMBERS,
@@ -79,7 +79,8 @@ export interface Answer {
 
 /** What a node tells as it happens: the notice of that kind. */
 export interface NodeEvents {
-  answered: [Extract<PbftNotice, { kind: 'answered' }>];
+  /** The answer to an operation that was submitted here. */
+  answered: [Extract<PbftResult, { status: 'answered' }> & { readonly operation: string }];
   executed: [Extract<PbftNotice, { kind: 'executed' }>];
   'view-change-started': [Extract<PbftNotice, { kind: 'view-change-started' }>];
   'view-entered': [Extract<PbftNotice, { kind: 'view-entered' }>];
@@ -184,6 +185,11 @@ export class Node extends EventEmitter<NodeEvents> {
         onNotice: (notice) => {
           this.#tell(notice);
         },
+        onReply: (request, result) => {
+          // Of this engine, as its node gives them.
+          const [{ operation }, answer] = [request as PbftRequest, result as PbftResult];
+          if (answer.status === 'answered') this.emit('answered', { ...answer, operation });
+        },
       });
     } catch (error) {
       await this.#dataDir?.close();
@@ -202,9 +208,6 @@ export class Node extends EventEmitter<NodeEvents> {
   #tell(notice: PbftNotice): void {
     this.emit('notice', notice);
     switch (notice.kind) {
-      case 'answered':
-        this.emit('answered', notice);
-        break;
       case 'executed':
         this.emit('executed', notice);
         break;

@@ -108,7 +108,7 @@ describe('the library', () => {
     const unanswered = expect(alone.submit('hello')).rejects.toMatchObject({
       name: 'SubmitError',
       fault: 'unanswered',
-      message: 'this replica ended before there was an answer; the request may be executed all the same',
+      message: 'this node ended before there was an answer; what was asked for may be done all the same',
     });
     await new Promise((resolve) => setImmediate(resolve));
     await alone.stop();

@@ -46,6 +46,7 @@ export function facedReplica(replica: PbftSubject, now: () => number): FacedRepl
           history.onNotice(notice);
           observer.onNotice(notice);
         },
+        onReply: (request, result) => observer.onReply?.(request, result),
         onWrite: (seconds) => observer.onWrite?.(seconds),
       }),
   };

@@ -1,6 +1,6 @@
 /** What Prometheus alone is given of a replica; the figures have metrics of their own. */
 import type { FaceMetric, Sample } from '../../../web/face.ts';
-import type { PbftNotice, ReplicaView } from '../protocol/interface.ts';
+import type { PbftNotice, PbftResult, ReplicaView } from '../protocol/interface.ts';
 import type { FacedReplica } from './faced.ts';
 
 const PHASES = ['normal', 'changing view', 'fetching state'] as const;
@@ -96,7 +96,11 @@ export const PBFT_METRICS: readonly FaceMetric<PbftNotice, FacedReplica>[] = [
   {
     ...{ name: 'pbft_answer_seconds', type: 'histogram', buckets: LATENCIES },
     help: 'Time from when a request was submitted here to f + 1 equal answers',
-    on: on('answered', ({ waited }) => [Math.max(0, waited) / 1000]),
+    onReply: (result: unknown): readonly Sample[] => {
+      // Of this engine, as its node gives it.
+      const answer = result as PbftResult;
+      return answer.status === 'answered' ? [Math.max(0, answer.waited) / 1000] : [];
+    },
   },
   {
     ...{ name: 'pbft_batch_requests', help: 'Requests of a batch that was executed', type: 'histogram' },

@@ -9,7 +9,13 @@ import type { NodeObserver } from '../../../core/node.ts';
 import { languageOfOnce, OnceOnly, onceOf } from '../../../applications/once.ts';
 import { APPLICATIONS } from '../../../applications/registry.ts';
 import { pbftCodec } from '../protocol/codec.ts';
-import { replicaName, type PbftConfig, type PbftMembership } from '../protocol/interface.ts';
+import {
+  replicaName,
+  type PbftConfig,
+  type PbftMembership,
+  type PbftNotice,
+  type PbftResult,
+} from '../protocol/interface.ts';
 import { ForeignStore } from '../protocol/journal.ts';
 import { EXECUTED_PER_STEP, MAX_SLOTS, clientWindowOf } from '../protocol/limits.ts';
 import { PbftEngine, type PbftModules } from '../protocol/pbft.ts';
@@ -19,10 +25,9 @@ import { timed } from '../../../storage/timed.ts';
 import type { Resolve } from '../../../transports/names.ts';
 import { checkBind } from '../../../transports/listening.ts';
 import { openTcpMesh } from '../../../transports/tcp.ts';
-import { SubmitError, type PbftSubject } from './subject.ts';
+import { SubmitError, type SubmitFault, type PbftSubject } from './subject.ts';
 import type { PageOptions } from '../../../web/server.ts';
-import { Answers } from './answers.ts';
-import { EngineHost, HostError } from '../../../node/host.ts';
+import { AskError, EngineHost, HostError, type AskFault } from '../../../node/host.ts';
 import { CLUSTER_REMEDY, checkCluster, clusterIdOf, memberOf, settingsOf, type Cluster } from './members.ts';
 import { Observers } from '../../../node/observers.ts';
 import { Opened } from '../../../node/opened.ts';
@@ -142,7 +147,6 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       ),
     );
     const observers = new Observers<NodeObserver<PbftNotice>>(log);
-    const answers = new Answers(clientWindowOf(config.messageBuffer, members.length));
     const quorumWatch = new QuorumWatch(log, () => ({
       connected: transport.peers().filter(({ state }) => state === 'up').length,
       needed: engine.status().quorum - 1,
@@ -158,13 +162,19 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       }),
       onNotice: (notice) => {
         reporter.report(notice);
-        answers.onNotice(notice);
         observers.tell((observer) => {
           observer.onNotice(notice);
         });
       },
+      onReply: (request, result) => {
+        reporter.onReply(result);
+        observers.tell((observer) => {
+          observer.onReply?.(request, result);
+        });
+      },
+      // As many as the engine lets wait.
+      maxAsked: clientWindowOf(config.messageBuffer, members.length),
       onFailure: (error) => {
-        answers.close();
         parts.onFailure(error.cause instanceof UserError ? error.cause : error);
       },
     });
@@ -174,9 +184,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     const close = async (): Promise<void> => {
       reporter.close();
       quorumWatch.close();
-      const closed = opened.close();
-      answers.close();
-      await closed;
+      await opened.close();
     };
     const subject: PbftSubject = {
       cluster: cluster.name,
@@ -190,23 +198,12 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       counters: () => ({ tcp: transport.counters, host: host.counters }),
       measure: (tell) => {
         engine.measure(tell);
-        answers.measure(tell);
+        host.measure(tell);
       },
       observe: (observer) => observers.add(observer),
-      submit: async (operation, id) => {
-        // A notice is told while the engine is at work, which can take no request then.
-        await Promise.resolve();
-        if (!host.running) throw new SubmitError('closed', 'this replica does not run any more');
-        const answer = answers.wait(() => {
-          try {
-            const text = id === undefined ? operation : onceOf({ id, operation });
-            return host.request({ kind: 'submit', operation: text });
-          } catch (error) {
-            // The host has said by itself what went wrong.
-            throw new SubmitError('closed', `this replica can't go on: ${messageOf(error)}`);
-          }
-        });
-        return quorumWatch.over(answer);
+      submit: (operation, id) => {
+        const text = id === undefined ? operation : onceOf({ id, operation });
+        return quorumWatch.over(answerOf(host.ask({ kind: 'submit', operation: text })));
       },
       recall: (id) => machine.answers(id),
     };
@@ -258,6 +255,25 @@ function applicationNamed(name: string): Application {
   }
   return application;
 }
+
+/** @throws SubmitError if there is no answer */
+async function answerOf(asked: Promise<PbftResult>): Promise<string> {
+  let answer: PbftResult;
+  try {
+    answer = await asked;
+  } catch (error) {
+    if (error instanceof AskError) throw new SubmitError(SUBMIT_FAULTS[error.fault], error.message);
+    throw error;
+  }
+  if (answer.status === 'rejected') throw new SubmitError('rejected', answer.reason);
+  return answer.result;
+}
+
+const SUBMIT_FAULTS: Readonly<Record<AskFault, SubmitFault>> = {
+  busy: 'rejected',
+  closed: 'closed',
+  unanswered: 'unanswered',
+};
 
 /** Why a store can't be used, and what to do: to begin anew is right for another cluster alone. */
 function foreignText({ changes }: ForeignStore): string {

@@ -1,6 +1,6 @@
 import type { Log } from '../../../../shared/log.ts';
 import { TokenBucket } from '../../../core/bounded.ts';
-import { replicaName, type PbftNotice } from '../protocol/interface.ts';
+import { replicaName, type PbftNotice, type PbftResult } from '../protocol/interface.ts';
 import type { Progress } from '../../../node/progress.ts';
 
 /** Batches told of at info, so that who tries it out sees them agree: so many at once, then so many a second. */
@@ -37,13 +37,16 @@ export class PbftReporter {
     this.#now = now;
   }
 
+  /** A request of our own user was answered. */
+  onReply(answer: PbftResult): void {
+    if (answer.status !== 'answered') return;
+    this.#log.debug('answered', { timestamp: answer.timestamp, waited: Math.round(answer.waited) });
+  }
+
   /** Takes one notice. */
   report(notice: PbftNotice): void {
     const log = this.#log;
     switch (notice.kind) {
-      case 'answered':
-        log.debug('answered', { timestamp: notice.timestamp, waited: Math.round(notice.waited) });
-        break;
       case 'executed': {
         const { sequence, view, requests, phases, digest } = notice;
         const told = requests.length > 0 && this.#batches.take(this.#now());

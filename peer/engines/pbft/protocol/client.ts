@@ -15,6 +15,8 @@ const TOO_OLD = JSON.stringify({
 
 /** A request that has no answer yet. */
 interface Outstanding {
+  /** Of the engine's request, which is answered with it. */
+  readonly id: number;
   readonly request: ClientRequest;
   /** How many were issued before it in this life. */
   readonly number: number;
@@ -59,10 +61,12 @@ export class Client {
   /**
    * Signs a request, or says why none is taken.
    *
+   * @param id of the engine's request that is answered once there is an answer
    * @param latest the last timestamp of ours that the replicas know of: an earlier life, whose store is lost, may have had
    *   a clock that was ahead, and what is not later than what it asked for would be taken for old
    */
   submit(
+    id: number,
     operation: string,
     latest: number,
   ): { readonly request: ClientRequest } | { readonly refusal: PbftResult } {
@@ -75,7 +79,7 @@ export class Client {
       return refuse('Too many requests have no answer yet; try again in a moment.');
     }
     this.last = Math.max(this.last, latest);
-    return { request: this.sign(operation) };
+    return { request: this.sign(id, operation) };
   }
 
   /** Whether a reply says something that is not known yet. */
@@ -147,7 +151,7 @@ export class Client {
     return overdue;
   }
 
-  private sign(operation: string): ClientRequest {
+  private sign(id: number, operation: string): ClientRequest {
     const { context } = this;
     const { self: client, now } = context;
     // A clock gives timestamps that grow even after the store was lost, unless it was set back.
@@ -161,17 +165,16 @@ export class Client {
     const answers = new Map<number, string>();
     const number = this.issued++;
     this.requests.set(timestamp, {
-      ...{ request, number, submittedAt: now, sentAt: now, answers },
+      ...{ id, request, number, submittedAt: now, sentAt: now, answers },
       executedAt: undefined,
     });
     return request;
   }
 
-  private answer(timestamp: number, { request, submittedAt }: Outstanding, result: string): void {
+  private answer(timestamp: number, { id, submittedAt }: Outstanding, result: string): void {
     this.requests.delete(timestamp);
-    const { now } = this.context;
-    const { operation } = request;
-    this.context.notify({ kind: 'answered', timestamp, operation, result, waited: now - submittedAt });
+    const waited = this.context.now - submittedAt;
+    this.context.reply(id, { status: 'answered', timestamp, result, waited });
   }
 }
 

@@ -38,7 +38,7 @@ export class Intake {
     const { context, client, pool, state } = this.replica;
     const rule = state.check(operation);
     const submitted =
-      rule === undefined ? client.submit(operation, state.latest(context.self)) : refuse(rule);
+      rule === undefined ? client.submit(id, operation, state.latest(context.self)) : refuse(rule);
     if ('refusal' in submitted) {
       context.count('submit.rejected');
       context.reply(id, submitted.refusal);
@@ -46,7 +46,6 @@ export class Intake {
     }
     const { request } = submitted;
     context.count('submit.accepted');
-    context.reply(id, { status: 'accepted', timestamp: request.timestamp });
     pool.add(request, context.now);
     this.pass([request]);
   }

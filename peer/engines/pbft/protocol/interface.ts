@@ -51,14 +51,20 @@ export interface PbftMembership {
 /** Settings by name, as people know them. */
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** Has an operation executed. The answer comes as a notice, under the timestamp that the result gives. */
+/** Has an operation executed. */
 export interface PbftRequest {
   readonly kind: 'submit';
   readonly operation: string;
 }
 
 export type PbftResult =
-  | { readonly status: 'accepted'; readonly timestamp: number }
+  /** f + 1 replicas have given this answer; `waited` is in milliseconds. */
+  | {
+      readonly status: 'answered';
+      readonly timestamp: number;
+      readonly result: string;
+      readonly waited: number;
+    }
   | { readonly status: 'rejected'; readonly reason: string };
 
 /** How long the phases of a batch took at this replica, in milliseconds. */
@@ -73,14 +79,6 @@ export interface PhaseTimes {
 
 /** What the log, the metrics and the page hear of. */
 export type PbftNotice =
-  /** One of our own requests has f + 1 equal answers. `waited` is in milliseconds. */
-  | {
-      readonly kind: 'answered';
-      readonly timestamp: number;
-      readonly operation: string;
-      readonly result: string;
-      readonly waited: number;
-    }
   /** A batch was executed; `requests` is how many of its requests had not been executed before. */
   | {
       readonly kind: 'executed';

@@ -45,6 +45,8 @@ const HOUR = 3_600_000;
 /** What all that is signed in a simulation begins with. */
 const CLUSTER = 'simulated';
 
+type Answer = Extract<PbftResult, { status: 'answered' }>;
+
 class PbftRun implements SubjectRun<PbftTypes> {
   readonly goals: readonly LivenessGoal[];
   private readonly world: World<PbftTypes>;
@@ -57,9 +59,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
   private readonly lives: number[] = [];
   /** Nodes that have once lost their store: they count as faulty, as they can't know what they have promised. */
   private readonly replaced = new Set<number>();
-  private readonly operations = new Map<string, Operation>();
-  /** Answers to operations whose timestamps nobody has been told yet. */
-  private readonly early = new Map<string, string>();
+  private readonly operations = new Set<Operation>();
   /** The highest place in the order of an operation that is answered. */
   private answeredUpTo = 0;
   private readonly waits: number[] = [];
@@ -144,8 +144,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
     if (notice.kind === 'view-change-started' || notice.kind === 'view-entered') {
       this.onView(node, notice.view);
     }
-    if (notice.kind === 'answered') this.onAnswer(node, notice);
-    else if (notice.kind === 'view-change-started') tally.viewChanges++;
+    if (notice.kind === 'view-change-started') tally.viewChanges++;
     else if (notice.kind === 'checkpoint') tally.checkpoints++;
     else if (notice.kind === 'transfer-finished') tally.transfers++;
     else if (notice.kind === 'offence') tally.offences++;
@@ -164,7 +163,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
   }
 
   onReply(node: SimulatedNode, _: PbftRequest, result: PbftResult): void {
-    if (result.status === 'accepted') this.watches[node.index]?.onAccepted(result.timestamp);
+    if (result.status === 'answered') this.watches[node.index]?.onAnswered(result.timestamp);
   }
 
   onHealed(): void {
@@ -306,37 +305,26 @@ class PbftRun implements SubjectRun<PbftTypes> {
 
   private submit(node: SimulatedNode, operation: string): void {
     const { answeredUpTo: after, world } = this;
-    const life = this.lives[node.index] ?? 0;
-    // It may be executed before its timestamp is told, and although it is never told.
+    const submitted = { node, life: this.lives[node.index] ?? 0, after, answered: false };
+    this.operations.add(submitted);
+    // It may be executed before it is answered, and although it is never answered.
     this.order.onSubmit(node.index, operation);
-    const result = world.request(node, { kind: 'submit', operation });
-    if (result?.status === 'rejected') this.tally.rejected++;
-    if (result?.status !== 'accepted') return;
-    const { timestamp } = result;
-    const key = `${node.index} ${timestamp}`;
-    const submitted = { node, life, timestamp, after, answered: false };
-    this.operations.set(key, submitted);
-    const answer = this.early.get(key);
-    if (answer !== undefined) this.conclude(submitted, answer);
-    this.early.delete(key);
+    world.ask(node, { kind: 'submit', operation }, (answer) => {
+      if (answer.status === 'rejected') {
+        this.tally.rejected++;
+        this.operations.delete(submitted);
+      } else {
+        this.waits.push(Math.round(answer.waited * 1000) / 1000);
+        this.conclude(submitted, answer);
+      }
+    });
   }
 
-  private onAnswer(
-    { index }: SimulatedNode,
-    { timestamp, result, waited }: Extract<PbftNotice, { kind: 'answered' }>,
-  ): void {
-    this.waits.push(Math.round(waited * 1000) / 1000);
-    const key = `${index} ${timestamp}`;
-    const operation = this.operations.get(key);
-    if (operation === undefined) this.early.set(key, result);
-    else this.conclude(operation, result);
-  }
-
-  private conclude(operation: Operation, result: string): void {
+  private conclude(operation: Operation, { timestamp, result }: Answer): void {
     operation.answered = true;
     // Whoever takes the place of another node can't know which timestamps that one has used.
     if (this.replaced.has(operation.node.index)) return;
-    const position = this.order.onAnswer(operation.node, operation.timestamp, result, operation.after);
+    const position = this.order.onAnswer(operation.node, timestamp, result, operation.after);
     this.answeredUpTo = Math.max(this.answeredUpTo, position);
   }
 
@@ -354,7 +342,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
   }
 
   private unanswered(): string | undefined {
-    const open = [...this.operations.values()].filter(
+    const open = [...this.operations].filter(
       ({ answered, node, life }) => !answered && this.lives[node.index] === life,
     );
     if (open.length === 0) return undefined;

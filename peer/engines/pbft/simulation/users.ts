@@ -14,7 +14,6 @@ export interface Operation {
   readonly node: SimulatedNode;
   /** The life of the node that has taken it, and which it goes with. */
   readonly life: number;
-  readonly timestamp: number;
   /** Where in the agreed order what had been answered before it was asked for stands: it must come after that. */
   readonly after: number;
   answered: boolean;

@@ -96,8 +96,8 @@ export class NodeWatch {
     }
   }
 
-  /** A user is being told that its operation goes by that timestamp, which must never go to another one. */
-  onAccepted(timestamp: number): void {
+  /** A user is being answered what it asked for under that timestamp, which must never go to another request. */
+  onAnswered(timestamp: number): void {
     if (timestamp > readStored(this.node.store).timestamp) this.violate('told', `timestamp ${timestamp}`);
   }
 

@@ -480,7 +480,6 @@ describe('events', () => {
       { kind: 'transfer-finished', sequence: 9, pages: 2 },
       { kind: 'diverged', sequence: 9, digest: 'bb' },
       { kind: 'offence', member: 1, rule: 'equivocation' },
-      { kind: 'answered', timestamp: 1, operation: 'o', result: 'r', waited: 3 },
     );
     expect(await names(0)).toEqual([
       ...['executed', 'view', 'view', 'checkpoint', 'transfer', 'transfer', 'diverged', 'offence'],

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type {
   ExecutedRequest,
   PbftNotice,
+  PbftResult,
   PbftStatus,
 } from '../../../../peer/engines/pbft/protocol/interface.ts';
 import { createPbftApp } from '../../../../peer/engines/pbft/face/server.ts';
@@ -126,6 +127,10 @@ export class FakeReplica implements PbftSubject {
     for (const notice of notices) for (const observer of this.observers) observer.onNotice(notice);
   }
 
+  answer(result: PbftResult): void {
+    for (const observer of this.observers) observer.onReply?.({ kind: 'submit', operation: 'x' }, result);
+  }
+
   tellWrite(seconds: number): void {
     for (const observer of this.observers) observer.onWrite?.(seconds);
   }
@@ -184,7 +189,6 @@ export class ReplicaRig {
 export function live({ replica }: ReplicaRig): void {
   replica.execute([{}, { operation: HOSTILE, result: HOSTILE }], 6);
   replica.tell(
-    { kind: 'answered', timestamp: 1, operation: HOSTILE, result: HOSTILE, waited: 25 },
     { kind: 'view-change-started', view: 1, reason: 'timeout' },
     { kind: 'view-entered', view: 1, primary: 1, carried: 0 },
     { kind: 'checkpoint', sequence: 100, digest: HOSTILE },
@@ -194,5 +198,7 @@ export function live({ replica }: ReplicaRig): void {
     { kind: 'diverged', sequence: 100, digest: HOSTILE },
     { kind: 'offence', member: 2, rule: 'equivocation' },
   );
+  replica.answer({ status: 'answered', timestamp: 1, result: HOSTILE, waited: 25 });
+  replica.answer({ status: 'rejected', reason: HOSTILE });
   replica.tellWrite(0.003);
 }

@@ -100,14 +100,25 @@ describe('a replica', () => {
     const node = nodes[0]?.node;
     const notices: PbftNotice[] = [];
     let writes = 0;
-    const stop = node?.observe({ onNotice: (notice) => notices.push(notice), onWrite: () => writes++ });
+    const answers: unknown[] = [];
+    const stop = node?.observe({
+      onNotice: (notice) => notices.push(notice),
+      onReply: (request, result) => answers.push([request, result]),
+      onWrite: () => writes++,
+    });
     node?.observe({
       onNotice: () => {
         throw new Error('a broken page');
       },
     });
     await node?.submit('["append","one"]');
-    expect(notices.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['executed', 'answered']));
+    expect(notices.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['executed']));
+    expect(answers).toMatchObject([
+      [
+        { kind: 'submit', operation: '["append","one"]' },
+        { status: 'answered', result: '{"index":1}' },
+      ],
+    ]);
     expect(writes).toBeGreaterThan(0);
     expect(nodes[0]?.errors[0]).toBe('an observer of the node failed a broken page');
     stop?.();

@@ -34,7 +34,6 @@ const EVIL = 'evil<script>\u001b[2J';
 
 /** One notice of every kind. */
 const NOTICES: PbftNotice[] = [
-  { kind: 'answered', timestamp: 1, operation: EVIL, result: EVIL, waited: 1.25 },
   {
     ...{ kind: 'executed', sequence: 3, view: 0, digest: DIGEST },
     requests: [{ client: 1, timestamp: 1, operation: EVIL, result: EVIL }],
@@ -57,6 +56,8 @@ const NOTICES: PbftNotice[] = [
 describe('what a replica tells people', () => {
   test('a line for each thing that matters, and what happens all the time at debug only', () => {
     const { reporter: told, lines } = reporter();
+    told.onReply({ status: 'answered', timestamp: 1, result: EVIL, waited: 1.25 });
+    told.onReply({ status: 'rejected', reason: EVIL });
     for (const notice of NOTICES) told.report(notice);
     expect(lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'debug: answered',

@@ -411,7 +411,7 @@ describe('an equivocating primary', () => {
           }
         }
       }
-      const answered = (): boolean => network.up.every((member) => member.told('answered').length === 1);
+      const answered = (): boolean => network.up.every((member) => member.answers.length === 1);
       expect(network.run(100 * SECOND, answered)).toBe(true);
       network.run(SECOND);
       expect(network.up.every(({ status }) => status.view > 0)).toBe(true);

@@ -26,7 +26,7 @@ describe('the effects of a step', () => {
     context.timer('timer', 5);
     context.send(2, MESSAGE);
     context.broadcast(MESSAGE);
-    context.reply(7, { status: 'accepted', timestamp: 3 });
+    context.reply(7, { status: 'rejected', reason: 'why' });
     context.goOn();
     context.offend(3, 'rule');
     context.timer('other', 6);
@@ -36,7 +36,7 @@ describe('the effects of a step', () => {
       { type: 'timer', timer: 'timer', after: 5 },
       { type: 'send', to: 2, message: MESSAGE },
       { type: 'broadcast', to: [0, 2, 3], message: MESSAGE },
-      { type: 'reply', id: 7, result: { status: 'accepted', timestamp: 3 } },
+      { type: 'reply', id: 7, result: { status: 'rejected', reason: 'why' } },
       { type: 'continue' },
       { type: 'notify', notice: { kind: 'offence', member: 3, rule: 'rule' } },
       { type: 'disconnect', peer: 3, reason: 'rule' },
@@ -62,7 +62,7 @@ describe('the effects of a step', () => {
     [
       'reply',
       (context) => {
-        context.reply(7, { status: 'accepted', timestamp: 3 });
+        context.reply(7, { status: 'rejected', reason: 'why' });
       },
     ],
     [

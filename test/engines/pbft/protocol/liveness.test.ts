@@ -141,7 +141,7 @@ describe('a primary that leaves one client out', () => {
     serve(1);
     network.run(200);
     network.member(2).submit('["append","left out"]');
-    const answered = (): boolean => network.member(2).told('answered').length > 0;
+    const answered = (): boolean => network.member(2).answers.length > 0;
     expect(network.run(20 * SECOND, answered)).toBe(true);
   });
 });
@@ -180,7 +180,7 @@ describe('a batch that was prepared', () => {
     show();
     network.run(10 * SECOND, () => network.up.every(({ status }) => status.view >= 2));
     network.heal();
-    expect(network.run(200 * SECOND, () => network.member(3).told('answered').length > 0)).toBe(true);
+    expect(network.run(200 * SECOND, () => network.member(3).answers.length > 0)).toBe(true);
     expect(network.member(3).told('executed')[0]?.digest).toBe(header.digest);
   });
 });
@@ -293,9 +293,7 @@ describe('a request', () => {
     network.run(LATENCY);
     network.heal();
     const rounds = (2 * network.config.viewChangeTimeout) / ROUNDS_PER_TIMEOUT;
-    expect(network.run(rounds + 10 * LATENCY, () => network.member(2).told('answered').length > 0)).toBe(
-      true,
-    );
+    expect(network.run(rounds + 10 * LATENCY, () => network.member(2).answers.length > 0)).toBe(true);
   });
 
   it('without an answer for five rounds is sent to everybody, once in so many, and counted', () => {

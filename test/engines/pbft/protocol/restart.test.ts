@@ -73,9 +73,9 @@ function lateVotes(network: PbftNetwork, member: number): string[] {
 function script(network: PbftNetwork): void {
   const client = network.member(3);
   const execute = (count: number): void => {
-    const before = client.told('answered').length;
+    const before = client.answers.length;
     for (let request = 0; request < count; request++) client.submit('["add",1]');
-    const answered = (): boolean => client.told('answered').length === before + count;
+    const answered = (): boolean => client.answers.length === before + count;
     if (!network.run(100 * SECOND, answered)) throw new Error('no answer');
   };
   execute(1);
@@ -206,7 +206,7 @@ describe('what a replica says', () => {
     const member = network.member(3);
     const told: boolean[] = [];
     member.crashBefore = (effect) => {
-      if (effect.type !== 'reply' || effect.result.status !== 'accepted') return false;
+      if (effect.type !== 'reply' || effect.result.status !== 'answered') return false;
       told.push(effect.result.timestamp <= readStored(member.store).timestamp);
       return false;
     };

@@ -179,7 +179,7 @@ describe('view changes', () => {
     for (const member of network.members) member.submit('["append","a"]');
     network.run(60 * SECOND);
     network.heal();
-    const answered = (): boolean => network.up.every((member) => member.told('answered').length === 1);
+    const answered = (): boolean => network.up.every((member) => member.answers.length === 1);
     expect(network.run(60 * SECOND, answered)).toBe(true);
     expectAgreement(network);
   });
@@ -230,7 +230,7 @@ describe('view changes', () => {
   it('come too of a primary that stays under the timeout by serving others, but starves one client', () => {
     const network = new PbftNetwork(4, { scripted: [0] });
     network.member(2).submit('["append","starved"]');
-    const starved = (): boolean => network.member(2).told('answered').length === 0;
+    const starved = (): boolean => network.member(2).answers.length === 0;
     let sequence = 0;
     while (starved() && sequence < 20) {
       sequence++;

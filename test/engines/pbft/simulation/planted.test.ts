@@ -54,6 +54,16 @@ function telling(change: (notice: PbftNotice) => PbftNotice | undefined, node?: 
     });
 }
 
+/** Has users answered otherwise, or not at all. */
+function answering(change: (result: string) => string | undefined, node: number): PbftFault {
+  return (effects, _, { index }) =>
+    effects.flatMap((effect): PbftEffect[] => {
+      if (effect.type !== 'reply' || effect.result.status !== 'answered' || node !== index) return [effect];
+      const result = change(effect.result.result);
+      return result === undefined ? [] : [{ ...effect, result: { ...effect.result, result } }];
+    });
+}
+
 /** The same, of batches that are executed. */
 function executing(
   change: (notice: Extract<PbftNotice, { kind: 'executed' }>) => PbftNotice | undefined,
@@ -129,22 +139,16 @@ describe('a planted fault is found', () => {
   });
 
   it('when an answer is not the result', () => {
-    const fault = telling((notice) => (notice.kind === 'answered' ? { ...notice, result: '0' } : notice), 1);
+    const fault = answering(() => '0', 1);
     expect(found(fault)).toBe(CHECKERS.answers);
   });
 
   it('when an answer is told of what is never executed', () => {
-    const notice = { kind: 'answered', timestamp: 5, operation: 'x', result: 'y', waited: 1 } as const;
-    let told = false;
-    const fault: PbftFault = (effects) =>
-      effects.flatMap((effect): PbftEffect[] => {
-        if (told || effect.type !== 'reply' || effect.result.status !== 'accepted') return [effect];
-        told = true;
-        return [
-          { ...effect, result: { status: 'accepted', timestamp: 5 } },
-          { type: 'notify', notice },
-        ];
-      });
+    const fault: PbftFault = (effects, event) => {
+      if (event.type !== 'request') return effects;
+      const result = { status: 'answered', timestamp: 5, result: 'y', waited: 1 } as const;
+      return [...effects, { type: 'reply', id: event.id, result }];
+    };
     expect(found(fault)).toBe(CHECKERS.answers);
   });
 
@@ -399,7 +403,7 @@ describe('a planted fault is found', () => {
   });
 
   it('when an operation is never answered', () => {
-    const fault = telling((notice) => (notice.kind === 'answered' ? undefined : notice), 2);
+    const fault = answering(() => undefined, 2);
     expect(found(fault)).toMatch(/every operation is answered/);
   });
 
