@@ -8,13 +8,13 @@
  * | what | for |
  * |---|---|
  * | `reply` in the step of its request | proof of work (a miner's block, words); reading a state |
- * | `reply` in a later step | PBFT, Tendermint, stake, history: an operation is answered once it is decided |
- * | `request` by a worker of the node | proof of work: the miner. Tendermint: contracts that are executed apart. History: hashing above 1 MH/s |
- * | `publish`, `verdict` | stake and history over gossip: proposals, certificates, votes in blocks |
+ * | `reply` in a later step | agreement among replicas, by stake, by history: an operation is answered once it is decided |
+ * | `request` by a worker of the node | proof of work: the miner. By stake: contracts that are executed apart. By history: hashing above 1 MH/s |
+ * | `publish`, `verdict` | by stake and by history, over gossip: proposals, certificates, votes in blocks |
  * | `disconnect` | engines with members: an offence that its sender has proved itself |
  * | `clock` | whoever puts the time of people into what is agreed upon |
  * | `store` before `send` | all that vote: a vote is durable before anybody hears it |
- * | bytes and ranges of the store | Tendermint, stake, history: blocks and a state of accounts; text by key does for the others |
+ * | bytes and ranges of the store | by stake, by history: blocks and a state of accounts; text by key does for the others |
  * | `check`, `root` and `rewind` of an application | see `application.ts` |
  */
 import type { Address } from '../../shared/address.ts';

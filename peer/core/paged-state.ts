@@ -54,7 +54,7 @@ export interface Digests {
   rootOfGroups(groups: readonly string[]): string;
 }
 
-/** @param domain what every hashed text begins with, as in `gossip-peer/pbft` */
+/** @param domain what every hashed text begins with, as in `gossip-peer/ledger` */
 export function digestsOf(domain: string): Digests {
   const empty = sha256Hex(`${domain}/empty page`);
   const page = (index: number, text: string): string =>

@@ -57,7 +57,9 @@ function decode(record: Uint8Array): readonly StoreWrite[] | undefined {
   if (body === '' || text.slice(0, CHECKSUM_LENGTH) !== checksum(body)) return undefined;
   // The checksum says that it is what encode() wrote.
   return JSON.parse(body, (_, value: unknown) =>
-    value instanceof Object && 'base64' in value ? new Uint8Array(Buffer.from(String(value.base64), 'base64')) : value,
+    value instanceof Object && 'base64' in value
+      ? new Uint8Array(Buffer.from(String(value.base64), 'base64'))
+      : value,
   ) as StoreWrite[];
 }
 

@@ -127,7 +127,7 @@ export class PbftMember {
     const own = this.network.sent.flatMap(({ message }) =>
       message.type === 'REQUEST' ? message.requests.filter(({ client }) => client === this.index) : [],
     );
-    return Math.max(0, ...own.map(({ timestamp }) => timestamp));
+    return own.at(-1)?.timestamp ?? 0;
   }
 
   /** All notices of a kind, in order. */

@@ -1,6 +1,6 @@
 /** What must hold of a PBFT replica, whatever happens to it: one watch for each honest node, through all of its lives. */
 import type { PbftNotice } from '../protocol/interface.ts';
-import type { Header, NewView, PbftMessage, ViewChange, Vote } from '../protocol/messages.ts';
+import type { ClientRequest, Header, NewView, PbftMessage, ViewChange, Vote } from '../protocol/messages.ts';
 import { primaryOf } from '../protocol/quorum.ts';
 import type { SimulatedNode } from '../../../simulator/subject.ts';
 import { isNamedStored, isStored, readStored } from './layout.ts';
@@ -96,15 +96,11 @@ export class NodeWatch {
     }
   }
 
-  /** A user is being answered what it asked for under that timestamp, which must never go to another request. */
-  onAnswered(timestamp: number): void {
-    if (timestamp > readStored(this.node.store).timestamp) this.violate('told', `timestamp ${timestamp}`);
-  }
-
   onSend(message: PbftMessage): void {
     switch (message.type) {
       case 'PRE_PREPARE':
         if (this.choose('pre-prepare', message.header)) this.mustHaveBatch(message.header);
+        this.mustBeSetAside(message.batch.requests);
         break;
       case 'PREPARE':
         if (this.choose('prepare', message.vote)) this.mustHaveBatch(message.vote);
@@ -131,16 +127,21 @@ export class NodeWatch {
         this.mustBeStored('newView', message.newView.signature, `new view ${message.newView.view}`);
         break;
       case 'REQUEST':
-        for (const { client, timestamp } of message.requests) {
-          // Whoever has lost its store may pass on requests of the one whose place it has.
-          const own = client === this.node.index && this.modules.isHonest(client);
-          if (own && timestamp > readStored(this.node.store).timestamp) {
-            this.violate('told', `request ${timestamp}`);
-          }
-        }
+        this.mustBeSetAside(message.requests);
         break;
       default:
         break;
+    }
+  }
+
+  /** The timestamp of a request of its own must never go to another one, also after a crash. */
+  private mustBeSetAside(requests: readonly ClientRequest[]): void {
+    for (const { client, timestamp } of requests) {
+      // Whoever has lost its store may pass on requests of the one whose place it has.
+      const own = client === this.node.index && this.modules.isHonest(client);
+      if (own && timestamp > readStored(this.node.store).timestamp) {
+        this.violate('told', `request ${timestamp}`);
+      }
     }
   }
 

@@ -290,13 +290,18 @@ describe('a planted fault is found', () => {
     },
   );
 
-  it('when an operation is acknowledged before its timestamp is set aside', () => {
-    const fault: PbftFault = (effects) => [
-      ...effects.filter(({ type }) => type === 'reply'),
-      ...effects.filter(({ type }) => type !== 'reply'),
-    ];
-    expect(found(fault)).toBe(CHECKERS.told);
-    expect(found(fault, { crashes: 2_000, down: 1 })).toBe(CHECKERS.told);
+  it.each(['REQUEST', 'PRE_PREPARE'])('when a %s goes out whose timestamp is not set aside', (type) => {
+    const fault: PbftFault = (effects) =>
+      effects.map((effect) =>
+        effect.type === 'store'
+          ? { ...effect, writes: effect.writes.filter(({ key }) => key !== 'pbft/timestamp') }
+          : effect,
+      );
+    // Those of the primary are in its proposals, those of others go to it.
+    const one: PbftFault = (effects, event, node) =>
+      (node.index === 0) === (type === 'PRE_PREPARE') ? fault(effects, event, node) : effects;
+    expect(found(one)).toBe(CHECKERS.told);
+    expect(found(one, { crashes: 2_000, down: 1 })).toBe(CHECKERS.told);
   });
 
   it('when a node shows a new view and does not keep what it names', () => {
@@ -435,13 +440,17 @@ describe('a planted fault is found', () => {
 
   it('when a node never gets anywhere', () => {
     // Nobody tells it anything, and what it is asked for it says it has not taken.
-    const fault: PbftFault = (effects, _, { index }) =>
-      effects.flatMap((effect): PbftEffect[] => {
-        if (effect.type === 'broadcast') return [{ ...effect, to: effect.to.filter((to) => to !== 2) }];
-        if (effect.type !== 'reply' || index !== 2)
+    const fault: PbftFault = (effects, event, { index }) =>
+      effects
+        .flatMap((effect): PbftEffect[] => {
+          if (effect.type === 'broadcast') return [{ ...effect, to: effect.to.filter((to) => to !== 2) }];
           return effect.type === 'send' && effect.to === 2 ? [] : [effect];
-        return [{ ...effect, result: { status: 'rejected', reason: 'planted' } }];
-      });
+        })
+        .concat(
+          event.type === 'request' && index === 2
+            ? [{ type: 'reply', id: event.id, result: { status: 'rejected', reason: 'planted' } }]
+            : [],
+        );
     expect(found(fault)).toMatch(/have executed the same/);
   });
 });
