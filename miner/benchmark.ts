@@ -227,11 +227,11 @@ export async function runBenchmark(
   const running = [...kernels.values()].filter((kernel) => typeof kernel !== 'string').length;
   const steps = running * (1 + threadCounts(processes).length);
   let step = 0;
-  const tell = (text: string): void => {
+  const report = (text: string): void => {
     progress(`measuring ${++step} of ${steps}: ${text}`);
   };
   const measure = async (kernel: Kernel): Promise<Slice[]> => {
-    tell(`${kernel.name}, one thread`);
+    report(`${kernel.name}, one thread`);
     // Or the text is not shown before the measurement is over.
     await nextTurn();
     return measureThread(kernel, name, benchmarkSeconds);
@@ -247,7 +247,7 @@ export async function runBenchmark(
     const slices = kernelName === 'reference' ? reference : await measure(kernel);
     const rate = rateOf(slices);
     const scaling = await measurePool(options, kernelName, worker, (threads) => {
-      tell(`${kernelName}, ${threads} of ${processes} threads`);
+      report(`${kernelName}, ${threads} of ${processes} threads`);
     });
     results.push({
       kernel: kernelName,

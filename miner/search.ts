@@ -42,7 +42,7 @@ let current: { readonly epoch: number; readonly search: Search } | undefined;
 let searches = 0;
 let sliceNonces = FIRST_SLICE;
 
-function tell(message: WorkerMessage): void {
+function report(message: WorkerMessage): void {
   parentPort?.postMessage(message);
 }
 
@@ -58,7 +58,7 @@ function searchFor(task: SearchTask): Search {
 
 /** Leaves the kernel, which did something wrong, for the next one. What it was to search is begun anew. */
 function replaceKernel(problem: string): void {
-  tell({ type: 'fault', kernel: kernel.name, problem });
+  report({ type: 'fault', kernel: kernel.name, problem });
   distrusted.add(kernel.name);
   kernel = chooseKernel(setup.kernel, distrusted).kernel;
   current = undefined;
@@ -88,7 +88,7 @@ function check(task: SearchTask, hits: readonly Hit[]): boolean {
     const digest = hash('sha256', Buffer.concat([heads[head] ?? task.head, Buffer.from(nonce)]), 'hex');
     const zeros = trailingZeros(digest);
     if (zeros >= task.shareDifficulty) {
-      tell({ type: 'hit', epoch: task.epoch, head, nonce, hash: digest });
+      report({ type: 'hit', epoch: task.epoch, head, nonce, hash: digest });
       if (zeros >= task.difficulty) return true;
     } else {
       replaceKernel('found a nonce that is none');
@@ -119,5 +119,5 @@ export default function run(task: SearchTask): SearchReport {
 
 // Not before whoever loads this module has done with it.
 queueMicrotask(() => {
-  tell({ type: 'loaded', thread: threadId });
+  report({ type: 'loaded', thread: threadId });
 });

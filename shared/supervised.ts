@@ -4,7 +4,7 @@ import { UserError } from './errors.ts';
 /** The process that started this one. */
 export interface Supervisor {
   /** Tells it something; nothing happens if it is gone. */
-  tell(report: object): void;
+  report(report: object): void;
   /** Has everything passed on that it says, also what it has said so far. May be called once. */
   listen(onMessage: (message: unknown) => void): void;
 }
@@ -24,7 +24,7 @@ export function superviseThis(gone: () => void): Supervisor {
   // It must not keep alive what has been told to end.
   channel.unref();
   return {
-    tell: (report) => {
+    report: (report) => {
       if (!process.connected) return;
       process.send?.(report, undefined, undefined, () => {
         // It has just gone, and that is heard in another way.

@@ -34,8 +34,8 @@ export class RecentSet {
     return this.young.size + this.old.size;
   }
 
-  measure(name: string, tell: Gauge): void {
-    tell(name, this.size, this.limit);
+  measure(name: string, report: Gauge): void {
+    report(name, this.size, this.limit);
   }
 
   has(key: string): boolean {
@@ -87,8 +87,8 @@ export class RecentMap<V> {
     return this.entries.size;
   }
 
-  measure(name: string, tell: Gauge): void {
-    tell(name, this.entries.size, this.limit);
+  measure(name: string, report: Gauge): void {
+    report(name, this.entries.size, this.limit);
   }
 
   get(key: string): V | undefined {
@@ -196,8 +196,8 @@ export class RateLimit {
     this.rate = options;
   }
 
-  measure(name: string, tell: Gauge): void {
-    this.buckets.measure(name, tell);
+  measure(name: string, report: Gauge): void {
+    this.buckets.measure(name, report);
   }
 
   /** Takes a token of a key, as {@link TokenBucket.take} does. */

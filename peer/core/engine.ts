@@ -100,7 +100,7 @@ export interface Engine<T extends EngineTypes> {
   /** Takes one event and says what is to be done, in order. Bounded: a few milliseconds of work at most. */
   step(event: EngineEvent<T>): readonly Effect<T>[];
   /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
-  measure(tell: Gauge): void;
+  measure(report: Gauge): void;
 }
 
 /** What an engine over datagrams may need, besides its configuration. */

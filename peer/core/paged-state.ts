@@ -250,9 +250,9 @@ export class PagedState {
     this.undo = this.undo.filter((undo) => undo.mark >= mark);
   }
 
-  measure(tell: Gauge): void {
-    tell('snapshots', this.snapshots.length, this.limits.snapshots);
-    if (this.limits.marks !== undefined) tell('marks', this.undo.length, this.limits.marks);
+  measure(report: Gauge): void {
+    report('snapshots', this.snapshots.length, this.limits.snapshots);
+    if (this.limits.marks !== undefined) report('marks', this.undo.length, this.limits.marks);
   }
 
   private collectChanged(): void {

@@ -145,7 +145,7 @@ export class Child {
     return this.#lastLine;
   }
 
-  tell(control: Control): void {
+  report(control: Control): void {
     if (!this.#process.connected) return;
     this.#process.send(control, () => {
       // It has just ended, and that is heard in another way.

@@ -186,7 +186,7 @@ export class NetworkNode {
       void peer.ended.then(() => {
         settle();
       });
-      peer.tell({ ...order, id });
+      peer.report({ ...order, id });
     });
   }
 

@@ -35,8 +35,8 @@ export function obey(supervisor: Supervisor, orders: Orders): void {
     // What nobody foresaw ends the program, as anywhere else.
     if (order !== undefined)
       void carryOut(order).then((report) => {
-        supervisor.tell(report);
+        supervisor.report(report);
       });
   });
-  supervisor.tell({ type: 'up' } satisfies Report);
+  supervisor.report({ type: 'up' } satisfies Report);
 }

@@ -164,8 +164,8 @@ export class EngineHost<T extends EngineTypes> {
     return this.#continuing !== undefined;
   }
 
-  measure(tell: Gauge): void {
-    tell('awaited answers', this.#asked.size, this.#maxAsked);
+  measure(report: Gauge): void {
+    report('awaited answers', this.#asked.size, this.#maxAsked);
   }
 
   /** Gives the engine its first event. */

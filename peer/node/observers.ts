@@ -16,10 +16,10 @@ export class Observers<Observer> {
     return () => this.#observers.delete(observer);
   }
 
-  tell(tell: (observer: Observer) => void): void {
+  notify(notify: (observer: Observer) => void): void {
     for (const observer of this.#observers) {
       try {
-        tell(observer);
+        notify(observer);
       } catch (error) {
         this.#log.error('an observer of the node failed', { error: messageOf(error) });
       }

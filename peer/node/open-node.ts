@@ -116,17 +116,17 @@ export async function openNode<T extends DatagramTypes, Status>(
       ...{ engine, codec, transport },
       complete: (message, from, later) => (made.complete ? made.complete(message, from, later) : message),
       store: timed(store, (seconds) => {
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onWrite?.(seconds);
         });
       }),
       onNotice: (notice) => {
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onNotice(notice);
         });
       },
       onReply: (request, result) => {
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onReply?.(request, result);
         });
       },
@@ -140,8 +140,8 @@ export async function openNode<T extends DatagramTypes, Status>(
       status: () => made.status(),
       request: (request) => host.request(request),
       counters: () => ({ transport: transport.counters, host: host.counters }),
-      measure: (tell) => {
-        engine.measure(tell);
+      measure: (report) => {
+        engine.measure(report);
       },
       observe: (observer) => observers.add(observer),
       block: (addresses) => {

@@ -59,19 +59,19 @@ export interface Outcome<T extends EngineTypes> {
 export function reportOf<T extends EngineTypes>(outcome: Outcome<T>): RunReport {
   const { course, faults, hosts, network, run, sampler, subject, traffic } = outcome;
   /** What the subject tells: after an error it may not be able to, and the others of a campaign are not to suffer. */
-  const told = <R>(tell: () => R, otherwise: R): R => {
+  const reported = <R>(report: () => R, otherwise: R): R => {
     try {
-      return tell();
+      return report();
     } catch (error) {
       course.violate(NOTHING_THROWS, undefined, `report: ${thrownDetail(error)}`);
       return otherwise;
     }
   };
-  told(() => {
+  reported(() => {
     sampler?.look();
   }, undefined);
-  const { figures, distributions } = told(() => run.figures(), { figures: [], distributions: [] });
-  const described = outcome.nodes.map((node) => told(() => run.describe(node), {}));
+  const { figures, distributions } = reported(() => run.figures(), { figures: [], distributions: [] });
+  const described = outcome.nodes.map((node) => reported(() => run.describe(node), {}));
   return {
     engine: subject.name,
     progressName: subject.progressName,

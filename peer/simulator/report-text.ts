@@ -243,7 +243,7 @@ export function campaignText(
         seeds > 0
         ? paint(['bold', 'green'], 'everything held')
         : paint('yellow', 'nothing was checked');
-  const told = furtherFailures.length > 0 ? `Violations of the first ${failures.length}` : 'Violations';
+  const reported = furtherFailures.length > 0 ? `Violations of the first ${failures.length}` : 'Violations';
   return [
     `${paint('bold', engine.title)}, ${seeds === 1 ? '1 seed' : `${formatNumber(seeds)} seeds`}: ${verdict}`,
     ...(result.complete ? [] : [paint('yellow', '  stopped before the end')]),
@@ -278,7 +278,7 @@ export function campaignText(
       paint,
     ),
     ...section(
-      told,
+      reported,
       failures.flatMap(({ seed, violations }) => [
         ...violations.flatMap((violation) =>
           wrap(`  seed ${seed}: ${paint('red', violationLine(violation))}`, width),

@@ -359,10 +359,10 @@ function checkFile(folder: string, alone: boolean, words: StoreWords): 'nothing'
 /** How LMDB says that a process with our number reads the store: it tells readers apart by that. */
 const SAME_NUMBER = 'No transaction to renew';
 
-function failure(what: string, error: unknown, tell = messageOf): UserError {
+function failure(what: string, error: unknown, report = messageOf): UserError {
   if (error instanceof UserError) return error;
   const why = messageOf(error).includes(SAME_NUMBER)
     ? `a process of another container has it open under our number, ${process.pid}; run this one in that container, or in one with an init process`
-    : tell(error);
+    : report(error);
   return new UserError(`${what}: ${why}`);
 }

@@ -1,7 +1,7 @@
 import type { Store } from '../core/store.ts';
 
 /** A store that tells how long, in seconds, each of its writes took. */
-export function timed(store: Store, tell: (seconds: number) => void): Store {
+export function timed(store: Store, report: (seconds: number) => void): Store {
   return {
     get: (key) => store.get(key),
     getBytes: (key) => store.getBytes(key),
@@ -9,7 +9,7 @@ export function timed(store: Store, tell: (seconds: number) => void): Store {
     write: (writes) => {
       const start = performance.now();
       store.write(writes);
-      tell((performance.now() - start) / 1000);
+      report((performance.now() - start) / 1000);
     },
     close: () => store.close(),
   };

@@ -176,7 +176,7 @@ export interface HandshakeStep {
   readonly session?: Session;
   /** Set if it has failed; `told` if it was the other side that gave up and said why. */
   readonly fault?: HandshakeFault;
-  readonly told?: boolean;
+  readonly reported?: boolean;
 }
 
 /** One side of a handshake. It does no input or output; nothing is to be read by it any more after it has failed. */
@@ -212,7 +212,7 @@ export class Handshake {
   receive(frame: Uint8Array): HandshakeStep {
     const { message, fault } = decodeHandshake(frame);
     if (message === undefined) return refuse(fault);
-    if (message.type === 'refuse') return { fault: message.reason, told: true };
+    if (message.type === 'refuse') return { fault: message.reason, reported: true };
     if (this.#other === undefined) {
       return message.type === 'hello' ? this.#greet(message) : refuse('malformed');
     }

@@ -95,11 +95,12 @@ export class AddressBook {
    * We have signed this: in an earlier life, when our clock was ahead, or another process has our key. Only a higher
    * sequence counts now; whoever is at the other address says which it is.
    */
-  #onOwnAddress(told: AddressRecord): void {
+  #onOwnAddress(reported: AddressRecord): void {
     const { record } = this.#modules.self;
-    if (record !== undefined && told.sequence < MAX_SEQUENCE) this.#advertise(record, told.sequence + 1);
-    if (record !== undefined && addressKey(record) === addressKey(told)) return;
-    this.#modules.dialler.askTwin(told);
+    if (record !== undefined && reported.sequence < MAX_SEQUENCE)
+      this.#advertise(record, reported.sequence + 1);
+    if (record !== undefined && addressKey(record) === addressKey(reported)) return;
+    this.#modules.dialler.askTwin(reported);
   }
 
   /** Tells everybody where we are. */

@@ -57,7 +57,7 @@ export interface ConnectionHost extends HandshakeHost {
   /** Whether a connection with a member is wanted, see {@link Admit}. */
   admit(connection: TcpConnection, member: number): HandshakeFault | undefined;
   /** A handshake failed, or the connection before it (a system's code). The connection has ended. */
-  failed(connection: TcpConnection, fault: HandshakeFault | (string & {}), told: boolean): void;
+  failed(connection: TcpConnection, fault: HandshakeFault | (string & {}), reported: boolean): void;
   /** Both sides have proven who they are. */
   established(connection: TcpConnection, member: number): void;
   /** A message has come. */
@@ -214,7 +214,7 @@ export class TcpConnection {
   }
 
   /** Gives up before anybody is known, with a last word for the other side if there is one. */
-  #fail(fault: HandshakeFault | (string & {}), lastWord?: Buffer, told = false): void {
+  #fail(fault: HandshakeFault | (string & {}), lastWord?: Buffer, reported = false): void {
     this.#stop();
     if (lastWord === undefined) {
       this.#socket.destroy();
@@ -222,7 +222,7 @@ export class TcpConnection {
       this.#socket.write(framed(lastWord));
       this.#socket.destroySoon();
     }
-    this.#host.failed(this, fault, told);
+    this.#host.failed(this, fault, reported);
   }
 
   #stop(): void {
@@ -252,9 +252,9 @@ export class TcpConnection {
   }
 
   #shake(frame: Uint8Array): void {
-    const { send, session, fault, told } = this.#handshake.receive(frame);
+    const { send, session, fault, reported } = this.#handshake.receive(frame);
     if (fault !== undefined) {
-      this.#fail(fault, send, told);
+      this.#fail(fault, send, reported);
       return;
     }
     if (send !== undefined) this.#socket.write(framed(send));

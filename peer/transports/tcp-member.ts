@@ -23,7 +23,7 @@ export class Target {
   /** An attempt is under way: the name is looked up or the connection made. */
   busy = false;
   /** What people have been told about it lately. */
-  readonly told = new Set<string>();
+  readonly reported = new Set<string>();
 
   constructor(addresses: () => readonly Address[], member?: Member) {
     this.addresses = addresses;

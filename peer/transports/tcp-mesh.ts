@@ -281,14 +281,14 @@ export class Mesh implements TcpMesh, ConnectionHost {
     return this.#others().find((member) => member.isAt(host));
   }
 
-  failed(connection: TcpConnection, fault: string, told: boolean): void {
+  failed(connection: TcpConnection, fault: string, reported: boolean): void {
     const target = this.#pending.get(connection);
     this.#pending.delete(connection);
     const { host, port } = connection.remote;
     if (!this.#closing) {
-      count(this.#counters.failed, told ? `told-${fault}` : fault);
-      this.#log.debug('tcp: no connection', { host, port, fault, told });
-      this.#notices.onFault(fault, told, connection.remote, () => target ?? this.#knownAt(host)?.target);
+      count(this.#counters.failed, reported ? `told-${fault}` : fault);
+      this.#log.debug('tcp: no connection', { host, port, fault, reported });
+      this.#notices.onFault(fault, reported, connection.remote, () => target ?? this.#knownAt(host)?.target);
     }
     if (target === undefined) return;
     target.busy = false;

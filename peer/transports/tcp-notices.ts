@@ -47,7 +47,7 @@ export class Notices {
   /** Lets everything be told again. */
   forget(targets: Iterable<Target>): void {
     this.#toldOfStrangers.clear();
-    for (const { told } of targets) told.clear();
+    for (const { reported } of targets) reported.clear();
   }
 
   /**
@@ -57,20 +57,20 @@ export class Notices {
    * @param told whether the other side has found the fault
    * @param about whom we dialled, or know at that host
    */
-  onFault(fault: string, told: boolean, { host, port }: Address, about: () => Target | undefined): void {
+  onFault(fault: string, reported: boolean, { host, port }: Address, about: () => Target | undefined): void {
     const { clusterRemedy, log, self } = this.#modules;
-    if (fault === 'own-key' && !told) {
-      tellOnce(self.target.told, fault, () => {
+    if (fault === 'own-key' && !reported) {
+      tellOnce(self.target.reported, fault, () => {
         log.error('tcp: another process runs with the key of this replica', {
           ...{ host, port, remedy: 'stop one of the two: both together are one faulty member' },
         });
       });
     }
     if (!TOLD_FAULTS.has(fault)) return;
-    tellOnce(about()?.told ?? this.#toldOfStrangers, told ? `told-${fault}` : fault, () => {
+    tellOnce(about()?.reported ?? this.#toldOfStrangers, reported ? `told-${fault}` : fault, () => {
       const rule = HANDSHAKE_RULES[fault as HandshakeFault];
       const remedy = (fault === 'wrong-cluster' ? clusterRemedy : undefined) ?? REMEDIES[fault];
-      log.warn(told ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', {
+      log.warn(reported ? 'tcp: a peer refuses us' : 'tcp: a connection is refused', {
         ...{ fault, host, port, rule: `broken: ${rule}`, remedy },
       });
     });
@@ -79,7 +79,7 @@ export class Notices {
   /** A member that is started again has a new connection once; two processes with its key take it from each other. */
   onReplacement(member: Member): void {
     if (++member.replacements < MANY_REPLACEMENTS) return;
-    tellOnce(member.target.told, 'replaced', () => {
+    tellOnce(member.target.reported, 'replaced', () => {
       this.#modules.log.warn(
         'tcp: connections of a member take the place of each other: do two processes use its key?',
         { member: this.nameOf(member.member) },
@@ -96,8 +96,8 @@ export class Notices {
   }
 }
 
-function tellOnce(before: Set<string>, name: string, tell: () => void): void {
+function tellOnce(before: Set<string>, name: string, report: () => void): void {
   if (before.has(name)) return;
   before.add(name);
-  tell();
+  report();
 }

@@ -171,14 +171,14 @@ export class Actions<Node> {
     const asked = parsed(idSchema, context.req.param('id'), '"id"');
     const kept = this.#kept.get(keyOf(action, asked));
     const outcome = kept?.answered ?? action.recall?.(asked, this.#parts.node);
-    const tell = (state: string, of?: Outcome): Response =>
+    const report = (state: string, of?: Outcome): Response =>
       answer({
         ...{ id: asked, state },
         ...Object.fromEntries(Object.keys(shapeOf(action.gives)).map((name) => [name, of?.[name] ?? null])),
         text: of?.text ?? null,
       });
-    if (outcome !== undefined) return tell('answered', outcome);
-    if (kept !== undefined) return tell('waiting');
+    if (outcome !== undefined) return report('answered', outcome);
+    if (kept !== undefined) return report('waiting');
     throw new ProblemError(
       404,
       'Nothing was executed here under that id, as far as is remembered; to submit it again under the same id is safe.',

@@ -87,12 +87,12 @@ export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Noti
     settle();
   }, STEP_SECONDS * 1000).unref();
   history.read((_, entry) => {
-    pace.tell('journal', () => entry);
+    pace.report('journal', () => entry);
   });
   const actions = new Actions({
     node,
     onLate: (answer) => {
-      pace.tell('answer', () => answer);
+      pace.report('answer', () => answer);
     },
     onRefusal: (limit) => {
       metrics.onRefusal(limit);
@@ -133,7 +133,7 @@ export function createFaceApp<Status, Notice, Node extends LiveNode<Status, Noti
   const follow = (notice: Notice): void => {
     if (!pace.changed()) return;
     const own = face.events?.of(notice, node);
-    if (own !== undefined) pace.tell(own[0], () => own[1]);
+    if (own !== undefined) pace.report(own[0], () => own[1]);
   };
   const steps = {
     close: () => {

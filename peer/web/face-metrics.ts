@@ -1,7 +1,7 @@
 /** What Prometheus is given of a node with a face: its figures and metrics, and what all nodes count. */
 import type { LiveNode, NodeCounters } from '../core/node.ts';
 import type { Face, FaceMetric, Figure, Sample } from './face.ts';
-import { Metrics, bounded, tellEach, type Tell } from './metrics.ts';
+import { Metrics, bounded, emitEach, type Emit } from './metrics.ts';
 
 /** Takes down what is observed as it happens. */
 export interface FaceMetrics<Status, Notice> {
@@ -37,14 +37,14 @@ export function faceMetrics<Status, Notice, Node extends LiveNode<Status, Notice
     snapshot: () => node.status(),
     counters: counted,
     apart: own.flatMap((metric) => ('counted' in metric ? [metric.counted] : [])),
-    measure: (tell) => {
-      node.measure(tell);
+    measure: (emit) => {
+      node.measure(emit);
     },
     hub,
   });
   for (const figure of face.figures) addFigure(metrics, figure);
-  metrics.counter('happenings_total', 'What happened, by kind', ['kind'], (tell) => {
-    tellEach(tell, counts, 'kind');
+  metrics.counter('happenings_total', 'What happened, by kind', ['kind'], (emit) => {
+    emitEach(emit, counts, 'kind');
   });
   addTransport(metrics, node);
   const observed = own.flatMap((metric) => addOwn(metrics, metric, node, counted) ?? []);
@@ -63,11 +63,11 @@ function addFigure<Status>(metrics: Metrics<Status>, figure: Figure<Status>): vo
   const { metric, help, unit } = figure;
   if (metric === undefined) return;
   const scale = unit === 'milliseconds' ? 1000 : 1;
-  metrics[metric.type](metric.name, help, [], (tell, status) => {
+  metrics[metric.type](metric.name, help, [], (emit, status) => {
     const value = figure.of(status);
-    if (value !== null) tell(Number(value) / scale);
+    if (value !== null) emit(Number(value) / scale);
     // What is not known is not 0; a counter has no other value.
-    else if (metric.type === 'gauge') tell(NaN);
+    else if (metric.type === 'gauge') emit(NaN);
   });
 }
 
@@ -77,41 +77,41 @@ function addTransport<Status>(
 ): void {
   const one = CARRIED[node.transport];
   const transport = (): NodeCounters['transport'] => node.counters().transport;
-  metrics.counter(`${one}s_total`, `Messages over the network (${one}s)`, ['direction'], (tell) => {
+  metrics.counter(`${one}s_total`, `Messages over the network (${one}s)`, ['direction'], (emit) => {
     const { received, sent } = transport();
-    tell(received, { direction: 'received' });
-    tell(sent, { direction: 'sent' });
+    emit(received, { direction: 'received' });
+    emit(sent, { direction: 'sent' });
   });
-  metrics.counter(`${one}_bytes_total`, 'Bytes of them', ['direction'], (tell) => {
+  metrics.counter(`${one}_bytes_total`, 'Bytes of them', ['direction'], (emit) => {
     const { receivedBytes, sentBytes } = transport();
-    tell(receivedBytes, { direction: 'received' });
-    tell(sentBytes, { direction: 'sent' });
+    emit(receivedBytes, { direction: 'received' });
+    emit(sentBytes, { direction: 'sent' });
   });
-  metrics.counter(`${one}s_unsent_total`, 'Messages not sent, by why', ['reason'], (tell) => {
-    tellEach(tell, transport().dropped, 'reason');
+  metrics.counter(`${one}s_unsent_total`, 'Messages not sent, by why', ['reason'], (emit) => {
+    emitEach(emit, transport().dropped, 'reason');
   });
   metrics.counter(
     `malformed_${one}s_total`,
     'What came and is no message, by the rule that it breaks',
     ['rule'],
-    (tell) => {
-      tellEach(tell, node.counters().host.malformed, 'rule');
+    (emit) => {
+      emitEach(emit, node.counters().host.malformed, 'rule');
     },
   );
   if (transport().connections === undefined) return;
-  metrics.counter('connections_established_total', 'Connections that came about', [], (tell) => {
-    tell(transport().connections?.established ?? 0);
+  metrics.counter('connections_established_total', 'Connections that came about', [], (emit) => {
+    emit(transport().connections?.established ?? 0);
   });
   metrics.counter(
     'connections_failed_total',
     'Connections that did not come about, by why',
     ['reason'],
-    (tell) => {
-      tellEach(tell, transport().connections?.failed ?? {}, 'reason');
+    (emit) => {
+      emitEach(emit, transport().connections?.failed ?? {}, 'reason');
     },
   );
-  metrics.counter('connections_ended_total', 'Connections that ended, by why', ['reason'], (tell) => {
-    tellEach(tell, transport().connections?.ended ?? {}, 'reason');
+  metrics.counter('connections_ended_total', 'Connections that ended, by why', ['reason'], (emit) => {
+    emitEach(emit, transport().connections?.ended ?? {}, 'reason');
   });
 }
 
@@ -124,24 +124,24 @@ function addOwn<Status, Notice, Node>(
 ): Observe<Notice> | undefined {
   const { name, help, type } = metric;
   const labels = [...(metric.labels ?? [])];
-  const named = ([value, ...texts]: readonly [number, ...string[]], take: Tell): void => {
+  const named = ([value, ...texts]: readonly [number, ...string[]], take: Emit): void => {
     take(value, Object.fromEntries(labels.map((label, at) => [label, texts[at] ?? ''])));
   };
-  const each = (samples: readonly Sample[], take: Tell): void => {
+  const each = (samples: readonly Sample[], take: Emit): void => {
     for (const sample of samples) named(typeof sample === 'number' ? [sample] : sample, take);
   };
   if ('counted' in metric) {
     const beginning = `${metric.counted}.`;
     const [label = 'kind'] = labels;
-    metrics.counter(name, help, [label], (tell) => {
+    metrics.counter(name, help, [label], (emit) => {
       for (const [counter, count] of bounded(counted()))
-        if (counter.startsWith(beginning)) tell(count, { [label]: counter.slice(beginning.length) });
+        if (counter.startsWith(beginning)) emit(count, { [label]: counter.slice(beginning.length) });
     });
     return undefined;
   }
   if ('of' in metric) {
-    metrics[metric.type](name, help, labels, (tell) => {
-      each(metric.of(node), tell);
+    metrics[metric.type](name, help, labels, (emit) => {
+      each(metric.of(node), emit);
     });
     return undefined;
   }
@@ -170,14 +170,14 @@ function histogramOf<Status>(
   metrics: Metrics<Status>,
   { name, help, buckets = [] }: Named,
   labels: string[],
-): Tell {
+): Emit {
   const histogram = metrics.histogram(name, help, [...buckets], labels);
   return (value, values = {}) => {
     histogram.observe(values, value);
   };
 }
 
-function tallyOf<Status>(metrics: Metrics<Status>, { name, help }: Named, labels: string[]): Tell {
+function tallyOf<Status>(metrics: Metrics<Status>, { name, help }: Named, labels: string[]): Emit {
   const tally = metrics.tally(name, help, labels);
   return (value, values = {}) => {
     tally.inc(values, value);

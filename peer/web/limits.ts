@@ -48,7 +48,7 @@ export const MAX_EVENTS_PER_INTERVAL = 50;
 /** What is remembered of what seldom happens, of each kind, as reorganisations: weeks of a network that works. */
 export const MAX_REMEMBERED = 100;
 /** Rows told of one table: more than a person reads. */
-export const MAX_TOLD_ROWS = 200;
+export const MAX_SHOWN_ROWS = 200;
 /** Peers named of those that claimed one false chain. */
 export const MAX_CLAIMANTS = 16;
 /** Blocks of which it is remembered when they came: what the page shows, many times over. */
@@ -74,8 +74,8 @@ export const MAX_SEARCHED_BLOCKS = 1_440;
 /** How many blocks before it came, because another chain may have it lower: deeper forks are hardly seen. */
 export const SEARCHED_BEFORE = 100;
 /** Requests told of those that were executed last, and how much of each text, in UTF-16 units. */
-export const MAX_TOLD_REQUESTS = 100;
-export const MAX_TOLD_TEXT = 500;
+export const MAX_SHOWN_REQUESTS = 100;
+export const MAX_SHOWN_TEXT = 500;
 /** Batches whose times make the latency that is told. */
 export const LATENCY_BATCHES = 1_000;
 /** A value of the performance over time, in seconds, how many are kept, and how many batches of each are looked at. */

@@ -17,7 +17,7 @@ const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_acti
 
 type Labels = Readonly<Record<string, string>>;
 /** Takes one value of a metric. */
-export type Tell = (value: number, labels?: Labels) => void;
+export type Emit = (value: number, labels?: Labels) => void;
 
 /** Where what all engines have comes from. */
 export interface MetricsSource<Snapshot> {
@@ -29,7 +29,7 @@ export interface MetricsSource<Snapshot> {
   /** Beginnings of their names, up to the point, that have metrics of their own. */
   readonly apart: readonly string[];
   /** Tells how full each bounded collection is. */
-  readonly measure: (tell: (collection: string, size: number, limit: number) => void) => void;
+  readonly measure: (emit: (collection: string, size: number, limit: number) => void) => void;
   /** Who listens to events, and how many did and were cut off. */
   readonly hub: { readonly size: number; readonly slow: number };
 }
@@ -100,7 +100,7 @@ export class Metrics<Snapshot> {
     name: string,
     help: string,
     labelNames: string[],
-    read: (tell: Tell, snapshot: Snapshot) => void,
+    read: (emit: Emit, snapshot: Snapshot) => void,
   ): void {
     const counter = new Counter({
       name: PREFIX + name,
@@ -122,7 +122,7 @@ export class Metrics<Snapshot> {
     name: string,
     help: string,
     labelNames: string[],
-    read: (tell: Tell, snapshot: Snapshot) => void,
+    read: (emit: Emit, snapshot: Snapshot) => void,
   ): void {
     const gauge = new Gauge({
       name: PREFIX + name,
@@ -145,41 +145,41 @@ export class Metrics<Snapshot> {
       'messages_total',
       'Messages from the network, by type and outcome',
       ['type', 'outcome'],
-      (tell, snapshot) => {
+      (emit, snapshot) => {
         for (const [name, count] of bounded(counters(snapshot))) {
           const [type = '', outcome = ''] = name.split('.', 2);
-          if (!name.startsWith(LIMIT) && !apart.includes(type)) tell(count, { type, outcome });
+          if (!name.startsWith(LIMIT) && !apart.includes(type)) emit(count, { type, outcome });
         }
       },
     );
-    this.counter('dropped_total', 'What was dropped because of a bound', ['limit'], (tell, snapshot) => {
+    this.counter('dropped_total', 'What was dropped because of a bound', ['limit'], (emit, snapshot) => {
       for (const [name, count] of bounded(counters(snapshot))) {
-        if (name.startsWith(LIMIT)) tell(count, { limit: name.slice(LIMIT.length) });
+        if (name.startsWith(LIMIT)) emit(count, { limit: name.slice(LIMIT.length) });
       }
-      for (const [limit, count] of bounded(this.#refused)) tell(count, { limit });
-      tell(hub.slow, { limit: 'http-slow-streams' });
+      for (const [limit, count] of bounded(this.#refused)) emit(count, { limit });
+      emit(hub.slow, { limit: 'http-slow-streams' });
     });
-    this.counter('http_requests_total', 'Requests answered', ['status'], (tell) => {
-      for (const [status, count] of this.#requests) tell(count, { status: String(status) });
+    this.counter('http_requests_total', 'Requests answered', ['status'], (emit) => {
+      for (const [status, count] of this.#requests) emit(count, { status: String(status) });
     });
   }
 
   #addGauges(): void {
     const { engine, hub, measure } = this.#source;
-    this.gauge('build_info', 'Always 1', ['version', 'engine', 'node'], (tell) => {
-      tell(1, { version: VERSION, engine, node: process.versions.node });
+    this.gauge('build_info', 'Always 1', ['version', 'engine', 'node'], (emit) => {
+      emit(1, { version: VERSION, engine, node: process.versions.node });
     });
-    this.gauge('event_streams', 'Clients that listen to events', [], (tell) => {
-      tell(hub.size);
+    this.gauge('event_streams', 'Clients that listen to events', [], (emit) => {
+      emit(hub.size);
     });
-    this.gauge('collection_entries', 'Entries of a bounded collection', ['collection'], (tell) => {
+    this.gauge('collection_entries', 'Entries of a bounded collection', ['collection'], (emit) => {
       measure((collection, size) => {
-        tell(size, { collection });
+        emit(size, { collection });
       });
     });
-    this.gauge('collection_entries_limit', 'The bound of it', ['collection'], (tell) => {
+    this.gauge('collection_entries_limit', 'The bound of it', ['collection'], (emit) => {
       measure((collection, _, limit) => {
-        tell(limit, { collection });
+        emit(limit, { collection });
       });
     });
   }
@@ -191,6 +191,6 @@ export function bounded(counts: Readonly<Record<string, number>>): [string, numb
 }
 
 /** Tells counts by name, each under a label of that name. */
-export function tellEach(tell: Tell, counts: Readonly<Record<string, number>>, label: string): void {
-  for (const [name, count] of bounded(counts)) tell(count, { [label]: name });
+export function emitEach(emit: Emit, counts: Readonly<Record<string, number>>, label: string): void {
+  for (const [name, count] of bounded(counts)) emit(count, { [label]: name });
 }

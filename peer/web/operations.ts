@@ -5,7 +5,7 @@ import { isReused, readOnce } from '../applications/once.ts';
 import type { Application, Language } from '../core/application.ts';
 import type { Action, Outcome } from './face.ts';
 import { reused } from './idempotency.ts';
-import { MAX_LINE_LENGTH, MAX_TOLD_TEXT } from './limits.ts';
+import { MAX_LINE_LENGTH, MAX_SHOWN_TEXT } from './limits.ts';
 import { bounded } from './words.ts';
 
 /** A node that has operations executed. */
@@ -19,7 +19,10 @@ export interface Submitter {
 }
 
 const textOf = (what: string): z.ZodString =>
-  z.string().max(MAX_TOLD_TEXT).describe(`${what}; cut where it is longer than ${MAX_TOLD_TEXT} characters`);
+  z
+    .string()
+    .max(MAX_SHOWN_TEXT)
+    .describe(`${what}; cut where it is longer than ${MAX_SHOWN_TEXT} characters`);
 
 /** What is told of an operation that was executed, besides where and when. */
 export const executedSchema = z.strictObject({

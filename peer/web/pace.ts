@@ -16,7 +16,7 @@ export class EventPace<Events extends { readonly status: unknown }> {
   readonly #ticks: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
   /** Events told since the last interval began, by name. */
-  readonly #told = new Map<keyof Events, number>();
+  readonly #reported = new Map<keyof Events, number>();
 
   constructor(hub: EventHub<Events>, rhythm: Rhythm) {
     this.#hub = hub;
@@ -40,16 +40,16 @@ export class EventPace<Events extends { readonly status: unknown }> {
     if (this.#hub.size === 0) return false;
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
-      this.#told.clear();
+      this.#reported.clear();
       this.#rhythm.settle();
     }, EVENT_INTERVAL).unref();
     return true;
   }
 
   /** Tells an event, unless too many of its kind came at once: a page learns the state from the next status. */
-  tell<Name extends keyof Events & string>(name: Name, data: () => Events[Name]): void {
-    const told = this.#told.get(name) ?? 0;
-    this.#told.set(name, told + 1);
-    if (told < MAX_EVENTS_PER_INTERVAL) this.#hub.send(name, data());
+  report<Name extends keyof Events & string>(name: Name, data: () => Events[Name]): void {
+    const reported = this.#reported.get(name) ?? 0;
+    this.#reported.set(name, reported + 1);
+    if (reported < MAX_EVENTS_PER_INTERVAL) this.#hub.send(name, data());
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { LiveNode } from '../core/node.ts';
 import { VERSION } from './assets.ts';
 import type { Described, Face, FaceTable, Figure, Toned, Unit, Value } from './face.ts';
-import { MAX_TOLD_ROWS } from './limits.ts';
+import { MAX_SHOWN_ROWS } from './limits.ts';
 import type { CellJson, FieldJson, GlanceJson, TableJson, ViewJson } from './schemas.ts';
 import { shown } from './words.ts';
 
@@ -76,7 +76,7 @@ function tableOf<Node>(table: FaceTable<Node>, node: Node): TableJson {
   return {
     ...describedBy(table),
     columns: columns.map(({ title, unit = null, wide = false }) => ({ title, unit, wide })),
-    rows: all.slice(0, MAX_TOLD_ROWS).map((row) => row.map((value, at) => cellOf(value, columns[at]?.unit))),
+    rows: all.slice(0, MAX_SHOWN_ROWS).map((row) => row.map((value, at) => cellOf(value, columns[at]?.unit))),
     ...{ count: all.length, empty },
   };
 }

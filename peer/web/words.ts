@@ -2,7 +2,7 @@
 import { formatNumber } from '../../shared/text-table.ts';
 import { isoTime } from '../../shared/time.ts';
 import type { Unit, Value } from './face.ts';
-import { MAX_TOLD_TEXT } from './limits.ts';
+import { MAX_SHOWN_TEXT } from './limits.ts';
 import { ago, bytes, duration, hashRate, latency, shortHash } from './page/format.ts';
 
 /** What stands for a value that is not known. */
@@ -42,5 +42,5 @@ export function shownNarrow(value: Value, unit?: Unit): string {
 
 /** A text as far as it is shown, and not cut within a pair of surrogates. */
 export function bounded(text: string): string {
-  return text.length <= MAX_TOLD_TEXT ? text : `${text.slice(0, MAX_TOLD_TEXT - 1).toWellFormed()}…`;
+  return text.length <= MAX_SHOWN_TEXT ? text : `${text.slice(0, MAX_SHOWN_TEXT - 1).toWellFormed()}…`;
 }

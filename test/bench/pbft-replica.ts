@@ -43,7 +43,7 @@ export type ReplicaAnswer =
 /** Characters of a value: a short one. */
 const VALUE_LENGTH = 32;
 
-function tell(answer: ReplicaAnswer): void {
+function report(answer: ReplicaAnswer): void {
   process.send?.(answer);
 }
 
@@ -65,7 +65,7 @@ async function load(order: Extract<ReplicaOrder, { type: 'load' }>): Promise<voi
   };
   await Promise.all(Array.from({ length: outstanding }, client));
   const { executed, primary } = node.status();
-  tell({ type: 'loaded', latencies, executed, primary });
+  report({ type: 'loaded', latencies, executed, primary });
 }
 
 async function obey(order: ReplicaOrder): Promise<void> {
@@ -80,7 +80,7 @@ async function obey(order: ReplicaOrder): Promise<void> {
         if (notice.kind === 'transfer-finished') pages = notice.pages;
       });
       await node.start();
-      tell({ type: 'started', address: `127.0.0.1:${node.address.port}` });
+      report({ type: 'started', address: `127.0.0.1:${node.address.port}` });
       break;
     }
     case 'load':
@@ -89,13 +89,13 @@ async function obey(order: ReplicaOrder): Promise<void> {
     case 'one': {
       const started = performance.now();
       await node.submit(Request.of('put', 'one', 'more'));
-      tell({ type: 'one', latency: performance.now() - started });
+      report({ type: 'one', latency: performance.now() - started });
       break;
     }
     case 'reach': {
       const started = performance.now();
       while (node.status().executed < order.executed) await new Promise((resolve) => setTimeout(resolve, 5));
-      tell({ type: 'reached', pages, waited: performance.now() - started });
+      report({ type: 'reached', pages, waited: performance.now() - started });
       break;
     }
   }

@@ -108,9 +108,9 @@ describe('told to stop', () => {
       expect(await terminal.ended).toBe(130);
       expect(processesWith(folder)).toEqual([]);
       expect(readdirSync(folder)).toEqual([]);
-      const told = Number(/stopped after (\d+) of 50000 kills/.exec(terminal.screen)?.[1]);
+      const reported = Number(/stopped after (\d+) of 50000 kills/.exec(terminal.screen)?.[1]);
       const shown = [...terminal.screen.matchAll(/(\d+) of 50000 kills, the last/g)];
-      expect(told).toBe(Number(shown.at(-1)?.[1]));
+      expect(reported).toBe(Number(shown.at(-1)?.[1]));
       expect(terminal.screen).toContain('again with: npm run kill-campaign -- --kills 50000 --seed 7\r\n');
     },
   );

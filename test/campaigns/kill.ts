@@ -25,14 +25,14 @@ interface Options {
 }
 
 function summary(report: KillReport, planned: number, seconds: number): string {
-  const { complete, kills, before, after, acknowledged, announced, told, folders, longestChain } = report;
+  const { complete, kills, before, after, acknowledged, announced, reported, folders, longestChain } = report;
   const total = PHASES.reduce((sum, phase) => sum + kills[phase], 0);
   const done = complete ? `${total} kills` : `stopped after ${total} of ${planned} kills`;
   return [
     `${done} in ${Math.round(seconds)} s, nothing lost`,
     ...PHASES.map((phase) => `  during ${phase.padEnd(15)}${String(kills[phase]).padStart(6)}`),
     `  in a sync or reorganisation, ${before} left the old chain and ${after} the new one, whole`,
-    `  ${acknowledged} blocks acknowledged to miners, ${announced} announced, ${told} STATS told: all kept`,
+    `  ${acknowledged} blocks acknowledged to miners, ${announced} announced, ${reported} STATS told: all kept`,
     `  ${folders} data folders, the longest chain had ${longestChain} blocks`,
   ].join('\n');
 }

@@ -289,9 +289,9 @@ describe('a campaign with failures', () => {
     expect(stdout).toContain('2 seeds: 2 of them VIOLATED\n');
     const replays = ['3', '4'].map((seed) => `node peer simulate ${HOPELESS.join(' ')} --seed ${seed}`);
     for (const replay of replays) expect(stdout).toContain(`\n    ${replay}\n`);
-    const told = stderr.trimEnd().split('\n');
-    expect(told).toHaveLength(2);
-    for (const [at, line] of told.entries()) {
+    const reported = stderr.trimEnd().split('\n');
+    expect(reported).toHaveLength(2);
+    for (const [at, line] of reported.entries()) {
       expect(line).toMatch(
         /^seed [34]: two consensus periods after healing .* same tip: node peer simulate /,
       );

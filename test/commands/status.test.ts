@@ -211,7 +211,7 @@ test('a network is a table of its nodes', () => {
 test('heights are those of blocks, one peer is one, and what happened to the chain is told of', async () => {
   const { rig, url } = await served();
   rig.meet(at(2), { height: 15, hash: `${'a'.repeat(63)}0` });
-  rig.tell(
+  rig.report(
     { kind: 'chain-adopted', height: 7, hash: TIP, added: 2, depth: 1, returnedWords: 0 },
     { kind: 'false-chain', target: { height: 7, hash: TIP }, claimedBy: [at(2)], fault: 'It is false.' },
     { kind: 'chain-unavailable', target: { height: 9, hash: TIP } },

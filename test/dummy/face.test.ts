@@ -11,7 +11,7 @@ import { MemoryStore } from '../../peer/storage/memory.ts';
 import { createFaceApp } from '../../peer/web/face-app.ts';
 import type { WebEnv } from '../../peer/web/access.ts';
 import { answer, listen } from '../../peer/web/http.ts';
-import { MAX_TOLD_ROWS, STEP_SECONDS, STEP_VALUES } from '../../peer/web/limits.ts';
+import { MAX_SHOWN_ROWS, STEP_SECONDS, STEP_VALUES } from '../../peer/web/limits.ts';
 import { viewSchema, type ViewJson } from '../../peer/web/schemas.ts';
 import type { WebApp } from '../../peer/web/server.ts';
 import { fieldsOf } from '../../peer/web/view.ts';
@@ -209,7 +209,7 @@ test("units, rises, refusals, kinds of fields and long tables are everybody's", 
     tables: [
       {
         ...{ name: 'long', title: 'Long', help: 'Very', columns: [{ title: 'Size', unit: 'bytes' }] },
-        rows: () => Array.from({ length: MAX_TOLD_ROWS + 1 }, () => [2_000]),
+        rows: () => Array.from({ length: MAX_SHOWN_ROWS + 1 }, () => [2_000]),
       },
     ],
     actions: [
@@ -232,8 +232,8 @@ test("units, rises, refusals, kinds of fields and long tables are everybody's", 
   const { figures, series, tables, actions } = await view();
   expect(figures.map(({ text }) => text)).toEqual(['1.5 s', '–', '1,506']);
   expect(series[0]?.lines[0]?.values).toEqual([0, 6 / STEP_SECONDS, 1500 / STEP_SECONDS]);
-  expect(tables[0]).toMatchObject({ count: MAX_TOLD_ROWS + 1 });
-  expect(tables[0]?.rows).toHaveLength(MAX_TOLD_ROWS);
+  expect(tables[0]).toMatchObject({ count: MAX_SHOWN_ROWS + 1 });
+  expect(tables[0]?.rows).toHaveLength(MAX_SHOWN_ROWS);
   expect(tables[0]?.rows[0]).toEqual([{ text: '2.0 kB', number: 2_000 }]);
   expect(actions[0]?.fields.map(({ name, kind, required }) => [name, kind, required])).toEqual([
     ['why', 'text', true],
@@ -267,12 +267,12 @@ test('events begin with the status and tell what happened', async () => {
   web = createFaceApp(node, face, { bind: LOOPBACK });
   const response = await get('/events');
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  let told = '';
+  let reported = '';
   const until = async (wanted: RegExp): Promise<void> => {
-    while (!wanted.test(told)) {
+    while (!wanted.test(reported)) {
       const { value } = (await reader?.read()) ?? {};
-      if (value === undefined) throw new Error(`the stream ended after: ${told}`);
-      told += value;
+      if (value === undefined) throw new Error(`the stream ended after: ${reported}`);
+      reported += value;
     }
   };
   await until(/event: status\ndata: \{.*"engine":"dummy".*"count":0/);

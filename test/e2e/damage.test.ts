@@ -333,7 +333,7 @@ describe.concurrent('a folder that can not be used ends the start with a sentenc
   ] as const;
   it.for(places)(
     'as in place of %s %s does, also where it is only read',
-    async ([name, what, told], context) => {
+    async ([name, what, reported], context) => {
       const lab = newLab(context);
       const peer = await lab.newPeer();
       await lab.importChain(peer, buildChain(100, { difficulty: DIFFICULTY }), DIFFICULTY);
@@ -344,7 +344,7 @@ describe.concurrent('a folder that can not be used ends the start with a sentenc
       const read = lab.run('peer', 'export', '--data-dir', peer.dataDir);
       for (const said of [await refusal(lab, peer.dataDir), await sentenceOf(read)]) {
         expect(said).toContain(`peer: can't open the store in ${peer.dataDir}: ${name}`);
-        expect(said).toContain(told);
+        expect(said).toContain(reported);
       }
     },
   );

@@ -11,7 +11,7 @@ it(
     const report = await runKillCampaign({ kills: 12, seed: 5 });
     for (const phase of PHASES) expect(report.kills[phase]).toBe(4);
     expect(report.acknowledged).toBeGreaterThan(0);
-    expect(report.told).toBeGreaterThan(0);
+    expect(report.reported).toBeGreaterThan(0);
     expect(report.before + report.after).toBe(8);
   },
   LIMIT,

@@ -151,11 +151,11 @@ it.concurrent(
       // Somewhere in the time that a few blocks take.
       await pause(random() * 200);
       await peer.kill9();
-      const told = [...asker.announced];
+      const reported = [...asker.announced];
       await peer.start(plan);
       const chain = await asker.chain(peer.port);
       expect(firstFault(chain, DIFFICULTY)).toBeUndefined();
-      const missing = told.filter(({ block }) => chain[block.height]?.hash !== block.hash);
+      const missing = reported.filter(({ block }) => chain[block.height]?.hash !== block.hash);
       expect(missing).toEqual([]);
     }
     expect(asker.announced.length).toBeGreaterThanOrEqual(12);

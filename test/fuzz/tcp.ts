@@ -55,9 +55,9 @@ function streams(): fc.Arbitrary<Chunked> {
     { weight: 8, arbitrary: body.map((bytes): Uint8Array => framed(bytes)) },
     {
       weight: 1,
-      arbitrary: fc.tuple(body, length).map(([bytes, told]): Uint8Array => {
+      arbitrary: fc.tuple(body, length).map(([bytes, reported]): Uint8Array => {
         const lying = framed(bytes);
-        lying.writeUInt32BE(told);
+        lying.writeUInt32BE(reported);
         return lying;
       }),
     },

@@ -98,20 +98,20 @@ describe('a campaign', () => {
   });
 
   it('tells of each failure as soon as it is found, if it goes on', async () => {
-    const told: number[] = [];
-    const options = { workers: 1, onFailure: ({ seed }: { seed: number }) => told.push(seed) };
+    const reported: number[] = [];
+    const options = { workers: 1, onFailure: ({ seed }: { seed: number }) => reported.push(seed) };
     // It never gets to its end.
     const endless = campaign({ 'fails-at': '50', 'endless-from': '120' }, { ...options, keepGoing: true });
     const end = endless.run();
-    await eventually('it tells of two failures', () => Promise.resolve(told.length === 2));
-    expect(told).toEqual([50, 100]);
+    await eventually('it tells of two failures', () => Promise.resolve(reported.length === 2));
+    expect(reported).toEqual([50, 100]);
     endless.stop();
     const result = await end;
     expect(result.failures.map(({ seed }) => seed)).toEqual([50, 100]);
     expect(result).toMatchObject({ counted: result.seeds, next: result.seeds + 1 });
     // Of one that ends with it, the end tells.
     expect(await run({ 'fails-at': '50' }, options)).toMatchObject({ failed: 1 });
-    expect(told).toHaveLength(2);
+    expect(reported).toHaveLength(2);
   });
 
   it('has no more workers than seeds', async () => {

@@ -241,7 +241,7 @@ describe('the page of a report', () => {
 
   it('has every verdict, figure, message, node and setting, and how to run it again', () => {
     const text = html.replaceAll('&#39;', "'").replaceAll('&quot;', '"');
-    const told = [
+    const reported = [
       ...report.verdicts.map(({ checker }) => checker),
       ...report.figures.map(({ title }) => title),
       ...Object.keys(report.network.byType),
@@ -250,7 +250,7 @@ describe('the page of a report', () => {
       report.digest,
       replayCommand(report, engineNamed(report.engine)),
     ];
-    expect(told.filter((each) => !text.includes(`>${each}<`))).toEqual([]);
+    expect(reported.filter((each) => !text.includes(`>${each}<`))).toEqual([]);
     expect(htmlOf(report, 'node peer simulate as I said').includes('>node peer simulate as I said<')).toBe(
       true,
     );

@@ -47,14 +47,14 @@ export function wrapped<T extends EngineTypes>(
 export function faulty<T extends EngineTypes>(
   subject: Subject<T>,
   fault: Fault<T>,
-  measure?: (tell: Gauge) => void,
+  measure?: (report: Gauge) => void,
 ): Subject<T> {
   return wrapped(subject, (engine, node) => ({
     step: (event) => fault(engine.step(event), event, node),
     measure:
       measure ??
-      ((tell) => {
-        engine.measure(tell);
+      ((report) => {
+        engine.measure(report);
       }),
   }));
 }

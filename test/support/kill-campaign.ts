@@ -57,7 +57,7 @@ export interface KillReport {
   readonly acknowledged: number;
   /** Blocks announced and STATS told to others before a kill, in all rounds. */
   readonly announced: number;
-  readonly told: number;
+  readonly reported: number;
   /** Data folders that were used. */
   readonly folders: number;
   readonly longestChain: number;
@@ -78,7 +78,7 @@ interface Told {
  */
 export function lossOf(
   { blocks, fault }: StoredChain,
-  told: Told,
+  reported: Told,
   old: readonly WireBlock[],
   target: readonly WireBlock[] | undefined,
 ): string | undefined {
@@ -91,11 +91,11 @@ export function lossOf(
   } else if (!isDeepStrictEqual(blocks, old) && !isDeepStrictEqual(blocks, target)) {
     return `the store has ${blocks.length} blocks, neither the old chain (${old.length}) nor the new one (${target.length})`;
   }
-  const lost = told.acknowledged.find((block) => !has(block));
+  const lost = reported.acknowledged.find((block) => !has(block));
   if (lost !== undefined) return `block ${lost.height} was acknowledged to its miner and is lost`;
-  const unheard = told.announced.find((block) => !has(block));
+  const unheard = reported.announced.find((block) => !has(block));
   if (unheard !== undefined) return `block ${unheard.height} was announced and is lost`;
-  for (const { height, hash } of told.claims) {
+  for (const { height, hash } of reported.claims) {
     if (blocks.length < height) return `STATS told ${height} blocks, the store has ${blocks.length}`;
     // The old tip may have given way to a longer chain since it was told.
     if (hash === null || (target !== undefined && hash === old.at(-1)?.hash)) continue;
@@ -119,7 +119,7 @@ class Campaign {
     after: 0,
     acknowledged: 0,
     announced: 0,
-    told: 0,
+    reported: 0,
     folders: 0,
     longestChain: 0,
   };
@@ -215,17 +215,17 @@ class Campaign {
       phase === 'mining'
         ? { round: () => this.#killMining(peer), target: undefined }
         : this.#plannedSync(peer, phase, number % LONG_EVERY === LONG_EVERY - 1);
-    const told = await this.#listen(peer, round);
+    const reported = await this.#listen(peer, round);
     // Ctrl-C reaches the peer as well: what it has told by then may be what it tells at its orderly end.
     this.#stop.throwIfAborted();
     const stored = await readDataFolder(peer.dataDir);
-    const loss = lossOf(stored, told, this.#chain, target);
+    const loss = lossOf(stored, reported, this.#chain, target);
     if (loss !== undefined) throw new Error(loss);
     if (target !== undefined) this.#counts[stored.blocks.length === target.length ? 'after' : 'before']++;
     this.#kills[phase]++;
-    this.#counts.acknowledged += told.acknowledged.length;
-    this.#counts.announced += told.announced.length;
-    this.#counts.told += told.claims.length;
+    this.#counts.acknowledged += reported.acknowledged.length;
+    this.#counts.announced += reported.announced.length;
+    this.#counts.reported += reported.claims.length;
     this.#counts.longestChain = Math.max(this.#counts.longestChain, stored.blocks.length);
     // What was mined here has timestamps of today.
     this.#chain = stored.blocks.map((block) => ({ ...block, timestamp: Number(block.timestamp) }));

@@ -131,18 +131,18 @@ export class PbftMember {
   }
 
   /** All notices of a kind, in order. */
-  told<K extends PbftNotice['kind']>(kind: K): Extract<PbftNotice, { kind: K }>[] {
+  reported<K extends PbftNotice['kind']>(kind: K): Extract<PbftNotice, { kind: K }>[] {
     return this.notices.filter((notice): notice is Extract<PbftNotice, { kind: K }> => notice.kind === kind);
   }
 
   /** What it says that members have done wrong, as `member rule`. */
   get offences(): string[] {
-    return this.told('offence').map(({ member, rule }) => `${member} ${rule}`);
+    return this.reported('offence').map(({ member, rule }) => `${member} ${rule}`);
   }
 
   /** The digests of what it has executed, by sequence number. */
   get history(): Map<number, string> {
-    return new Map(this.told('executed').map(({ sequence, digest }) => [sequence, digest]));
+    return new Map(this.reported('executed').map(({ sequence, digest }) => [sequence, digest]));
   }
 
   /** How often each limit or outcome was met. */

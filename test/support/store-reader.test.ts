@@ -154,12 +154,12 @@ describe('the judgement after a kill', () => {
   });
 
   it('takes a chain that grew, one that stayed, and one that was replaced as a whole', () => {
-    const told = {
+    const reported = {
       claims: [tip(base), tip(longer)],
       acknowledged: longer.slice(20),
       announced: longer.slice(20),
     };
-    expect(lossOf(stored(longer), told, base, undefined)).toBeUndefined();
+    expect(lossOf(stored(longer), reported, base, undefined)).toBeUndefined();
     expect(lossOf(stored(base), { ...nothing, claims: [tip(base)] }, base, fork)).toBeUndefined();
     expect(lossOf(stored(fork), { ...nothing, claims: [tip(base), tip(fork)] }, base, fork)).toBeUndefined();
   });

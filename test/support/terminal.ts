@@ -54,8 +54,8 @@ export class Terminal {
 
   /** The process id that the shell has told. */
   get pid(): number | undefined {
-    const told = /pid=(\d+)/.exec(this.screen)?.[1];
-    return told === undefined ? undefined : Number(told);
+    const reported = /pid=(\d+)/.exec(this.screen)?.[1];
+    return reported === undefined ? undefined : Number(reported);
   }
 
   press(keys: string): void {

@@ -108,7 +108,7 @@ export class VirtualNode {
   }
 
   /** All notices of a kind, in order. */
-  told<K extends PowNotice['kind']>(kind: K): Extract<PowNotice, { kind: K }>[] {
+  reported<K extends PowNotice['kind']>(kind: K): Extract<PowNotice, { kind: K }>[] {
     return this.notices.filter((notice): notice is Extract<PowNotice, { kind: K }> => notice.kind === kind);
   }
 

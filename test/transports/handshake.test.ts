@@ -135,8 +135,8 @@ describe('a responder refuses', () => {
   ])('%s, and says so', (fault, step) => {
     expect(step.fault).toBe(fault);
     expect(decodeHandshake(sentBy(step)).message).toEqual({ type: 'refuse', reason: fault });
-    const told = new Handshake('initiator', hostOf(STRANGER), anybody).receive(sentBy(step));
-    expect(told).toEqual({ fault, told: true });
+    const reported = new Handshake('initiator', hostOf(STRANGER), anybody).receive(sentBy(step));
+    expect(reported).toEqual({ fault, reported: true });
   });
 
   test('its own connection, known by the nonce', () => {
@@ -158,7 +158,7 @@ describe('a responder refuses', () => {
     expect(answer.session).toBeUndefined();
     const last = initiator.receive(sentBy(answer));
     expect(last).toMatchObject({ fault: 'own-key' });
-    expect([last.session, last.told]).toEqual([undefined, undefined]);
+    expect([last.session, last.reported]).toEqual([undefined, undefined]);
   });
 
   test('whoever only says that it has its key', () => {

@@ -378,8 +378,11 @@ describe('the handshake', () => {
 
   test('what strangers do wrong does not keep what others do wrong out of the log', async () => {
     const cluster = clusterOf(3);
-    const told: unknown[] = [];
-    const log: Log = { ...silentLog, warn: (_, data) => void told.push([data?.['fault'], data?.['host']]) };
+    const reported: unknown[] = [];
+    const log: Log = {
+      ...silentLog,
+      warn: (_, data) => void reported.push([data?.['fault'], data?.['host']]),
+    };
     const one = await cluster.replica(0, [], { log });
     const stranger = async (): Promise<void> => {
       const hand = await cluster.dial(one, generateKeyPair());
@@ -388,7 +391,7 @@ describe('the handshake', () => {
     };
     await stranger();
     await stranger();
-    expect(told).toEqual([['unknown-member', LOOPBACK]]);
+    expect(reported).toEqual([['unknown-member', LOOPBACK]]);
     // Whoever we dial is somebody that a person has named.
     const hand = await cluster.listen(generateKeyPair());
     const two = await cluster.replica(1, [], { log, bootstrap: [hand.address] });
@@ -396,14 +399,14 @@ describe('the handshake', () => {
     const late = await cluster.dial(two, generateKeyPair());
     await late.shake();
     await passUntil([two], () => refused() >= 3);
-    expect(told.slice(1)).toEqual([
+    expect(reported.slice(1)).toEqual([
       ['unknown-member', LOOPBACK],
       ['unknown-member', LOOPBACK],
     ]);
     // Later there is a line again.
     one.timers.pass(DEFAULT_TCP_LIMITS.warningTicks * TICK);
     await stranger();
-    expect(told.length).toBe(4);
+    expect(reported.length).toBe(4);
   });
 
   test.each([
@@ -413,7 +416,7 @@ describe('the handshake', () => {
       1,
     ],
     ['a member that is started again now and then is none of that', DEFAULT_TCP_LIMITS.allowanceTicks / 2, 0],
-  ])('%s', async (_, ticksBetween, told) => {
+  ])('%s', async (_, ticksBetween, reported) => {
     const cluster = clusterOf(2);
     const { log, lines } = keepingLog('warn');
     const one = await cluster.replica(0, [], { log });
@@ -422,11 +425,11 @@ describe('the handshake', () => {
       const hand = await cluster.dial(one, cluster.key(1));
       expect(await hand.shake()).toBe(true);
       await until(() => one.mesh.counters.established === dialled + 1);
-      expect(lines.length).toBe(dialled < 3 ? 0 : told);
+      expect(lines.length).toBe(dialled < 3 ? 0 : reported);
       one.timers.pass(ticksBetween * TICK);
     }
     expect(lines).toEqual(
-      Array<string>(told).fill(
+      Array<string>(reported).fill(
         'tcp: connections of a member take the place of each other: do two processes use its key?',
       ),
     );
@@ -1014,14 +1017,14 @@ describe('addresses', () => {
     for (const hand of hands) await hand.shake();
     const [teller, listener] = hands;
     await until(() => listener.addresses.length === 1);
-    const tell = (port: number, sequence: number): void => {
+    const report = (port: number, sequence: number): void => {
       const record = signAddress(CLUSTER, cluster.key(1), { host: LOOPBACK, port }, sequence);
       teller.socket.write(teller.seal(item(encodeAddress(record), ITEM_KINDS.address)));
     };
-    tell(7, 10);
-    tell(8, 9);
-    tell(9, 10);
-    tell(6, 11);
+    report(7, 10);
+    report(8, 9);
+    report(9, 10);
+    report(6, 11);
     await until(() => one.mesh.counters.addresses.new + one.mesh.counters.addresses.old === 4);
     expect(one.mesh.counters.addresses).toEqual({ new: 2, old: 2, unknown: 0, 'too-many': 0 });
     expect(one.mesh.peers()[0]?.address).toEqual({ host: LOOPBACK, port: 6 });
@@ -1041,18 +1044,18 @@ describe('addresses', () => {
   test('a member may change its own only so often', async () => {
     const { cluster, one, hand } = await withHand();
     const { changes, allowanceTicks } = DEFAULT_TCP_LIMITS;
-    const tell = (sequence: number): void => {
+    const report = (sequence: number): void => {
       const record = signAddress(CLUSTER, cluster.key(1), { host: LOOPBACK, port: 1 }, sequence);
       hand.socket.write(hand.seal(item(encodeAddress(record), ITEM_KINDS.address)));
     };
-    for (let sequence = 0; sequence < changes + 5; sequence++) tell(sequence);
+    for (let sequence = 0; sequence < changes + 5; sequence++) report(sequence);
     await until(() => one.mesh.counters.addresses['too-many'] === 5);
     for (let tick = 0; tick < allowanceTicks; tick++) {
       hand.socket.write(hand.seal(item('', ITEM_KINDS.ping)));
       await settle(3);
       one.timers.pass(TICK);
     }
-    tell(100);
+    report(100);
     await until(() => one.mesh.counters.addresses.new === changes + 1);
   });
 

@@ -69,8 +69,8 @@ describe('a request that a proxy passed on', () => {
     for (const name of added) {
       expect(await word(plain, { [name]: 'anything' }), name).toBe(403);
       expect(await word(secret, { [name]: 'anything' }), name).toBe(401);
-      const told = await plain.get('/access', { headers: { [name]: 'anything' } });
-      expect(await told.json()).toEqual({ writing: 'off' });
+      const reported = await plain.get('/access', { headers: { [name]: 'anything' } });
+      expect(await reported.json()).toEqual({ writing: 'off' });
     }
     expect(await word(secret, { 'x-forwarded-for': '192.0.2.1', ...TOKEN })).toBe(202);
   });

@@ -95,7 +95,7 @@ async function listen(): Promise<Listener> {
 
 function announce(block: Block): void {
   rig.engine.receive({ type: 'ANNOUNCE', block }, at(1));
-  rig.tell();
+  rig.report();
 }
 
 async function streams(): Promise<number> {
@@ -129,14 +129,14 @@ describe('a stream', () => {
     await rig.post('/words', { word: 'hello' });
     rig.meet(at(2));
     const target = { height: 9, hash: `${'c'.repeat(63)}0` };
-    rig.tell(
+    rig.report(
       { kind: 'consensus-started', peers: 1 },
       { kind: 'sync-started', target, forkPoint: 0, peers: 1 },
     );
     expect(await listener.names()).toEqual(['peer', 'consensus']);
     await vi.advanceTimersByTimeAsync(EVENT_INTERVAL);
     expect(await listener.names()).toEqual([...['status', 'glance', 'sync', 'words', 'miners']]);
-    rig.tell(
+    rig.report(
       { kind: 'chain-adopted', ...target, added: 8, depth: 2, returnedWords: 0 },
       { kind: 'false-chain', target, claimedBy: [at(2)], fault: 'x' },
       { kind: 'chain-unavailable', target },
@@ -187,17 +187,17 @@ describe('bounds', () => {
     const slow = await rig.get('/events');
     const listener = await listen();
     await listener.events();
-    let told = 0;
+    let reported = 0;
     let last: Block = chain.at(-1) ?? hostileBlock(null);
     for (let bytes = 0; bytes < MAX_QUEUED_BYTES + 10_000;) {
       last =
         extendChain([last as never], 1, { difficulty: DIFFICULTY, minedBy: 'm'.repeat(3_000) })[1] ?? last;
-      rig.tell({ kind: 'block', block: last, source: 'announced' });
+      rig.report({ kind: 'block', block: last, source: 'announced' });
       bytes += 3_000;
-      told += (await listener.events()).filter(({ name }) => name === 'block').length;
+      reported += (await listener.events()).filter(({ name }) => name === 'block').length;
       await vi.advanceTimersByTimeAsync(EVENT_INTERVAL);
     }
-    expect(told).toBeGreaterThan(80);
+    expect(reported).toBeGreaterThan(80);
     expect(listener.ended).toBe(false);
     expect(await streams()).toBe(1);
     expect(await (await rig.get('/metrics')).text()).toContain(
@@ -227,7 +227,7 @@ describe('bounds', () => {
   test('closing ends every stream, and nothing is left that runs', async () => {
     const listener = await listen();
     await listener.events();
-    rig.tell({ kind: 'waiting' });
+    rig.report({ kind: 'waiting' });
     rig.web.close();
     await listener.events();
     expect(listener.ended).toBe(true);

@@ -35,13 +35,13 @@ function live(rig: WebRig, round: number): void {
   rig.engine.receive({ type: 'CONSENSUS' }, at(2));
   rig.engine.receive({ type: 'CONSENSUS' }, at(2));
   rig.attach();
-  rig.tell(
+  rig.report(
     { kind: 'chain-adopted', height: 5, hash: chain[4]?.hash ?? '', added: 3, depth: 1, returnedWords: 0 },
     { kind: 'chain-adopted', height: 5, hash: chain[4]?.hash ?? '', added: 1, depth: 0, returnedWords: 0 },
     { kind: 'consensus-finished', outcome: 'adopted', answers: 1, height: 5 },
     { kind: 'false-chain', target: { height: 9, hash: 'x' }, claimedBy: [], fault: 'x' },
   );
-  rig.tellWrite(0.003);
+  rig.notifyWrite(0.003);
 }
 
 test('counters only ever grow, whatever happens in between', async () => {

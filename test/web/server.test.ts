@@ -169,7 +169,7 @@ describe('events over a socket', () => {
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = (await reader?.read())?.value ?? '';
     expect(text).toMatch(/^retry: \d+\n\nevent: status\n/);
-    rig.tell({ kind: 'consensus-started', peers: 7 });
+    rig.report({ kind: 'consensus-started', peers: 7 });
     while (!text.includes('event: consensus')) text += (await reader?.read())?.value ?? '';
     expect(await streams(web)).toBe(1);
     controller.abort();
@@ -194,7 +194,7 @@ describe('events over a socket', () => {
     const block = { ...(chain[2] ?? chain[0]), minedBy: 'm'.repeat(8_000) } as (typeof chain)[number];
     for (let round = 0; (await streams(web)) > 0; round++) {
       if (round > 2_000) throw new Error('it was never cut off');
-      for (let count = 0; count < 50; count++) rig.tell({ kind: 'block', block, source: 'announced' });
+      for (let count = 0; count < 50; count++) rig.report({ kind: 'block', block, source: 'announced' });
       // More of a kind than this is told only after a while.
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

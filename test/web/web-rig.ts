@@ -38,7 +38,7 @@ export class WebRig {
   /** What the server did not foresee. */
   readonly faults: Error[] = [];
   private readonly observers = new Set<NodeObserver<PowNotice>>();
-  private told = 0;
+  private reported = 0;
 
   constructor(blocks: readonly Block[] = [], options: Partial<AppOptions> = {}) {
     this.engine = new Rig({ name: HOSTILE, genesis: true, join: [at(1)] }, blocks);
@@ -62,12 +62,12 @@ export class WebRig {
         host: { messages: 6, malformed: { 'not-json': 7 } },
         mining: { 'connection.accepted': 8, 'cut.flood': 9 },
       }),
-      measure: (tell) => {
-        this.engine.engine.measure(tell);
+      measure: (report) => {
+        this.engine.engine.measure(report);
       },
       request: (request) => {
         const result = this.engine.request(request);
-        this.tell();
+        this.report();
         return result;
       },
       observe: (observer) => {
@@ -85,13 +85,13 @@ export class WebRig {
   }
 
   /** Hands on what the engine has noticed since the last time, and some more. */
-  tell(...more: readonly PowNotice[]): void {
-    const notices = [...this.engine.notices.slice(this.told), ...more];
-    this.told = this.engine.notices.length;
+  report(...more: readonly PowNotice[]): void {
+    const notices = [...this.engine.notices.slice(this.reported), ...more];
+    this.reported = this.engine.notices.length;
     for (const notice of notices) for (const observer of this.observers) observer.onNotice(notice);
   }
 
-  tellWrite(seconds: number): void {
+  notifyWrite(seconds: number): void {
     for (const observer of this.observers) observer.onWrite?.(seconds);
   }
 
@@ -99,7 +99,7 @@ export class WebRig {
   meet(peer: Address, claim?: { height: number; hash: string }): void {
     this.engine.gossip(peer, `id of ${addressKey(peer)}`);
     if (claim !== undefined) this.engine.receive({ type: 'STATS_REPLY', ...claim }, peer);
-    this.tell();
+    this.report();
   }
 
   /** A miner that is attached. */

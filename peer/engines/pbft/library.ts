@@ -183,7 +183,7 @@ export class Node extends EventEmitter<NodeEvents> {
       this.#node = node;
       node.observe({
         onNotice: (notice) => {
-          this.#tell(notice);
+          this.#report(notice);
         },
         onReply: (request, result) => {
           // Of this engine, as its node gives them.
@@ -205,7 +205,7 @@ export class Node extends EventEmitter<NodeEvents> {
     await this.#dataDir?.close();
   }
 
-  #tell(notice: PbftNotice): void {
+  #report(notice: PbftNotice): void {
     this.emit('notice', notice);
     switch (notice.kind) {
       case 'executed':

@@ -29,7 +29,7 @@ export function barPlot(element: HTMLElement, options: BarOptions): Plot {
     [places, [...values]],
     {
       ...options,
-      tell: (place) => `${names[place] ?? ''}: ${(values[place] ?? 0).toLocaleString('en')} ${unit}`,
+      report: (place) => `${names[place] ?? ''}: ${(values[place] ?? 0).toLocaleString('en')} ${unit}`,
     },
     () => ({
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },

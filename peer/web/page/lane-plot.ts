@@ -24,7 +24,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
   const steps = Array.from({ length: 501 }, (_, place) => from + ((to - from) * place) / 500);
   const time = timeFormat(options.x);
   const tracks = lanes.map(({ spans }) => packed(spans));
-  const tell = (place: number): string => {
+  const report = (place: number): string => {
     const at = steps[place] ?? 0;
     const half = (to - from) / 1000;
     const now = lanes.flatMap(({ label, spans }) => {
@@ -42,7 +42,7 @@ export function lanePlot(element: HTMLElement, options: LaneOptions): Plot {
       ...options,
       height: options.height ?? lanes.length * laneHeight + (ROOM.top + ROOM.bottom) * scale(),
       labelX: time,
-      tell,
+      report,
     },
     (x) => ({
       cursor: timedCursor(options.sync),

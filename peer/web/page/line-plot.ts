@@ -27,7 +27,7 @@ export interface LineOptions extends TimedOptions {
   readonly fromZero?: boolean;
   readonly format?: (value: number) => string;
   /** What the readout says of the sample at that place; by default the values of all series. */
-  readonly tell?: (place: number, nearest: LineSeries | undefined) => string;
+  readonly report?: (place: number, nearest: LineSeries | undefined) => string;
 }
 
 /** Draws lines over time. */
@@ -35,15 +35,15 @@ export function linePlot(element: HTMLElement, data: PlotData, options: LineOpti
   const format = options.format ?? ((value: number) => value.toLocaleString('en'));
   const time = timeFormat(options.x);
   let nearest: LineSeries | undefined;
-  const tell = (place: number): string => {
-    if (options.tell !== undefined) return options.tell(place, nearest);
+  const report = (place: number): string => {
+    if (options.report !== undefined) return options.report(place, nearest);
     const values = options.series.map(({ label }, index) => {
       const value = plot.current[index + 1]?.[place] ?? null;
       return `${label} ${value === null ? 'none' : format(value)}`;
     });
     return [time(plot.current[0][place] ?? 0), ...values].join(', ');
   };
-  const plot = mount(element, data, { ...options, labelX: time, tell }, (x) => ({
+  const plot = mount(element, data, { ...options, labelX: time, report }, (x) => ({
     cursor: timedCursor(options.sync),
     scales: {
       x: { time: false, range: x },

@@ -37,7 +37,7 @@ interface FrameOptions extends PlotOptions {
   /** What the x axis says at a value, where its last label may have its middle at the end. */
   readonly labelX?: (x: number) => string;
   /** What the readout says of a place in the data. */
-  readonly tell: (place: number) => string;
+  readonly report: (place: number) => string;
 }
 
 interface Mounted extends Plot {
@@ -56,7 +56,7 @@ export function mount(
   const height = (): number => options.height ?? Number(css('--plot-height'));
   let { range } = options;
   let shown = data;
-  const { readout, labelX, tell } = options;
+  const { readout, labelX, report } = options;
   // The last label of a time axis may have its middle where what is plotted ends.
   const right = (): number => {
     const last = range?.[1] ?? shown[0].at(-1);
@@ -79,7 +79,7 @@ export function mount(
         ...own.hooks,
         setCursor: [
           ({ cursor: { idx } }) => {
-            if (readout) readout.textContent = idx === null || idx === undefined ? '' : tell(idx);
+            if (readout) readout.textContent = idx === null || idx === undefined ? '' : report(idx);
           },
         ],
       },

@@ -43,7 +43,7 @@ function drawTimeline({
   const highest = Math.ceil(1.1 * Math.max(0, ...progress.flatMap(({ values }) => values)));
   const yLabels = [highest.toLocaleString('en'), ...lanes.map(({ label }) => label)];
   const shared = { x: 'elapsed', range, marks, yLabels, sync: 'timeline' } as const;
-  const lines = (id: string, series: readonly ReportLine[], tell?: Teller): void => {
+  const lines = (id: string, series: readonly ReportLine[], report?: Teller): void => {
     place(id, (element, readout) =>
       linePlot(element, [seconds, ...series.map(({ values }) => values)], {
         ...shared,
@@ -56,7 +56,7 @@ function drawTimeline({
         whole: true,
         description: rest.descriptions[id] ?? '',
         readout,
-        ...(tell && { tell }),
+        ...(report && { report }),
       }),
     );
   };

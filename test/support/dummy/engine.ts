@@ -53,21 +53,21 @@ export class Counter implements Engine<Types> {
     switch (event.type) {
       case 'started':
       case 'timer':
-        return [this.#tell(this.count), { type: 'timer', timer: 'gossip', after: GOSSIP_INTERVAL }];
+        return [this.#report(this.count), { type: 'timer', timer: 'gossip', after: GOSSIP_INTERVAL }];
       case 'message':
         this.#peers.set(addressKey(event.from), event.from);
         return event.message.count > this.count ? this.#raise(event.message.count) : [];
       case 'request': {
         const count = this.count + event.request;
-        return [...this.#raise(count), { type: 'reply', id: event.id, result: count }, this.#tell(count)];
+        return [...this.#raise(count), { type: 'reply', id: event.id, result: count }, this.#report(count)];
       }
       default:
         return [];
     }
   }
 
-  measure(tell: Gauge): void {
-    this.#peers.measure('peers', tell);
+  measure(report: Gauge): void {
+    this.#peers.measure('peers', report);
   }
 
   #raise(count: number): CountEffect[] {
@@ -78,7 +78,7 @@ export class Counter implements Engine<Types> {
     ];
   }
 
-  #tell(count: number): CountEffect {
+  #report(count: number): CountEffect {
     return { type: 'broadcast', to: this.peers, message: { type: 'COUNT', count } };
   }
 }

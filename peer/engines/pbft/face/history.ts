@@ -1,6 +1,6 @@
 /** What the page shows of the past, kept while the replica runs: nothing of it matters to the cluster. */
 import { isoTime } from '../../../../shared/time.ts';
-import { LATENCY_BATCHES, MAX_REMEMBERED, MAX_TOLD_REQUESTS } from '../../../web/limits.ts';
+import { LATENCY_BATCHES, MAX_REMEMBERED, MAX_SHOWN_REQUESTS } from '../../../web/limits.ts';
 import { Newest } from '../../../web/newest.ts';
 import { Quantiles } from '../../../web/quantiles.ts';
 import { RecentRate } from '../../../web/recent-rate.ts';
@@ -18,7 +18,7 @@ export interface Request {
 type Notice<Kind extends PbftNotice['kind']> = Extract<PbftNotice, { kind: Kind }>;
 
 export class PbftHistory {
-  readonly requests = new Newest<Request>(MAX_TOLD_REQUESTS);
+  readonly requests = new Newest<Request>(MAX_SHOWN_REQUESTS);
   // What is remembered of each kind, under the name of its event.
   readonly executed = new Newest<ExecutedJson>(1);
   readonly view = new Newest<ViewChangeJson>(MAX_REMEMBERED);
@@ -108,7 +108,7 @@ export class PbftHistory {
     this.executedRequests += requests.length;
     this.batches++;
     this.rate.add(requests.length);
-    for (const request of requests.slice(-MAX_TOLD_REQUESTS)) {
+    for (const request of requests.slice(-MAX_SHOWN_REQUESTS)) {
       this.requests.add({ request, at, sequence, view });
     }
     if (phases !== undefined) this.latencies.add(phases);

@@ -1,7 +1,7 @@
 /** What the HTTP API of a PBFT replica takes and gives, once; see `../../../web/schemas.ts`. */
 import { z } from 'zod';
 
-import { MAX_TOLD_REQUESTS, STEP_SECONDS } from '../../../web/limits.ts';
+import { MAX_SHOWN_REQUESTS, STEP_SECONDS } from '../../../web/limits.ts';
 import { connectionSchema } from '../../../web/mesh.ts';
 import { executedSchema } from '../../../web/operations.ts';
 import { quantilesSchema } from '../../../web/quantiles.ts';
@@ -119,7 +119,7 @@ export const requestSchema = z.strictObject({
 
 export const requestsSchema = z.strictObject({
   executed: count.describe('since the start'),
-  requests: z.array(requestSchema).max(MAX_TOLD_REQUESTS).describe('the last ones, newest first'),
+  requests: z.array(requestSchema).max(MAX_SHOWN_REQUESTS).describe('the last ones, newest first'),
 });
 
 // What happened

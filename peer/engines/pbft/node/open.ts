@@ -156,19 +156,19 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       codec: pbftCodec,
       transport,
       store: timed(store, (seconds) => {
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onWrite?.(seconds);
         });
       }),
       onNotice: (notice) => {
         reporter.report(notice);
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onNotice(notice);
         });
       },
       onReply: (request, result) => {
         reporter.onReply(result);
-        observers.tell((observer) => {
+        observers.notify((observer) => {
           observer.onReply?.(request, result);
         });
       },
@@ -196,9 +196,9 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
       status: () => engine.status(),
       peers: () => transport.peers(),
       counters: () => ({ tcp: transport.counters, host: host.counters }),
-      measure: (tell) => {
-        engine.measure(tell);
-        host.measure(tell);
+      measure: (report) => {
+        engine.measure(report);
+        host.measure(report);
       },
       observe: (observer) => observers.add(observer),
       submit: (operation, id) => {

@@ -49,8 +49,8 @@ export class PbftReporter {
     switch (notice.kind) {
       case 'executed': {
         const { sequence, view, requests, phases, digest } = notice;
-        const told = requests.length > 0 && this.#batches.take(this.#now());
-        log[told ? 'info' : 'debug']('executed', {
+        const reported = requests.length > 0 && this.#batches.take(this.#now());
+        log[reported ? 'info' : 'debug']('executed', {
           ...{ sequence, view, requests: requests.length, digest: digest.slice(0, SHOWN_DIGEST) },
           ...(phases && { prepare: Math.round(phases.prepare), total: Math.round(phases.total) }),
         });

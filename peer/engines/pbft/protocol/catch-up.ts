@@ -46,11 +46,11 @@ export class CatchUp {
     });
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const { replicas } = this.replica.context;
-    tell('statuses', this.statuses.size, replicas);
-    tell('replicas heard', this.heardAt.size, replicas);
-    this.helped.measure('replicas helped', tell);
+    report('statuses', this.statuses.size, replicas);
+    report('replicas heard', this.heardAt.size, replicas);
+    this.helped.measure('replicas helped', report);
   }
 
   /** Whether so many say that they are further on that one of them is correct. */
@@ -92,7 +92,7 @@ export class CatchUp {
   }
 
   begin(): void {
-    this.tell();
+    this.report();
     this.setTimer();
   }
 
@@ -102,7 +102,7 @@ export class CatchUp {
 
   onRound(): void {
     const { intake, changes, transfer, journal } = this.replica;
-    if (this.isBusy || ++this.rounds % IDLE_ROUNDS === 0) this.tell();
+    if (this.isBusy || ++this.rounds % IDLE_ROUNDS === 0) this.report();
     changes.onRound();
     intake.onRound();
     transfer.onRound();
@@ -115,7 +115,7 @@ export class CatchUp {
     const { context, position, log, execution, checkpoints, changes } = this.replica;
     this.statuses.set(from, status);
     const late = status.view < position.view || (status.view === position.view && status.changing);
-    if (late && !position.changing) changes.tell(from);
+    if (late && !position.changing) changes.report(from);
     if (!this.helped.take(String(from), context.now)) {
       context.count('limit.help');
       return;
@@ -199,7 +199,7 @@ export class CatchUp {
     return ahead.length > context.faulty;
   }
 
-  private tell(): void {
+  private report(): void {
     const { context, position, log, execution } = this.replica;
     const status = { ...position, stable: log.low, executed: execution.executed };
     context.broadcast({ type: 'STATUS', status });

@@ -26,9 +26,9 @@ export class Checkpoints {
     this.votes = Array.from({ length: replica.context.replicas }, () => []);
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const { length } = this.votes;
-    tell('checkpoint votes', this.votes.flat().length, MAX_CHECKPOINTS_KEPT * length);
+    report('checkpoint votes', this.votes.flat().length, MAX_CHECKPOINTS_KEPT * length);
   }
 
   /** Everything up to there is executed: keeps the state, and says what it is. */

@@ -54,8 +54,8 @@ export class Client {
     return this.requests.size;
   }
 
-  measure(tell: Gauge): void {
-    tell('outstanding requests', this.requests.size, this.window);
+  measure(report: Gauge): void {
+    report('outstanding requests', this.requests.size, this.window);
   }
 
   /**

@@ -43,8 +43,8 @@ export class Inspection {
     this.limit = Math.max(MAX_INSPECTED, context.config.pipeline);
   }
 
-  measure(tell: Gauge): void {
-    tell('batches that are being verified', this.cases.length, this.limit * this.context.replicas);
+  measure(report: Gauge): void {
+    report('batches that are being verified', this.cases.length, this.limit * this.context.replicas);
   }
 
   beginStep(): void {

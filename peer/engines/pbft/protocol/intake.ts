@@ -29,8 +29,8 @@ export class Intake {
     });
   }
 
-  measure(tell: Gauge): void {
-    this.again.measure('answers given again', tell);
+  measure(report: Gauge): void {
+    this.again.measure('answers given again', report);
   }
 
   /** Our own user wants something executed. */

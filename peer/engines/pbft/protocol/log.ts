@@ -99,8 +99,8 @@ export class SlotLog {
     return this.certified + WINDOW * this.interval;
   }
 
-  measure(tell: Gauge): void {
-    tell('log', this.slots.size, 2 * WINDOW * this.interval);
+  measure(report: Gauge): void {
+    report('log', this.slots.size, 2 * WINDOW * this.interval);
   }
 
   isWithin(sequence: number): boolean {

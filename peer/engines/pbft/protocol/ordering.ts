@@ -29,11 +29,11 @@ export class Ordering {
     return this.next - 1;
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const { context } = this.replica;
     let votes = 0;
     for (const list of this.early.values()) votes += list.length;
-    tell('early votes', votes, MAX_EARLY_VOTES * context.replicas);
+    report('early votes', votes, MAX_EARLY_VOTES * context.replicas);
   }
 
   /** Gives sequence numbers to what waits, as far as watermarks and pipeline let it. */

@@ -98,7 +98,7 @@ export class PbftEngine implements Engine<PbftTypes> {
     return context.takeEffects();
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const {
       log,
       pool,
@@ -113,7 +113,7 @@ export class PbftEngine implements Engine<PbftTypes> {
       inspection,
     } = this.replica;
     const parts = [log, pool, client, state, intake, ordering, checkpoints, changes, transfer, catchUp];
-    for (const part of [...parts, inspection, this.signing]) part.measure(tell);
+    for (const part of [...parts, inspection, this.signing]) part.measure(report);
   }
 
   status(): PbftStatus {

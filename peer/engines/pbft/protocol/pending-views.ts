@@ -50,10 +50,10 @@ export class PendingViews {
     this.held = held;
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const { replicas } = this.replica.context;
-    tell('pending new views', this.queue.length, replicas);
-    tell('fetched view changes', this.fetched.size, replicas);
+    report('pending new views', this.queue.length, replicas);
+    report('fetched view changes', this.fetched.size, replicas);
   }
 
   /** Somebody sends a new view that is not behind us, its primary or anybody else who is in it. */

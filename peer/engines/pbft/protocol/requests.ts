@@ -44,8 +44,8 @@ export class RequestPool {
     return this.waits.values().next().value;
   }
 
-  measure(tell: Gauge): void {
-    tell('waiting requests', this.requests.size, this.share * this.timestamps.length);
+  measure(report: Gauge): void {
+    report('waiting requests', this.requests.size, this.share * this.timestamps.length);
   }
 
   /** Whether this very request waits: then its signature is right. */

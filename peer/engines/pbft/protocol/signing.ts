@@ -43,8 +43,8 @@ export class Signing {
     this.nothing = this.digestOf({ time: 0, requests: [] });
   }
 
-  measure(tell: Gauge): void {
-    this.verified.measure('verified signatures', tell);
+  measure(report: Gauge): void {
+    this.verified.measure('verified signatures', report);
   }
 
   /** The digest of a batch, signatures and all: who has the digest of a valid batch has a valid batch. */

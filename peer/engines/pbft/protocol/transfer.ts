@@ -80,9 +80,9 @@ export class Transfer {
     return this.active;
   }
 
-  measure(tell: Gauge): void {
-    tell('fetched pages', this.pages.size, this.replica.state.pageCount);
-    this.served.measure('replicas that fetch', tell);
+  measure(report: Gauge): void {
+    report('fetched pages', this.pages.size, this.replica.state.pageCount);
+    this.served.measure('replicas that fetch', report);
   }
 
   /** A checkpoint that we have not reached is stable; `from` has told us, if it was one replica. */

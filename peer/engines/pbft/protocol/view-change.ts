@@ -46,12 +46,12 @@ export class ViewChanges {
   /** Rounds until our own view change is sent again, and from then to the next time. */
   private untilRepeat = 1;
   private repeatRounds = 1;
-  private readonly told: RateLimit;
+  private readonly reported: RateLimit;
   private readonly served: RateLimit;
 
   constructor(replica: Parts) {
     this.replica = replica;
-    this.told = new RateLimit({
+    this.reported = new RateLimit({
       ...{ perSecond: HELP_PER_SECOND, burst: HELP_BURST },
       maxKeys: replica.context.replicas,
     });
@@ -62,11 +62,11 @@ export class ViewChanges {
     this.pending = new PendingViews(replica, this.changes);
   }
 
-  measure(tell: Gauge): void {
-    tell('view changes', this.changes.size, this.replica.context.replicas);
-    this.pending.measure(tell);
-    this.told.measure('replicas told of a view', tell);
-    this.served.measure('replicas served view changes', tell);
+  measure(report: Gauge): void {
+    report('view changes', this.changes.size, this.replica.context.replicas);
+    this.pending.measure(report);
+    this.reported.measure('replicas told of a view', report);
+    this.served.measure('replicas served view changes', report);
   }
 
   /** The timeout in force, in milliseconds. */
@@ -130,7 +130,7 @@ export class ViewChanges {
       return;
     }
     if (change.view < position.view || (change.view === position.view && !position.changing)) {
-      this.tell(from);
+      this.report(from);
       return;
     }
     const known = this.changes.get(from);
@@ -170,11 +170,11 @@ export class ViewChanges {
   }
 
   /** Shows a replica that is in an earlier view how ours began. */
-  tell(to: number): void {
+  report(to: number): void {
     const { context, position } = this.replica;
     if (this.beginning === undefined || position.changing) return;
     const { newView } = this.beginning;
-    if (this.told.take(String(to), context.now)) context.send(to, { type: 'NEW_VIEW', newView });
+    if (this.reported.take(String(to), context.now)) context.send(to, { type: 'NEW_VIEW', newView });
   }
 
   /** Gives up the view that we are in. */

@@ -16,7 +16,7 @@ export class Twin {
   private readonly localNow: () => number;
   /** Counts how often each timer was set, so that one that was set anew is known. */
   private readonly timers = new Map<string, number>();
-  private told = 0;
+  private reported = 0;
   private readonly hears: (member: number) => boolean;
 
   /** @param options.hears whether it talks with a member */
@@ -45,8 +45,8 @@ export class Twin {
   }
 
   private now(): number {
-    this.told = Math.max(this.told, this.localNow());
-    return this.told;
+    this.reported = Math.max(this.reported, this.localNow());
+    return this.reported;
   }
 
   private carryOut(effects: readonly PbftEffect[]): void {

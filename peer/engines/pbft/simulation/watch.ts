@@ -13,7 +13,7 @@ export const CHECKERS = {
   contradiction: 'no honest node contradicts what it has signed, also after a crash',
   back: 'no honest node goes back to a view that it has given up',
   prepared: 'a view change names everything that its node has committed to',
-  told: 'nothing is told before it is stored',
+  reported: 'nothing is told before it is stored',
   blamed: 'no honest node is accused of an offence',
 } as const;
 
@@ -140,7 +140,7 @@ export class NodeWatch {
       // Whoever has lost its store may pass on requests of the one whose place it has.
       const own = client === this.node.index && this.modules.isHonest(client);
       if (own && timestamp > readStored(this.node.store).timestamp) {
-        this.violate('told', `request ${timestamp}`);
+        this.violate('reported', `request ${timestamp}`);
       }
     }
   }
@@ -170,7 +170,7 @@ export class NodeWatch {
     if (!this.choose('commit', vote)) return;
     if (view >= (this.commits.get(sequence)?.view ?? 0)) this.commits.set(sequence, vote);
     const { prepared } = readStored(this.node.store).slot(sequence) ?? {};
-    if (!isSame(prepared?.header, vote)) this.violate('told', `a commit for ${sequence} in view ${view}`);
+    if (!isSame(prepared?.header, vote)) this.violate('reported', `a commit for ${sequence} in view ${view}`);
   }
 
   private checkpoint(sequence: number, digest: string): void {
@@ -178,7 +178,7 @@ export class NodeWatch {
     this.checkpoints.set(sequence, known);
     if (known !== digest) this.violate('contradiction', `two states after ${sequence}`);
     this.modules.order.onState(this.node, sequence, digest);
-    if (readStored(this.node.store).pages < sequence) this.violate('told', `the state after ${sequence}`);
+    if (readStored(this.node.store).pages < sequence) this.violate('reported', `the state after ${sequence}`);
   }
 
   private changeView(change: ViewChange): void {
@@ -217,7 +217,7 @@ export class NodeWatch {
     const stored = readStored(this.node.store);
     const header = stored.header(choice.view, choice.sequence);
     if (!isSame(header, choice) || !stored.hasBatch(choice.sequence, choice.digest)) {
-      this.violate('told', `the batch of ${choice.sequence} in view ${choice.view}`);
+      this.violate('reported', `the batch of ${choice.sequence} in view ${choice.view}`);
     }
   }
 
@@ -225,13 +225,13 @@ export class NodeWatch {
   private mustHaveNamed({ view, viewChanges }: NewView): void {
     for (const [replica, signature] of viewChanges) {
       if (isNamedStored(this.node.store, replica, signature)) continue;
-      this.violate('told', `the view change of ${replica} for view ${view}`);
+      this.violate('reported', `the view change of ${replica} for view ${view}`);
       return;
     }
   }
 
   private mustBeStored(what: 'viewChange' | 'newView', signature: string, name: string): void {
-    if (!isStored(this.node.store, what, signature)) this.violate('told', name);
+    if (!isStored(this.node.store, what, signature)) this.violate('reported', name);
   }
 
   /** What lies below a stable checkpoint is over. */

@@ -158,13 +158,13 @@ export class Lab implements Place {
   }
 
   evidence(): { readonly sent: readonly string[]; readonly received: readonly string[] } {
-    const told = this.heard.filter(
+    const reported = this.heard.filter(
       ({ actor, message }) =>
         actor !== this.#pulse &&
         !this.#background.has(message?.['id']) &&
         (this.#gossiped || message?.['type'] !== 'GOSSIP_REPLY'),
     );
-    return { sent: this.#sent.shown(), received: received(told) };
+    return { sent: this.#sent.shown(), received: received(reported) };
   }
 
   /** Sends to the peer, as one of ours. */

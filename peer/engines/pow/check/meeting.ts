@@ -34,7 +34,7 @@ export async function meet(lab: Lab, waitFor: number): Promise<boolean> {
   }
   const claim = await lab.stats();
   if (claim !== undefined && claim.hash !== null) await takeOver(lab, claim);
-  else if (lab.mines && !(await consensus(lab, (one) => lab.isTip(one)))) await tell(lab, 0);
+  else if (lab.mines && !(await consensus(lab, (one) => lab.isTip(one)))) await report(lab, 0);
   return true;
 }
 
@@ -67,13 +67,13 @@ async function bring(lab: Lab): Promise<void> {
     const lead = Math.min(MAX_CHAIN, Math.max(1, claim.height + 1 - lab.chain.length));
     lab.setChain(await lab.extended(lead));
     if (await consensus(lab, at)) return;
-    if (claim.hash === null && (await tell(lab, 0))) return;
+    if (claim.hash === null && (await report(lab, 0))) return;
   }
   throw new Unjudged('its chain is not one that it could be brought to from here');
 }
 
 /** Announces the blocks of our chain from a height on, one after the other. */
-async function tell(lab: Lab, from: number): Promise<boolean> {
+async function report(lab: Lab, from: number): Promise<boolean> {
   for (const block of lab.chain.slice(from)) {
     lab.announce(lab.cast[0], block);
     if (!(await untilTip(lab, ({ hash }) => hash === block.hash))) return false;

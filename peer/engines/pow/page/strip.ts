@@ -114,7 +114,7 @@ export class Strip {
     this.#pending.after(shown.item);
     for (const { item } of this.#shown.splice(STRIP_BLOCKS)) item.remove();
     this.tick();
-    this.#tell();
+    this.#report();
     return true;
   }
 
@@ -147,7 +147,7 @@ export class Strip {
   }
 
   /** Tells screen readers of new blocks, of several at once where they come quickly. */
-  #tell(): void {
+  #report(): void {
     this.#unsaid++;
     this.#newsTimer ??= setTimeout(
       () => {

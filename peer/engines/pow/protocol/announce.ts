@@ -36,9 +36,9 @@ export class Announcements {
     this.neighbours = parts.neighbours;
   }
 
-  measure(tell: Gauge): void {
-    this.seen.measure('blocks seen', tell);
-    this.early.measure('early blocks', tell);
+  measure(report: Gauge): void {
+    this.seen.measure('blocks seen', report);
+    this.early.measure('early blocks', report);
   }
 
   /** @param sender the peer at `from`, if there is one */

@@ -139,9 +139,9 @@ export class Chain {
     if (this.height > 0 && this.tip === null) throw damaged(`block ${this.height - 1} is missing`);
   }
 
-  measure(tell: Gauge): void {
-    tell('segments of the chain', this.segments.length, this.height + 1);
-    tell('staged blocks not yet written', this.staging?.pending.length ?? 0, this.stageBatch);
+  measure(report: Gauge): void {
+    report('segments of the chain', this.segments.length, this.height + 1);
+    report('staged blocks not yet written', this.staging?.pending.length ?? 0, this.stageBatch);
   }
 
   /** The block at `height`, or undefined if the chain does not reach it. */

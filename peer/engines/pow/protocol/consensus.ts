@@ -84,11 +84,11 @@ export class Consensus {
     return this.finishedOnce ? 'waiting' : 'joining';
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const most = MAX_PEERS + this.context.config.join.length;
-    tell('failed hosts', this.round?.failedHosts ?? 0, most);
-    this.credit.measure(tell);
-    this.round?.measure(tell, most);
+    report('failed hosts', this.round?.failedHosts ?? 0, most);
+    this.credit.measure(report);
+    this.round?.measure(report, most);
   }
 
   /** Whether miners have work: there is a chain, or we may found one because nobody has one. */

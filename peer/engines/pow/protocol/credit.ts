@@ -24,12 +24,12 @@ export class Credit {
   /** Who has claimed which chain falsely. */
   private readonly falseChains = new RecentMap<Set<string>>(MAX_FALSE_CHAINS);
 
-  measure(tell: Gauge): void {
-    this.syncTimes.measure('slow sources', tell);
-    this.vain.measure('sources in vain', tell);
-    this.falseChains.measure('false chains', tell);
+  measure(report: Gauge): void {
+    this.syncTimes.measure('slow sources', report);
+    this.vain.measure('sources in vain', report);
+    this.falseChains.measure('false chains', report);
     for (const blamed of this.falseChains.values())
-      tell('claimants of a false chain', blamed.size, MAX_BLAMED);
+      report('claimants of a false chain', blamed.size, MAX_BLAMED);
   }
 
   /** Whether somebody has claimed that chain falsely. */

@@ -114,14 +114,14 @@ export class Download {
     return this.sources.filter(({ shed }) => shed === undefined);
   }
 
-  measure(tell: Gauge): void {
-    tell('blocks that wait for a gap to close', this.received.size, MAX_AHEAD);
-    tell('heights to be asked again', this.again.length, MAX_AHEAD);
+  measure(report: Gauge): void {
+    report('blocks that wait for a gap to close', this.received.size, MAX_AHEAD);
+    report('heights to be asked again', this.again.length, MAX_AHEAD);
     for (const { inFlight, lapsed, unfit, refused } of this.sources) {
-      tell('requests under way', inFlight.size, MAX_WINDOW);
-      tell('requests not answered in time', lapsed.size, MAX_WINDOW);
-      tell('heights answered falsely', unfit.size, MAX_AHEAD);
-      tell('heights refused', refused.size, MAX_AHEAD);
+      report('requests under way', inFlight.size, MAX_WINDOW);
+      report('requests not answered in time', lapsed.size, MAX_WINDOW);
+      report('heights answered falsely', unfit.size, MAX_AHEAD);
+      report('heights refused', refused.size, MAX_AHEAD);
     }
   }
 

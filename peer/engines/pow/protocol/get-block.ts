@@ -35,9 +35,9 @@ export class ServingLimit {
     burst: SERVE_ALL_UNVERIFIED_BURST,
   });
 
-  measure(tell: Gauge): void {
-    this.known.measure('rates of answers to known hosts', tell);
-    this.unknown.measure('rates of answers to unknown hosts', tell);
+  measure(report: Gauge): void {
+    this.known.measure('rates of answers to known hosts', report);
+    this.unknown.measure('rates of answers to unknown hosts', report);
   }
 
   /** Whether one more answer may go to `from`; counts it if not. */

@@ -61,11 +61,11 @@ export class GossipProtocol {
     this.onPeer = onPeer;
   }
 
-  measure(tell: Gauge): void {
-    this.seen.measure('gossip ids', tell);
-    this.greetings.measure('greetings', tell);
-    this.replies.measure('rates of gossip replies', tell);
-    this.forwards.measure('rates of gossip forwards', tell);
+  measure(report: Gauge): void {
+    this.seen.measure('gossip ids', report);
+    this.greetings.measure('greetings', report);
+    this.replies.measure('rates of gossip replies', report);
+    this.forwards.measure('rates of gossip forwards', report);
   }
 
   /** Greets the network, now and then every gossip interval, and drops who has been silent. */

@@ -94,20 +94,20 @@ export class PeerTable {
     return this.count;
   }
 
-  measure(tell: Gauge): void {
-    tell('peers', this.count, MAX_PEERS);
-    tell('hearsay peers', this.count - this.direct, MAX_HEARSAY_PEERS);
-    tell('idle peers', this.idle.size, MAX_IDLE_PEERS);
-    tell('hosts of peers', this.directPerHost.size, this.direct);
-    this.introductions.measure('rates of introductions', tell);
+  measure(report: Gauge): void {
+    report('peers', this.count, MAX_PEERS);
+    report('hearsay peers', this.count - this.direct, MAX_HEARSAY_PEERS);
+    report('idle peers', this.idle.size, MAX_IDLE_PEERS);
+    report('hosts of peers', this.directPerHost.size, this.direct);
+    this.introductions.measure('rates of introductions', report);
     let forwarders = 0;
     let sent = 0;
     for (const peer of this.all()) {
       forwarders += peer.forwarders.length;
       sent += peer.sent.size;
     }
-    tell('forwarders of peers', forwarders, this.count * MAX_FORWARDERS);
-    tell('blocks sent to peers', sent, this.count * MAX_SENT_BLOCKS);
+    report('forwarders of peers', forwarders, this.count * MAX_FORWARDERS);
+    report('blocks sent to peers', sent, this.count * MAX_SENT_BLOCKS);
   }
 
   get({ host, port }: Address): Peer | undefined {

@@ -38,7 +38,11 @@ export class PowEngine implements Engine<PowTypes> {
   private readonly consensus: Consensus;
   private readonly announcements: Announcements;
   /** What the work told last was made of. */
-  private told: { ready: boolean; tip: Block | null; words: number } = { ready: false, tip: null, words: 0 };
+  private reported: { ready: boolean; tip: Block | null; words: number } = {
+    ready: false,
+    tip: null,
+    words: 0,
+  };
 
   /**
    * @param modules.view what the node has stored, read for the chain we left off with
@@ -101,15 +105,15 @@ export class PowEngine implements Engine<PowTypes> {
     return context.takeEffects();
   }
 
-  measure(tell: Gauge): void {
+  measure(report: Gauge): void {
     const { peers, chain } = this.context;
-    peers.measure(tell);
-    chain.measure(tell);
-    this.words.measure(tell);
-    this.serving.measure(tell);
-    this.gossip.measure(tell);
-    this.announcements.measure(tell);
-    this.consensus.measure(tell);
+    peers.measure(report);
+    chain.measure(report);
+    this.words.measure(report);
+    this.serving.measure(report);
+    this.gossip.measure(report);
+    this.announcements.measure(report);
+    this.consensus.measure(report);
   }
 
   /** The block at `height`, or undefined if our chain does not reach it. */
@@ -213,11 +217,11 @@ export class PowEngine implements Engine<PowTypes> {
 
   /** Tells what is to be mined, when that has changed. */
   private tellWork(): void {
-    const { told, words, context } = this;
+    const { reported, words, context } = this;
     const ready = this.consensus.ready;
     const { tip } = context.chain;
-    if (told.ready === ready && told.tip === tip && told.words === words.version) return;
-    this.told = { ready, tip, words: words.version };
+    if (reported.ready === ready && reported.tip === tip && reported.words === words.version) return;
+    this.reported = { ready, tip, words: words.version };
     context.notify({
       kind: 'work',
       template: ready ? nextTemplate(context.chain, context.config, words.next()) : null,

@@ -131,12 +131,12 @@ export class Round {
   }
 
   /** @param most peers that may be asked */
-  measure(tell: Gauge, most: number): void {
+  measure(report: Gauge, most: number): void {
     const { state } = this;
-    if (state.phase === 'asking') state.poll.measure(tell, most);
+    if (state.phase === 'asking') state.poll.measure(report, most);
     else if (state.phase === 'syncing') {
-      tell('candidates', state.others.length, MAX_CANDIDATES);
-      state.sync.measure(tell);
+      report('candidates', state.others.length, MAX_CANDIDATES);
+      state.sync.measure(report);
     }
   }
 

@@ -26,9 +26,9 @@ export class StatsPoll {
   }
 
   /** @param most peers that may be asked */
-  measure(tell: Gauge, most: number): void {
-    tell('peers asked for STATS', this.asked.size, most);
-    tell('answers to STATS', this.answers.size, this.asked.size);
+  measure(report: Gauge, most: number): void {
+    report('peers asked for STATS', this.asked.size, most);
+    report('answers to STATS', this.answers.size, this.asked.size);
   }
 
   /** Whether everybody has answered. */

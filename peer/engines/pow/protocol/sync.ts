@@ -104,12 +104,12 @@ export class ChainSync {
     return this.download === undefined ? 'searching' : 'downloading';
   }
 
-  measure(tell: Gauge): void {
-    tell('sources', this.target.sources.length, MAX_SOURCES);
-    tell('rejected blocks', this.rejections.length, 2 * MAX_SOURCES);
-    tell('liars', this.liars.size, MAX_SOURCES);
-    tell('messages of staged blocks', this.messages.size, MAX_STAGED_MESSAGES + MAX_MESSAGES);
-    for (const download of [this.download, this.whole]) download?.measure(tell);
+  measure(report: Gauge): void {
+    report('sources', this.target.sources.length, MAX_SOURCES);
+    report('rejected blocks', this.rejections.length, 2 * MAX_SOURCES);
+    report('liars', this.liars.size, MAX_SOURCES);
+    report('messages of staged blocks', this.messages.size, MAX_STAGED_MESSAGES + MAX_MESSAGES);
+    for (const download of [this.download, this.whole]) download?.measure(report);
   }
 
   begin(): void {

@@ -30,9 +30,9 @@ export class WordQueue {
     return [...this.words];
   }
 
-  measure(tell: Gauge): void {
-    tell('words', this.words.size, MAX_WORDS);
-    this.rate.measure('rates of words', tell);
+  measure(report: Gauge): void {
+    report('words', this.words.size, MAX_WORDS);
+    this.rate.measure('rates of words', report);
   }
 
   /** The words of the next block. */

@@ -317,7 +317,7 @@ export const ACTORS = {
       const secret: Block[] = [];
       /** The longest chain that others are known to have. */
       let known = 0;
-      const tell = (): void => {
+      const report = (): void => {
         for (const block of secret.splice(0)) body.request({ kind: 'submit-block', block });
       };
       body.every(20 * SECOND, () => {
@@ -339,7 +339,7 @@ export const ACTORS = {
           if (message.type !== 'ANNOUNCE' || secret.length === 0) return true;
           known = Math.max(known, message.block.height + 1);
           const lead = (secret.at(-1)?.height ?? 0) + 1 - known;
-          if (lead <= 1) body.after(0, tell);
+          if (lead <= 1) body.after(0, report);
           // Its engine is to stay on the branch that the secret stands on, until that is told.
           return false;
         },

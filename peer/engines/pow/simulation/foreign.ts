@@ -47,7 +47,7 @@ function foreign(description: string, quirkOf: (body: Body, means: Means) => Qui
 }
 
 function corrupted(body: Body, means: Means, quirk: Quirk): Corruption {
-  const told = new RecentSet(MAX_REMEMBERED);
+  const reported = new RecentSet(MAX_REMEMBERED);
   const plain = (to: Address, message: PowMessage): PowMessage | undefined => {
     switch (message.type) {
       case 'GOSSIP_REPLY': {
@@ -59,7 +59,8 @@ function corrupted(body: Body, means: Means, quirk: Quirk): Corruption {
         return means.engine()?.status().phase === 'asking' ? message : undefined;
       case 'ANNOUNCE':
         // Only the miner tells of a block, once.
-        return message.block.minedBy === body.self.host && told.add(`${addressKey(to)} ${message.block.hash}`)
+        return message.block.minedBy === body.self.host &&
+          reported.add(`${addressKey(to)} ${message.block.hash}`)
           ? message
           : undefined;
       default:

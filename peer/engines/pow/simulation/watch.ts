@@ -17,7 +17,7 @@ export const CHECKERS = {
   better: 'a chain gives way only to a better one',
   best: 'of the chains that were claimed none is better than the one that a consensus chooses',
   kept: 'no acknowledged block is lost',
-  told: 'nothing is told before it is stored',
+  reported: 'nothing is told before it is stored',
   once: 'nothing is passed on twice, and no block sent again to whoever was not asked whether it lacks it',
   liars: 'a chain proved false is not tried again with the same liars',
   words: 'no word is in the chain more often than it was submitted',
@@ -200,11 +200,11 @@ export class NodeWatch {
   onNotice(notice: PowNotice): void {
     switch (notice.kind) {
       case 'block':
-        this.mustHave(notice.block, 'told', 'it tells its user of');
+        this.mustHave(notice.block, 'reported', 'it tells its user of');
         break;
       case 'chain-adopted':
         if (notice.height !== this.hashes.length || notice.hash !== this.tip)
-          this.violate('told', `it tells its user of ${notice.height} blocks, ${notice.hash}`);
+          this.violate('reported', `it tells its user of ${notice.height} blocks, ${notice.hash}`);
         break;
       case 'consensus-started':
         this.ballot.begin(this.hooks.asked());
@@ -239,7 +239,7 @@ export class NodeWatch {
     switch (message.type) {
       case 'STATS_REPLY':
         if (message.height !== this.hashes.length || (message.hash ?? undefined) !== this.tip) {
-          this.violate('told', `it says ${message.height} blocks, the store has ${this.hashes.length}`);
+          this.violate('reported', `it says ${message.height} blocks, the store has ${this.hashes.length}`);
         }
         break;
       case 'GET_BLOCK':
@@ -248,10 +248,10 @@ export class NodeWatch {
         if (this.choosing && message.height !== undefined) this.probed.add(message.height);
         break;
       case 'GET_BLOCK_REPLY':
-        if (message.block !== null) this.mustHave(message.block, 'told', 'it serves');
+        if (message.block !== null) this.mustHave(message.block, 'reported', 'it serves');
         break;
       case 'ANNOUNCE':
-        this.mustHave(message.block, 'told', 'it announces');
+        this.mustHave(message.block, 'reported', 'it announces');
         this.mustBeNew(message.block, to);
         break;
       case 'GOSSIP':

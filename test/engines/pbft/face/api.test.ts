@@ -7,8 +7,8 @@ import {
   MAX_EVENTS_PER_INTERVAL,
   MAX_REMEMBERED,
   MAX_SUBMISSIONS,
-  MAX_TOLD_REQUESTS,
-  MAX_TOLD_TEXT,
+  MAX_SHOWN_REQUESTS,
+  MAX_SHOWN_TEXT,
   RATE_STEPS,
   STEP_SECONDS,
   STEP_VALUES,
@@ -140,9 +140,9 @@ describe('what is told', () => {
     rig.replica.execute([{ client: 3, operation: HOSTILE, result: 'r'.repeat(40_000) }]);
     const { executed, requests } = await read(rig, '/requests', requestsSchema);
     expect(executed).toBe(121);
-    expect(requests).toHaveLength(MAX_TOLD_REQUESTS);
+    expect(requests).toHaveLength(MAX_SHOWN_REQUESTS);
     expect(requests[0]).toMatchObject({ sequence: 31, client: 3, operation: HOSTILE });
-    expect(requests[0]?.result).toHaveLength(MAX_TOLD_TEXT);
+    expect(requests[0]?.result).toHaveLength(MAX_SHOWN_TEXT);
     expect(requests[0]?.text).toMatch(/^answer r+…$/);
     expect(requests[1]).toMatchObject({ sequence: 30, timestamp: 30_003, text: 'answer {"stored":true}' });
     expect((await rig.get('/requests')).headers.get('content-type')).toBe('application/json');
@@ -151,16 +151,16 @@ describe('what is told', () => {
   test('view changes: why, how many attempts they took, and how long', async () => {
     const rig = newRig();
     const { replica } = rig;
-    replica.tell({ kind: 'view-change-started', view: 1, reason: 'timeout' });
+    replica.report({ kind: 'view-change-started', view: 1, reason: 'timeout' });
     await pass(rig, 1_500);
     expect((await read(rig, '/status', statusSchema)).viewChange).toMatchObject({
       ...{ from: 0, view: 1, reason: 'timeout', attempts: 1, endedAt: null, tookMs: null, primary: null },
     });
-    replica.tell({ kind: 'view-change-started', view: 2, reason: 'no new view' });
+    replica.report({ kind: 'view-change-started', view: 2, reason: 'no new view' });
     await pass(rig, 500);
-    replica.tell({ kind: 'view-entered', view: 2, primary: 2, carried: 4 });
+    replica.report({ kind: 'view-entered', view: 2, primary: 2, carried: 4 });
     // One that was away is told of a view.
-    replica.tell({ kind: 'view-entered', view: 7, primary: 3, carried: 0 });
+    replica.report({ kind: 'view-entered', view: 7, primary: 3, carried: 0 });
     expect((await read(rig, '/view-changes', viewChangesSchema)).viewChanges).toMatchObject([
       { from: 2, view: 7, reason: 'told', attempts: 0, tookMs: 0, primary: 3 },
       { from: 0, view: 2, reason: 'timeout', attempts: 2, tookMs: 2_000, primary: 2, carried: 4 },
@@ -171,7 +171,7 @@ describe('what is told', () => {
   test('checkpoints, states that were fetched, and where ours was another one', async () => {
     const rig = newRig();
     const { replica } = rig;
-    replica.tell(
+    replica.report(
       { kind: 'checkpoint', sequence: 100, digest: 'aa' },
       { kind: 'transfer-started', sequence: 200, executed: 100 },
       { kind: 'transfer-progress', pages: 3, total: 9 },
@@ -180,22 +180,22 @@ describe('what is told', () => {
       ...{ sequence: 200, executed: 100, pages: 3, total: 9, finishedAt: null },
     });
     // The others have gone on meanwhile.
-    replica.tell({ kind: 'transfer-started', sequence: 300, executed: 100 });
+    replica.report({ kind: 'transfer-started', sequence: 300, executed: 100 });
     await pass(rig, 1_000);
-    replica.tell({ kind: 'transfer-finished', sequence: 300, pages: 5 });
-    replica.tell({ kind: 'diverged', sequence: 400, digest: 'bb' });
-    const told = await read(rig, '/checkpoints', checkpointsSchema);
-    expect(told.checkpoints).toMatchObject([{ sequence: 100, digest: 'aa' }]);
-    expect(told.divergences).toMatchObject([{ sequence: 400, digest: 'bb' }]);
-    expect(told.transfers).toMatchObject([{ sequence: 300, executed: 100, pages: 5, total: 5 }]);
-    const [transfer] = told.transfers;
+    replica.report({ kind: 'transfer-finished', sequence: 300, pages: 5 });
+    replica.report({ kind: 'diverged', sequence: 400, digest: 'bb' });
+    const reported = await read(rig, '/checkpoints', checkpointsSchema);
+    expect(reported.checkpoints).toMatchObject([{ sequence: 100, digest: 'aa' }]);
+    expect(reported.divergences).toMatchObject([{ sequence: 400, digest: 'bb' }]);
+    expect(reported.transfers).toMatchObject([{ sequence: 300, executed: 100, pages: 5, total: 5 }]);
+    const [transfer] = reported.transfers;
     expect(Date.parse(transfer?.finishedAt ?? '') - Date.parse(transfer?.startedAt ?? '')).toBe(1_000);
   });
 
   test('offences, as many as there is room for', async () => {
     const rig = newRig();
     for (let member = 0; member < MAX_REMEMBERED + 10; member++)
-      rig.replica.tell({ kind: 'offence', member, rule: 'equivocation' });
+      rig.replica.report({ kind: 'offence', member, rule: 'equivocation' });
     const { offences } = await read(rig, '/offences', offencesSchema);
     expect(offences).toHaveLength(MAX_REMEMBERED);
     expect(offences[0]).toMatchObject({ member: MAX_REMEMBERED + 9, rule: 'equivocation' });
@@ -207,19 +207,19 @@ describe('what is told', () => {
     for (let total = 1; total <= 100; total++) rig.replica.execute([{}, {}], total);
     await pass(rig, step);
     // Decided by others: it has no times of its own.
-    rig.replica.tell({
+    rig.replica.report({
       ...{ kind: 'executed', sequence: 101, view: 0, digest: 'x', requests: [], phases: undefined },
     });
     await pass(rig, step);
-    const told = await read(rig, '/performance', performanceSchema);
-    expect(told).toMatchObject({
+    const reported = await read(rig, '/performance', performanceSchema);
+    expect(reported).toMatchObject({
       requestsPerSecond: [200 / STEP_SECONDS, 0],
       batchesPerSecond: [100 / STEP_SECONDS, 1 / STEP_SECONDS],
       totalMs: [50, null],
       totalP99Ms: [99, null],
       commitMs: [25, null],
     });
-    expect(Date.parse(told.endsAt)).toBe(rig.now);
+    expect(Date.parse(reported.endsAt)).toBe(rig.now);
     const status = await read(rig, '/status', statusSchema);
     expect(status.latency).toMatchObject({ batches: 100, total: { p50: 50, p90: 90, p99: 99 } });
     expect(status.requestsPerSecond).toBe(200 / STEP_SECONDS / 2);
@@ -333,7 +333,7 @@ describe('a submission', () => {
       expect(answerSchema.parse(await again.json())).toMatchObject({ id: put.id, result: '{"stored":true}' });
       expect(submitted).toEqual([['["put","a","b"]', 'order-7']]);
       await pass(rig, 2_000);
-      rig.replica.tell({ kind: 'offence', member: 1, rule: 'x' });
+      rig.replica.report({ kind: 'offence', member: 1, rule: 'x' });
       while (!heard.join('').includes('event: offence')) heard.push((await stream?.read())?.value);
       expect(heard.join('').match(/event: answer/g)).toHaveLength(1);
     });
@@ -472,7 +472,7 @@ describe('events', () => {
     await names(0);
     const { replica } = rig;
     replica.execute([{}]);
-    replica.tell(
+    replica.report(
       { kind: 'view-change-started', view: 1, reason: 'joined' },
       { kind: 'view-entered', view: 1, primary: 1, carried: 1 },
       { kind: 'checkpoint', sequence: 1, digest: 'aa' },

@@ -57,7 +57,7 @@ function live(replica: FakeReplica): void {
       ...{ offences: other.replica === 3 ? 1 : 0 },
     })),
   });
-  replica.tell(
+  replica.report(
     { kind: 'view-change-started', view: 1, reason: 'timeout' },
     { kind: 'view-entered', view: 1, primary: 1, carried: 3 },
     { kind: 'checkpoint', sequence: 100, digest: 'ef09'.repeat(16) },
@@ -140,13 +140,13 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       await reads(page, '#view-changes-list', /No primary was given up yet/);
       expect(await page.locator('#alert').isVisible()).toBe(false);
       replica.become({ view: 1, primary: 1, phase: 'changing view', waiting: 2 });
-      replica.tell({ kind: 'view-change-started', view: 1, reason: 'timeout' });
+      replica.report({ kind: 'view-change-started', view: 1, reason: 'timeout' });
       await reads(page, '#alert', /Changing view\s+View 0 was given up .* because a request waited too long/);
       await reads(page, '#phase', /^changing view$/);
       await reads(page, '#replica-cards', /replica-1next primary/);
       await reads(page, '#view-changes-list', /0 → 1.*the new view is sought/);
       replica.become({ phase: 'normal', waiting: 0, viewChanges: 1 });
-      replica.tell({ kind: 'view-entered', view: 1, primary: 1, carried: 3 });
+      replica.report({ kind: 'view-entered', view: 1, primary: 1, carried: 3 });
       await page.locator('#alert').waitFor({ state: 'hidden' });
       await reads(page, '#figure-view', /^1$/);
       await reads(page, '#view-changes-list', /replica-1 is the primary after .*; 3 numbers carried over/);
@@ -161,7 +161,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       replica.connections = replica.connections.map((one) =>
         one.member === 2 ? { ...one, state: 'down' } : one,
       );
-      replica.tell({ kind: 'checkpoint', sequence: 100, digest: 'ab'.repeat(32) });
+      replica.report({ kind: 'checkpoint', sequence: 100, digest: 'ab'.repeat(32) });
       await reads(page, '#replica-cards', /replica-2.*not connected.*replica-3.*behind.*50 behind/);
       await reads(page, '#checkpoints-list', /stable at 100: (ab){8}…/);
       const shares = await page.evaluate<string[]>(
@@ -170,7 +170,7 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       expect(shares).toEqual(['1', '1', '1', '0.5']);
       await reads(page, '#window-figures', /executed200/);
 
-      replica.tell(
+      replica.report(
         { kind: 'transfer-started', sequence: 400, executed: 200 },
         { kind: 'transfer-progress', pages: 30, total: 120 },
         { kind: 'offence', member: 3, rule: 'equivocation' },
@@ -179,10 +179,10 @@ describe.skipIf(browserPath === undefined)(`the page of a replica${browserNote}`
       expect(await page.evaluate("document.querySelector('#sync-bar').position")).toBe(0.25);
       await reads(page, '#offences-list', /replica-3 equivocation/);
       expect(await barriers(page)).toEqual([]);
-      replica.tell({ kind: 'transfer-finished', sequence: 400, pages: 120 });
+      replica.report({ kind: 'transfer-finished', sequence: 400, pages: 120 });
       await page.locator('#sync').waitFor({ state: 'hidden' });
       replica.connections = replica.connections.map((one) => ({ ...one, state: 'down' }));
-      replica.tell({ kind: 'checkpoint', sequence: 200, digest: 'ab' });
+      replica.report({ kind: 'checkpoint', sequence: 200, digest: 'ab' });
       await reads(page, '#alert', /No quorum\s+Only 1 replica of 4 is connected, and 3 must agree/);
       expect(unexpected(opened)).toEqual([]);
     },

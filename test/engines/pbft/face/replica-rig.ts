@@ -11,7 +11,7 @@ import { createPbftApp } from '../../../../peer/engines/pbft/face/server.ts';
 import type { PbftCounters, PbftSubject } from '../../../../peer/engines/pbft/node/subject.ts';
 import type { NodeObserver } from '../../../../peer/core/node.ts';
 import { statusSchema as ownSchema } from '../../../../peer/engines/pbft/face/schemas.ts';
-import { MAX_TOLD_TEXT } from '../../../../peer/web/limits.ts';
+import { MAX_SHOWN_TEXT } from '../../../../peer/web/limits.ts';
 import { programSchema } from '../../../../peer/web/schemas.ts';
 import type { TcpPeer } from '../../../../peer/transports/tcp.ts';
 import type { AppOptions, WebApp } from '../../../../peer/web/server.ts';
@@ -41,7 +41,7 @@ const KEY_VALUES: PbftSubject['application'] = {
 
 /** What the API of a replica gives, as it was before it was made of a face. */
 export const statusSchema = programSchema.extend({ engine: z.literal('pbft'), ...ownSchema.shape });
-const textSchema = z.string().max(MAX_TOLD_TEXT);
+const textSchema = z.string().max(MAX_SHOWN_TEXT);
 export const answerSchema = z.strictObject({
   ...{
     id: z.string(),
@@ -102,8 +102,8 @@ export class FakeReplica implements PbftSubject {
     };
   }
 
-  measure(tell: (name: string, size: number, limit: number) => void): void {
-    tell('requests', 3, 1000);
+  measure(report: (name: string, size: number, limit: number) => void): void {
+    report('requests', 3, 1000);
   }
 
   observe(observer: NodeObserver<PbftNotice>): () => void {
@@ -123,7 +123,7 @@ export class FakeReplica implements PbftSubject {
     this.current = { ...this.current, ...change };
   }
 
-  tell(...notices: readonly PbftNotice[]): void {
+  report(...notices: readonly PbftNotice[]): void {
     for (const notice of notices) for (const observer of this.observers) observer.onNotice(notice);
   }
 
@@ -131,7 +131,7 @@ export class FakeReplica implements PbftSubject {
     for (const observer of this.observers) observer.onReply?.({ kind: 'submit', operation: 'x' }, result);
   }
 
-  tellWrite(seconds: number): void {
+  notifyWrite(seconds: number): void {
     for (const observer of this.observers) observer.onWrite?.(seconds);
   }
 
@@ -141,7 +141,7 @@ export class FakeReplica implements PbftSubject {
     const sequence = current.executed + 1;
     const others = current.others.map((other) => ({ ...other, executed: sequence }));
     this.become({ executed: sequence, proposed: Math.max(current.proposed, sequence), others });
-    this.tell({
+    this.report({
       ...{ kind: 'executed', sequence, view: current.view, digest: 'cd'.repeat(32) },
       requests: requests.map((request, index) => ({
         ...{ client: 1, timestamp: sequence * 1_000 + index },
@@ -188,7 +188,7 @@ export class ReplicaRig {
 /** Some of everything happens. */
 export function live({ replica }: ReplicaRig): void {
   replica.execute([{}, { operation: HOSTILE, result: HOSTILE }], 6);
-  replica.tell(
+  replica.report(
     { kind: 'view-change-started', view: 1, reason: 'timeout' },
     { kind: 'view-entered', view: 1, primary: 1, carried: 0 },
     { kind: 'checkpoint', sequence: 100, digest: HOSTILE },
@@ -200,5 +200,5 @@ export function live({ replica }: ReplicaRig): void {
   );
   replica.answer({ status: 'answered', timestamp: 1, result: HOSTILE, waited: 25 });
   replica.answer({ status: 'rejected', reason: HOSTILE });
-  replica.tellWrite(0.003);
+  replica.notifyWrite(0.003);
 }

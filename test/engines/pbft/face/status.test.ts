@@ -20,7 +20,7 @@ async function served(): Promise<{ readonly rig: ReplicaRig; readonly url: strin
   const { replica } = rig;
   replica.execute([{ client: 2, operation: HOSTILE, result: `${HOSTILE}\u001b[31m` }]);
   replica.become({ view: 1, primary: 1, waiting: 5, viewChanges: 1 });
-  replica.tell(
+  replica.report(
     { kind: 'view-change-started', view: 1, reason: 'timeout' },
     { kind: 'view-entered', view: 1, primary: 1, carried: 0 },
     { kind: 'offence', member: 3, rule: 'equivocation' },

@@ -55,10 +55,10 @@ const NOTICES: PbftNotice[] = [
 
 describe('what a replica tells people', () => {
   test('a line for each thing that matters, and what happens all the time at debug only', () => {
-    const { reporter: told, lines } = reporter();
-    told.onReply({ status: 'answered', timestamp: 1, result: EVIL, waited: 1.25 });
-    told.onReply({ status: 'rejected', reason: EVIL });
-    for (const notice of NOTICES) told.report(notice);
+    const { reporter: reported, lines } = reporter();
+    reported.onReply({ status: 'answered', timestamp: 1, result: EVIL, waited: 1.25 });
+    reported.onReply({ status: 'rejected', reason: EVIL });
+    for (const notice of NOTICES) reported.report(notice);
     expect(lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'debug: answered',
       'info: executed',
@@ -83,20 +83,27 @@ describe('what a replica tells people', () => {
   });
 
   test('no text of others stands above debug', () => {
-    const { reporter: told, lines } = reporter();
-    for (const notice of NOTICES) told.report(notice);
+    const { reporter: reported, lines } = reporter();
+    for (const notice of NOTICES) reported.report(notice);
     const loud = lines.filter(({ level }) => LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf('debug'));
     expect(JSON.stringify(loud)).not.toContain('evil');
   });
 
   test('the first batches are seen, and of many only some', () => {
     let now = 0;
-    const { reporter: told, lines } = reporter(() => now);
+    const { reporter: reported, lines } = reporter(() => now);
     const executed = (count: number): string => {
       lines.length = 0;
       for (let i = 0; i < count; i++) {
         const requests = [{ client: 1, timestamp: i, operation: 'x', result: 'y' }];
-        told.report({ kind: 'executed', sequence: i, view: 0, digest: DIGEST, requests, phases: undefined });
+        reported.report({
+          kind: 'executed',
+          sequence: i,
+          view: 0,
+          digest: DIGEST,
+          requests,
+          phases: undefined,
+        });
       }
       return lines.map(({ level }) => level[0]).join('');
     };
@@ -106,17 +113,17 @@ describe('what a replica tells people', () => {
   });
 
   test('a transfer shows its progress, which ends with it and with the node', () => {
-    const { reporter: told, progress } = reporter();
-    for (const notice of NOTICES) told.report(notice);
+    const { reporter: reported, progress } = reporter();
+    for (const notice of NOTICES) reported.report(notice);
     expect(progress).toEqual(['stop', '10/20', 'stop']);
-    told.close();
+    reported.close();
     expect(progress.at(-1)).toBe('stop');
   });
 
   test('a member that breaks the same rule again is warned of once', () => {
-    const { reporter: told, lines } = reporter();
-    for (const rule of ['one', 'one', 'two', 'one']) told.report({ kind: 'offence', member: 1, rule });
-    told.report({ kind: 'offence', member: 2, rule: 'one' });
+    const { reporter: reported, lines } = reporter();
+    for (const rule of ['one', 'one', 'two', 'one']) reported.report({ kind: 'offence', member: 1, rule });
+    reported.report({ kind: 'offence', member: 2, rule: 'one' });
     expect(lines.map(({ level }) => level)).toEqual(['warn', 'debug', 'warn', 'debug', 'warn']);
   });
 });

@@ -339,7 +339,7 @@ describe('a pre-prepare', () => {
     const difference = TIME_TOLERANCE + SECOND;
     network.send(0, member.index, network.prePrepare(0, 1, { ...batch, time: network.now + difference }));
     network.run(2 * LATENCY);
-    expect(member.told('time-refused')).toEqual([
+    expect(member.reported('time-refused')).toEqual([
       { kind: 'time-refused', primary: 0, difference: difference - LATENCY },
     ]);
     expect(member.offences).toEqual([]);

@@ -87,7 +87,7 @@ class Backup {
 
 describe('a replica that has nothing to do', () => {
   /** How often it says where it stands, to one of the others, in so many rounds. */
-  function told(prepare: (backup: Backup) => void, rounds: number): number {
+  function reported(prepare: (backup: Backup) => void, rounds: number): number {
     const backup = new Backup();
     prepare(backup);
     const before = backup.sent('STATUS', 0).length;
@@ -139,14 +139,14 @@ describe('a replica that has nothing to do', () => {
       },
     ],
   ])('is not one that %s: it says so in every round', (_, prepare) => {
-    expect(told(prepare, 6)).toBe(6);
+    expect(reported(prepare, 6)).toBe(6);
   });
 
   it('may be one of which a single other says that it lags', () => {
     const prepare = (backup: Backup): void => {
       ahead(backup, 0);
     };
-    expect(told(prepare, IDLE_ROUNDS)).toBe(1);
+    expect(reported(prepare, IDLE_ROUNDS)).toBe(1);
   });
 });
 
@@ -167,7 +167,7 @@ describe('a batch that others have decided', () => {
     expect(backup.member.status).toMatchObject({ executed: 3, proposed: 3 });
     expect(backup.member.offences).toEqual([]);
     // Where it was not proposed here, there are no times to tell of.
-    expect(backup.member.told('executed').map(({ phases }) => phases)).toEqual([
+    expect(backup.member.reported('executed').map(({ phases }) => phases)).toEqual([
       ...[undefined, undefined, undefined],
     ]);
   });
@@ -190,7 +190,7 @@ describe('a batch that others have decided', () => {
     expect(backup.member.status.executed).toBe(0);
     const steps: number[] = [];
     backup.member.crashBefore = (effect) => {
-      if (effect.type === 'continue') steps.push(backup.member.told('executed').length);
+      if (effect.type === 'continue') steps.push(backup.member.reported('executed').length);
       return false;
     };
     backup.hear(2, backup.decided(1));
@@ -212,7 +212,7 @@ describe('the times of a batch', () => {
     for (const from of [0, 2])
       backup.network.send(from, 1, { type: 'COMMIT', vote: backup.network.vote('commit', from, header) });
     backup.network.run(LATENCY);
-    expect(backup.member.told('executed').map(({ phases }) => phases)).toEqual([
+    expect(backup.member.reported('executed').map(({ phases }) => phases)).toEqual([
       { prepare: 7 + LATENCY, commit: 30 + LATENCY, total: 37 + 2 * LATENCY },
     ]);
   });
@@ -362,14 +362,14 @@ describe('a state that is not that of the others', () => {
     for (const sequence of [2, 3, 4, 5, 6]) backup.hear(2, backup.decided(sequence));
     const certificate = backup.network.certificate(4, 0, 2, 3);
     backup.hear(2, { type: 'STABLE', certificate });
-    expect(backup.member.told('diverged')).toEqual([]);
+    expect(backup.member.reported('diverged')).toEqual([]);
     backup.hear(2, backup.decided(1));
     // The others' state after four batches is another one, as they have signed.
-    const { kind, ...rest } = backup.member.told('diverged')[0] ?? {};
+    const { kind, ...rest } = backup.member.reported('diverged')[0] ?? {};
     expect([kind, rest]).toEqual(['diverged', { sequence: 4, digest: '00'.repeat(32) }]);
-    expect(backup.member.told('executed').map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4]);
+    expect(backup.member.reported('executed').map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4]);
     expect(backup.member.status).toMatchObject({ phase: 'fetching state', executed: 4, low: 4 });
-    expect(backup.member.told('transfer-started')).toEqual([
+    expect(backup.member.reported('transfer-started')).toEqual([
       { kind: 'transfer-started', sequence: 4, executed: 4 },
     ]);
   });
@@ -434,7 +434,7 @@ describe('a state that is fetched', () => {
     expect(more.map(({ to, message }) => [to, message.pages])).toEqual([
       [1, range(3 * PAGES_PER_REQUEST, PAGES_PER_REQUEST)],
     ]);
-    expect(network.member(3).told('transfer-progress')).toEqual([
+    expect(network.member(3).reported('transfer-progress')).toEqual([
       { kind: 'transfer-progress', pages: 1, total: digests.length },
     ]);
     expect(network.member(3).offences).toEqual([]);

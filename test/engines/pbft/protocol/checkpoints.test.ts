@@ -16,7 +16,7 @@ describe('a checkpoint', () => {
     network.run(SECOND);
     const digests = network
       .member(2)
-      .told('checkpoint')
+      .reported('checkpoint')
       .map(({ digest }) => digest);
     expect(digests).toHaveLength(2);
     expect(new Set([...digests, '00'.repeat(32)]).size).toBe(3);
@@ -25,8 +25,8 @@ describe('a checkpoint', () => {
     other.run(SECOND);
     other.work(1, 3);
     other.run(SECOND);
-    expect(other.member(2).told('checkpoint')).toMatchObject([{ sequence: 4 }]);
-    expect(other.member(2).told('checkpoint')[0]?.digest).not.toBe(digests[0]);
+    expect(other.member(2).reported('checkpoint')).toMatchObject([{ sequence: 4 }]);
+    expect(other.member(2).reported('checkpoint')[0]?.digest).not.toBe(digests[0]);
   });
 
   // Source: seed pbft-p2p, which does not count its own vote and stops for ever at its high watermark.
@@ -66,12 +66,12 @@ describe('a checkpoint', () => {
     network.heal();
     expect(network.run(10 * SECOND, () => network.allExecuted(9))).toBe(true);
     expect(network.up.map((member) => member.count('pre-prepare.outside'))).toEqual([0, 0, 0]);
-    const told = network.sent.flatMap(({ from, to, message }) => {
+    const reported = network.sent.flatMap(({ from, to, message }) => {
       if (from !== 0 || to !== 1) return [];
       if (message.type === 'CHECKPOINT') return [`checkpoint ${message.vote.sequence}`];
       return message.type === 'PRE_PREPARE' && message.header.sequence === 9 ? ['proposal 9'] : [];
     });
-    expect(told.slice(0, 2)).toEqual(['checkpoint 4', 'proposal 9']);
+    expect(reported.slice(0, 2)).toEqual(['checkpoint 4', 'proposal 9']);
   });
 
   /** Member 3 runs, the others are the test's. */
@@ -229,7 +229,7 @@ describe('the transfer of state', () => {
   ])('refuses an index with %s, names who sent it, and asks somebody else', (_, forge) => {
     const network = transfer('INDEX', forge);
     expect(new Set(network.member(3).offences)).toEqual(new Set(['0 index']));
-    expect(network.member(3).told('transfer-finished').length).toBeGreaterThan(0);
+    expect(network.member(3).reported('transfer-finished').length).toBeGreaterThan(0);
     const asked = network.sentOf('FETCH_INDEX').filter(({ from }) => from === 3);
     expect(new Set(asked.map(({ to }) => to)).size).toBeGreaterThan(1);
   });
@@ -252,7 +252,7 @@ describe('the transfer of state', () => {
     network.work(1, 4);
     expect(network.run(10 * SECOND, () => network.member(3).status.low === 24)).toBe(true);
     network.run(SECOND);
-    const digests = [1, 3].map((member) => network.member(member).told('checkpoint').at(-1));
+    const digests = [1, 3].map((member) => network.member(member).reported('checkpoint').at(-1));
     expect(digests[0]).toEqual(digests[1]);
   });
 
@@ -289,8 +289,8 @@ describe('the transfer of state', () => {
       return sizes;
     };
     expect(snapshots()).toEqual([1]);
-    expect(network.run(10 * SECOND, () => late.told('transfer-finished').length > 0)).toBe(true);
-    expect(late.told('transfer-finished')).toMatchObject([{ sequence: 20 }]);
+    expect(network.run(10 * SECOND, () => late.reported('transfer-finished').length > 0)).toBe(true);
+    expect(late.reported('transfer-finished')).toMatchObject([{ sequence: 20 }]);
     expect(snapshots()).toEqual([1]);
   });
 

@@ -28,7 +28,7 @@ describe('a clock', () => {
     // All but one have slept for half an hour; that one was set right in the meantime.
     for (const { index } of network.up) network.member(index).setClock(30 * MINUTE);
     network.work(1, 2);
-    expect(network.up.flatMap((member) => member.told('time-refused'))).toEqual([]);
+    expect(network.up.flatMap((member) => member.reported('time-refused'))).toEqual([]);
     expect(timesAhead(network)).toEqual(new Set([0, 30]));
   });
 
@@ -37,7 +37,7 @@ describe('a clock', () => {
     for (const member of [0, 1]) network.member(member).setClock(TIME_TOLERANCE + MINUTE);
     submit(network.member(3));
     network.run(500);
-    expect(network.member(3).told('time-refused')[0]).toMatchObject({ primary: 0 });
+    expect(network.member(3).reported('time-refused')[0]).toMatchObject({ primary: 0 });
     expect(network.member(3).status).toMatchObject({ executed: 0, view: 0 });
     for (const member of [2, 3]) network.member(member).setClock(TIME_TOLERANCE + MINUTE);
     expect(network.run(500, () => network.allExecuted(1))).toBe(true);
@@ -123,7 +123,7 @@ describe('a member whose clock was ahead and which has lost its store', () => {
     member.start();
     const early = submit(member);
     expect(network.run(MINUTE, () => member.status.executed === 20)).toBe(true);
-    expect(member.told('transfer-finished')).toEqual([]);
+    expect(member.reported('transfer-finished')).toEqual([]);
     network.run(SECOND);
     expect(answers(member, early)).toHaveLength(1);
     const timestamp = submit(member);

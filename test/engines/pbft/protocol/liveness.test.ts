@@ -35,7 +35,7 @@ describe('a checkpoint', () => {
     network.heal();
     expect(network.run(10 * SECOND, () => network.member(3).status.executed === 9)).toBe(true);
     expect(network.member(3).status.low).toBe(8);
-    expect(network.member(3).told('transfer-started')).toEqual([]);
+    expect(network.member(3).reported('transfer-started')).toEqual([]);
   });
 });
 
@@ -51,7 +51,7 @@ describe('state transfer', () => {
     Object.assign(network.config, { viewChangeTimeout: 100 });
     impatient.start();
     expect(network.run(10 * SECOND, () => impatient.status.executed >= 20)).toBe(true);
-    expect(impatient.told('transfer-finished')).toHaveLength(1);
+    expect(impatient.reported('transfer-finished')).toHaveLength(1);
   });
 });
 
@@ -181,7 +181,7 @@ describe('a batch that was prepared', () => {
     network.run(10 * SECOND, () => network.up.every(({ status }) => status.view >= 2));
     network.heal();
     expect(network.run(200 * SECOND, () => network.member(3).answers.length > 0)).toBe(true);
-    expect(network.member(3).told('executed')[0]?.digest).toBe(header.digest);
+    expect(network.member(3).reported('executed')[0]?.digest).toBe(header.digest);
   });
 });
 
@@ -203,14 +203,14 @@ describe('a primary that has not heard of a later view', () => {
 
   it('is not accused of what it proposes in place of what was decided there', () => {
     const network = shownDecision(1);
-    expect(network.member(3).told('offence')).toEqual([]);
+    expect(network.member(3).reported('offence')).toEqual([]);
     expect(network.member(3).count('pre-prepare.overtaken')).toBe(1);
     expect(network.sentOf('PREPARE')).toEqual([]);
   });
 
   it('unlike one that proposes something else than was decided in its own view', () => {
     const member = shownDecision(0).member(3);
-    expect(member.told('offence')).toMatchObject([{ member: 0, rule: 'pre-prepare-decided' }]);
+    expect(member.reported('offence')).toMatchObject([{ member: 0, rule: 'pre-prepare-decided' }]);
     // Somebody else has shown what was decided.
     expect(member.disconnected).toEqual([]);
   });
@@ -306,15 +306,15 @@ describe('a request', () => {
     member.submit('["append","b"]');
     network.run(4.9 * round);
     expect(resent()).toBe(0);
-    const told = (to: number): number =>
+    const reported = (to: number): number =>
       network.sentOf('REQUEST').filter((sent) => sent.from === 2 && sent.to === to).length;
-    expect([told(1), told(3)]).toEqual([0, 0]);
+    expect([reported(1), reported(3)]).toEqual([0, 0]);
     network.run(1.2 * round);
-    expect([resent(), told(1), told(3)]).toEqual([2, 1, 1]);
+    expect([resent(), reported(1), reported(3)]).toEqual([2, 1, 1]);
     network.run(3.5 * round);
     expect(resent()).toBe(2);
     network.run(1.5 * round);
-    expect([resent(), told(1), told(3)]).toEqual([4, 2, 2]);
+    expect([resent(), reported(1), reported(3)]).toEqual([4, 2, 2]);
     expect(network.sentOf('REQUEST').at(-1)?.message.requests).toHaveLength(2);
   });
 });

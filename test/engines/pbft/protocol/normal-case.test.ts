@@ -23,7 +23,7 @@ describe('replicas', () => {
     const executed = (index: number): string[] =>
       network
         .member(index)
-        .told('executed')
+        .reported('executed')
         .flatMap(({ requests }) => requests.map(({ result }) => result));
     const answered = (): boolean => network.up.every((member) => member.answers.length === 5);
     expect(network.run(10 * SECOND, answered)).toBe(true);
@@ -32,7 +32,7 @@ describe('replicas', () => {
       expect(member.history).toEqual(network.member(0).history);
       expect(executed(member.index)).toHaveLength(20);
       expect(new Set(executed(member.index)).size).toBe(20);
-      expect(member.told('view-change-started')).toEqual([]);
+      expect(member.reported('view-change-started')).toEqual([]);
     }
   });
 
@@ -44,13 +44,13 @@ describe('replicas', () => {
     network.work(1, 3);
     network.run(LATENCY * 5);
     expect(network.member(1).status.executed).toBe(3);
-    expect(network.member(3).told('executed')).toEqual([]);
+    expect(network.member(3).reported('executed')).toEqual([]);
     network.heal();
     expect(network.run(10 * SECOND, () => network.member(3).status.executed === 3)).toBe(true);
     expect(
       network
         .member(3)
-        .told('executed')
+        .reported('executed')
         .map(({ sequence }) => sequence),
     ).toEqual([1, 2, 3]);
     expect(network.member(3).history).toEqual(network.member(1).history);
@@ -87,7 +87,7 @@ describe('replicas', () => {
       }
     }
     expect(accepted).toBeGreaterThan(2_000);
-    const executed = network.member(2).told('executed');
+    const executed = network.member(2).reported('executed');
     expect(perBatch(executed).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(2_000);
     expect(sizes.get('log')).toBeLessThanOrEqual(2 * 8);
     // Eight pages of a client table, log and slots: what is stored does not grow with what was done.
@@ -159,7 +159,7 @@ describe('a request', () => {
     for (const sequence of [1, 2]) network.broadcast(0, network.prePrepare(0, sequence, batch));
     network.run(2 * SECOND);
     for (const member of network.up) {
-      expect(perBatch(member.told('executed'))).toEqual([1, 0]);
+      expect(perBatch(member.reported('executed'))).toEqual([1, 0]);
       expect(member.count('execution.repeated')).toBe(1);
     }
     expect(network.sentOf('REPLY').filter(({ to }) => to === 0)).toHaveLength(3);

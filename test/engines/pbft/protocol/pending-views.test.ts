@@ -83,7 +83,7 @@ describe('a new view that names view changes which a replica lacks', () => {
     network.send(2, 3, network.viewChange(1, 2));
     network.member(3).submit('["append","a"]');
     network.member(1).submit('["append","b"]');
-    const entered = (): boolean => network.member(3).told('view-entered').length > 0;
+    const entered = (): boolean => network.member(3).reported('view-entered').length > 0;
     expect(network.run(10 * SECOND, entered)).toBe(true);
     expect(network.member(3).status).toMatchObject({ view: 1, phase: 'normal' });
     expect(network.member(3).count('view-change.fetched')).toBe(1);
@@ -175,7 +175,7 @@ describe('a new view that names view changes which a replica lacks', () => {
     late.serve(1, ...late.viewChanges);
     late.network.run(10 * ROUND);
     expect(late.asked).toHaveLength(before);
-    expect(late.member.told('view-entered')).toEqual([]);
+    expect(late.member.reported('view-entered')).toEqual([]);
   });
 
   it('is given up when a later view has begun', () => {
@@ -366,7 +366,7 @@ describe('a large cluster with a log that is nearly full', () => {
         messages.map(({ change }) => change),
         network.signing(1).nothing,
       );
-      expect(network.member(index).told('view-entered')).toMatchObject([{ carried: digests.length }]);
+      expect(network.member(index).reported('view-entered')).toMatchObject([{ carried: digests.length }]);
     }
     expect(network.member(2).count('view-change.fetched')).toBeGreaterThan(0);
     expect(network.member(3).count('view-change.fetched')).toBeGreaterThan(VIEW_CHANGES_AT_ONCE);

@@ -139,6 +139,6 @@ describe('a batch of nothing', () => {
     network.send(3, 1, { type: 'BATCH', sequence: 2, batch });
     agree(2);
     expect(member.status).toMatchObject({ executed: 2, timeout: 1_000 });
-    expect(member.told('executed').map(({ requests }) => requests.length)).toEqual([0, 1]);
+    expect(member.reported('executed').map(({ requests }) => requests.length)).toEqual([0, 1]);
   });
 });

@@ -38,7 +38,7 @@ describe('a quorum', () => {
     expect(network.up.flatMap(({ history }) => [...history])).toEqual([]);
     network.heal();
     expect(
-      network.run(100_000, () => network.up.every((member) => member.told('executed').length >= 2)),
+      network.run(100_000, () => network.up.every((member) => member.reported('executed').length >= 2)),
     ).toBe(true);
     for (const { history } of network.members) expect(history).toEqual(network.member(0).history);
   });

@@ -138,7 +138,7 @@ describe('a replica that is stopped before any one of its effects and started ag
       ).toEqual([]);
       const decided = new Map<number, string>();
       for (const observed of network.members) {
-        for (const { sequence, digest } of observed.told('executed')) {
+        for (const { sequence, digest } of observed.reported('executed')) {
           if ((decided.get(sequence) ?? digest) !== digest) throw new Error(`${where}: ${sequence} differs`);
           decided.set(sequence, digest);
         }
@@ -184,7 +184,7 @@ function isAccepted({ view, sequence, digest }: Omit<Header, 'signature'>, store
 describe('what a replica says', () => {
   it.each(Object.entries(STORED))('in a %s is in its store before it is sent', (type, isThere) => {
     const network = new PbftNetwork(4, { checkpointInterval: 2, machine: () => new Counter() });
-    const told: boolean[] = [];
+    const reported: boolean[] = [];
     for (const member of network.members) {
       member.crashBefore = (effect) => {
         if (effect.type !== 'send' && effect.type !== 'broadcast') return false;
@@ -192,27 +192,27 @@ describe('what a replica says', () => {
         // Requests of others are passed on.
         const own =
           message.type !== 'REQUEST' || message.requests.every(({ client }) => client === member.index);
-        if (message.type === type && own) told.push(isThere(message, member.store));
+        if (message.type === type && own) reported.push(isThere(message, member.store));
         return false;
       };
     }
     script(network);
-    expect(told.length).toBeGreaterThan(0);
-    expect(told).not.toContain(false);
+    expect(reported.length).toBeGreaterThan(0);
+    expect(reported).not.toContain(false);
   });
 
   it('in a reply to its user is in its store before: the timestamp goes to no other request', () => {
     const network = new PbftNetwork(4, { checkpointInterval: 2, machine: () => new Counter() });
     const member = network.member(3);
-    const told: boolean[] = [];
+    const reported: boolean[] = [];
     member.crashBefore = (effect) => {
       if (effect.type !== 'reply' || effect.result.status !== 'answered') return false;
-      told.push(effect.result.timestamp <= readStored(member.store).timestamp);
+      reported.push(effect.result.timestamp <= readStored(member.store).timestamp);
       return false;
     };
     script(network);
-    expect(told.length).toBeGreaterThan(0);
-    expect(told).not.toContain(false);
+    expect(reported.length).toBeGreaterThan(0);
+    expect(reported).not.toContain(false);
   });
 });
 
@@ -238,14 +238,14 @@ describe('a replica that has lost its store', () => {
     lost.start();
     expect(lost.status.executed).toBe(0);
     expect(network.run(10 * SECOND, () => lost.status.executed === 10)).toBe(true);
-    expect(lost.told('transfer-finished')).toMatchObject([{ sequence: 8 }]);
+    expect(lost.reported('transfer-finished')).toMatchObject([{ sequence: 8 }]);
     network.work(1, 2);
     expect(network.run(10 * SECOND, () => lost.status.low === 12)).toBe(true);
     network.run(SECOND);
     const digestOf = (member: number): string | undefined =>
       network
         .member(member)
-        .told('checkpoint')
+        .reported('checkpoint')
         .find(({ sequence }) => sequence === 12)?.digest;
     expect(digestOf(3)).toBe(digestOf(1));
     expect(network.member(3).offences).toEqual([]);
@@ -301,7 +301,7 @@ describe('what a replica has said in a view', () => {
       network.send(from, 1, { type: 'COMMIT', vote: network.vote('commit', from, proposal.header) });
     network.run(LATENCY);
     expect(member.status.executed).toBe(1);
-    expect(member.told('executed')[0]?.phases).toMatchObject({ prepare: 0 });
+    expect(member.reported('executed')[0]?.phases).toMatchObject({ prepare: 0 });
   });
 });
 

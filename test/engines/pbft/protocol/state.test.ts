@@ -191,9 +191,9 @@ describe('the state of a replica', () => {
     const state = stateOf(steps);
     const digest = stateOf(steps).digest();
     expect(stateOf(steps).digestWithin(1_000_000)).toBe(digest);
-    const told = Array.from({ length: 50 }, () => state.digestWithin(1_500));
-    expect(told.slice(0, 10)).toEqual(Array<undefined>(10).fill(undefined));
-    expect(told.at(-1)).toBe(digest);
+    const reported = Array.from({ length: 50 }, () => state.digestWithin(1_500));
+    expect(reported.slice(0, 10)).toEqual(Array<undefined>(10).fill(undefined));
+    expect(reported.at(-1)).toBe(digest);
     // The one that changed, and the client's.
     run(state, [{ ...PUT, timestamp: 100 }]);
     expect(state.digestWithin(100_000)).toBe(stateOf([...steps, { ...PUT, timestamp: 100 }]).digest());

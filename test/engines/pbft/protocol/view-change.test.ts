@@ -84,7 +84,7 @@ describe('a dead primary', () => {
     network.member(0).crash();
     network.work(2, 3);
     expect(network.member(1).status).toMatchObject({ view: 1, primary: 1, phase: 'normal' });
-    expect(network.member(1).told('view-entered')).toMatchObject([{ view: 1, primary: 1 }]);
+    expect(network.member(1).reported('view-entered')).toMatchObject([{ view: 1, primary: 1 }]);
     const fresh = network.sentOf('PRE_PREPARE').filter(({ message }) => message.header.view === 1);
     expect(Math.min(...fresh.map(({ message }) => message.header.sequence))).toBe(7);
     expect([...network.member(2).history.keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -110,8 +110,8 @@ describe('what was prepared', () => {
     network.passes = ({ message }) => message.type !== 'COMMIT' || message.vote.view > 0;
     expect(network.run(10 * SECOND, () => network.allExecuted(3))).toBe(true);
     for (const member of network.up) {
-      expect(member.told('executed').at(-1)).toMatchObject({ sequence: 3, digest, view: 1 });
-      expect(member.told('view-entered')).toMatchObject([{ view: 1 }]);
+      expect(member.reported('executed').at(-1)).toMatchObject({ sequence: 3, digest, view: 1 });
+      expect(member.reported('view-entered')).toMatchObject([{ view: 1 }]);
     }
   });
 
@@ -208,11 +208,11 @@ describe('view changes', () => {
     const { status } = network.member(6);
     expect(status.faulty).toBe(2);
     for (const [replica, view] of [5, 3, 4].entries()) {
-      expect(network.member(6).told('view-change-started')).toEqual([]);
+      expect(network.member(6).reported('view-change-started')).toEqual([]);
       network.send(replica, 6, network.viewChange(view, replica));
       network.run(LATENCY);
     }
-    expect(network.member(6).told('view-change-started')).toMatchObject([{ view: 3, reason: 'joined' }]);
+    expect(network.member(6).reported('view-change-started')).toMatchObject([{ view: 3, reason: 'joined' }]);
   });
 
   it('of f others, however often they come and whoever brings them, are not joined', () => {
@@ -763,7 +763,7 @@ describe('a new view', () => {
       const { message, served } = forge(network, contentsOf(network));
       network.sendNewView(2, 3, message, served);
       network.run(LATENCY);
-      expect(member.told('offence')).toHaveLength(1);
+      expect(member.reported('offence')).toHaveLength(1);
       expect(member.disconnected).not.toContain(1);
     },
   );
@@ -787,10 +787,10 @@ describe('a new view', () => {
     network.member(1).start();
     expect(network.run(10 * SECOND, () => network.allExecuted(4))).toBe(true);
     expect(views(network)).toEqual([2, 2, 2, 2]);
-    const entered = network.members.map((member) => member.told('view-entered').length);
+    const entered = network.members.map((member) => member.reported('view-entered').length);
     replay();
     expect(views(network)).toEqual([2, 2, 2, 2]);
-    expect(network.members.map((member) => member.told('view-entered').length)).toEqual(entered);
+    expect(network.members.map((member) => member.reported('view-entered').length)).toEqual(entered);
     expect(network.members.flatMap(({ offences }) => offences)).toEqual([]);
     network.work(3, 2);
     expect(views(network)).toEqual([2, 2, 2, 2]);

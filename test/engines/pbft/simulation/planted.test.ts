@@ -277,8 +277,8 @@ describe('a planted fault is found', () => {
     'when a %s is stored after it is sent',
     (type) => {
       const late: PbftFault = (effects) => {
-        const told = effects.some((effect) => effect.type === 'broadcast' || effect.type === 'send');
-        if (!told || !effects.some((effect) => 'message' in effect && effect.message.type === type))
+        const reported = effects.some((effect) => effect.type === 'broadcast' || effect.type === 'send');
+        if (!reported || !effects.some((effect) => 'message' in effect && effect.message.type === type))
           return effects;
         return [
           ...effects.filter((effect) => effect.type !== 'store'),
@@ -286,7 +286,7 @@ describe('a planted fault is found', () => {
         ];
       };
       const viewChange = type === 'VIEW_CHANGE' || type === 'NEW_VIEW';
-      expect(found(viewChange ? both(late, silentAfter(40)) : late)).toBe(CHECKERS.told);
+      expect(found(viewChange ? both(late, silentAfter(40)) : late)).toBe(CHECKERS.reported);
     },
   );
 
@@ -300,8 +300,8 @@ describe('a planted fault is found', () => {
     // Those of the primary are in its proposals, those of others go to it.
     const one: PbftFault = (effects, event, node) =>
       (node.index === 0) === (type === 'PRE_PREPARE') ? fault(effects, event, node) : effects;
-    expect(found(one)).toBe(CHECKERS.told);
-    expect(found(one, { crashes: 2_000, down: 1 })).toBe(CHECKERS.told);
+    expect(found(one)).toBe(CHECKERS.reported);
+    expect(found(one, { crashes: 2_000, down: 1 })).toBe(CHECKERS.reported);
   });
 
   it('when a node shows a new view and does not keep what it names', () => {
@@ -311,7 +311,7 @@ describe('a planted fault is found', () => {
           ? { ...effect, writes: effect.writes.filter(({ key }) => !key.startsWith('pbft/named/')) }
           : effect,
       );
-    expect(found(both(fault, silentAfter(40)))).toBe(CHECKERS.told);
+    expect(found(both(fault, silentAfter(40)))).toBe(CHECKERS.reported);
   });
 
   it('when an honest node is accused', () => {
@@ -377,8 +377,8 @@ describe('a planted fault is found', () => {
       const credulous = wrapped(pbftSubject, (engine) => ({
         step: (event) =>
           engine.step(event.type === 'message' ? { ...event, message: taken(event.message) } : event),
-        measure: (tell) => {
-          engine.measure(tell);
+        measure: (report) => {
+          engine.measure(report);
         },
       }));
       const simulated = (subject: typeof pbftSubject): readonly string[] =>
@@ -393,8 +393,8 @@ describe('a planted fault is found', () => {
   it('when nodes take their clocks once, at the start, and their machines sleep', () => {
     const deaf = wrapped(pbftSubject, (engine) => ({
       step: (event) => (event.type === 'clock' ? [] : engine.step(event)),
-      measure: (tell) => {
-        engine.measure(tell);
+      measure: (report) => {
+        engine.measure(report);
       },
     }));
     const sleep = { suspensions: 12, 'suspension-length': 1_500 };

@@ -108,11 +108,11 @@ describe('what is told', () => {
   test('one block, by height and by hash, with the bytes that give its hash', async () => {
     const rig = await readRig();
     for (const block of chain) {
-      const told = await read(rig, `/blocks/${block.height}`, blockSchema);
-      const bytes = Buffer.from(told.preimage.map(({ hex }) => hex).join(''), 'hex');
+      const reported = await read(rig, `/blocks/${block.height}`, blockSchema);
+      const bytes = Buffer.from(reported.preimage.map(({ hex }) => hex).join(''), 'hex');
       expect(createHash('sha256').update(bytes).digest('hex')).toBe(block.hash);
-      expect(await read(rig, `/blocks/${block.hash}`, blockSchema)).toEqual(told);
-      expect(told.confirmations).toBe(30 - block.height);
+      expect(await read(rig, `/blocks/${block.hash}`, blockSchema)).toEqual(reported);
+      expect(reported.confirmations).toBe(30 - block.height);
     }
   });
 
@@ -204,7 +204,7 @@ describe('what is told', () => {
   test('reorganisations, and how far a download is', async () => {
     const rig = newRig();
     const target = { height: 50, hash: `${'c'.repeat(63)}0` };
-    rig.tell(
+    rig.report(
       { kind: 'sync-started', target, forkPoint: 19, peers: 3 },
       { kind: 'sync-progress', verified: 30, total: 50 },
     );
@@ -214,7 +214,7 @@ describe('what is told', () => {
       verified: 30,
       total: 50,
     });
-    rig.tell(
+    rig.report(
       { kind: 'chain-adopted', ...target, added: 30, depth: 11, returnedWords: 2 },
       { kind: 'consensus-finished', outcome: 'adopted', answers: 3, height: 50 },
       { kind: 'chain-adopted', ...target, added: 1, depth: 0, returnedWords: 0 },
@@ -542,7 +542,7 @@ test('a block that is announced is shown with when and how it came', async () =>
   const rig = newRig();
   const block = mineBlock(evil, { difficulty: DIFFICULTY });
   rig.engine.receive({ type: 'ANNOUNCE', block }, at(1));
-  rig.tell();
+  rig.report();
   expect(await read(rig, '/blocks/31', blockSchema)).toMatchObject({
     source: 'announced',
     arrivedAt: new Date(rig.now).toISOString(),

@@ -158,7 +158,7 @@ describe('a block of another branch', () => {
     if (tip) send(node.address, { type: 'ANNOUNCE', block: tip });
     expect(network.run(5_000, () => node.height === 7)).toBe(true);
     expect(node.blocks()).toEqual(fork);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 1, added: 2 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 1, added: 2 }]);
     // What it replaced is known: it was ours.
     send(node.address, { type: 'ANNOUNCE', block: block(5) });
     network.run(100);
@@ -200,7 +200,7 @@ describe('a block ahead of us', () => {
     });
     expect(network.run(10_000, () => node.height === length)).toBe(true);
     expect(node.blocks()).toEqual(whole);
-    expect(node.told('consensus-started')).toHaveLength(1);
+    expect(node.reported('consensus-started')).toHaveLength(1);
   });
 
   it('is passed on when it is used, not before', () => {
@@ -367,6 +367,6 @@ describe('blocks of our own miners', () => {
     expect(next && node.request({ kind: 'submit-block', block: next })).toEqual({ status: 'accepted' });
     expect(network.run(20_000, () => node.height === longer.length)).toBe(true);
     expect(node.blocks()).toEqual(longer);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 0 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 0 }]);
   });
 });

@@ -272,7 +272,12 @@ describe('for any run of changes', () => {
   const tuning = { stageBatch: 6, inPlaceLimit: 12 };
   type Command =
     | { readonly kind: 'append'; readonly count: number }
-    | { readonly kind: 'reorganise'; readonly back: number; readonly told: number; readonly longer: number }
+    | {
+        readonly kind: 'reorganise';
+        readonly back: number;
+        readonly reported: number;
+        readonly longer: number;
+      }
     | { readonly kind: 'give up'; readonly back: number; readonly count: number }
     | { readonly kind: 'sweep' }
     | { readonly kind: 'reopen' };
@@ -287,7 +292,7 @@ describe('for any run of changes', () => {
       fc.record({
         kind: fc.constant('reorganise' as const),
         back,
-        told: fc.nat({ max: 10 }),
+        reported: fc.nat({ max: 10 }),
         // Some are longer than what is kept in memory, some than what is written in place.
         longer: fc.nat({ max: 10 }),
       }),
@@ -320,7 +325,7 @@ describe('for any run of changes', () => {
               const length = model.length + command.longer;
               if (length === 0 || length === fork) break;
               model = forkChain(model, fork, length, { difficulty, minedBy: `m${miners++}` });
-              moveTo(chain, model, Math.max(-1, fork - 1 - command.told), store);
+              moveTo(chain, model, Math.max(-1, fork - 1 - command.reported), store);
               break;
             }
             case 'give up': {

@@ -89,7 +89,7 @@ describe('reorganisation', () => {
     network.addNode(at(1), {}, honest);
     expect(network.run(20_000, () => node.height === 300)).toBe(true);
     expect(node.blocks()).toEqual(honest);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 10, added: 50 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 10, added: 50 }]);
     expect(node.engine.status().words).toEqual(['mine again']);
     const asked = network.sent.filter(
       ({ from, bytes }) => from === node.address && String(bytes).includes('"GET_BLOCK"'),
@@ -182,7 +182,7 @@ describe('choosing', () => {
     const { network, node } = joining({ 1: servingScript(at(1), second) }, lowest);
     network.run(20_000);
     expect(node.blocks()).toEqual(lowest);
-    expect(node.told('sync-started')).toEqual([]);
+    expect(node.reported('sync-started')).toEqual([]);
   });
 
   it('takes a longer chain although fewer have it', () => {
@@ -211,7 +211,7 @@ describe('choosing', () => {
       const others = { 2: servingScript(at(2), first === 1 ? low : high) };
       const { network, node } = joining({ ...scripts, ...others }, lowest);
       network.run(20_000);
-      expect(node.told('sync-started').map(({ target }) => target.hash)).toEqual([low.at(-1)?.hash]);
+      expect(node.reported('sync-started').map(({ target }) => target.hash)).toEqual([low.at(-1)?.hash]);
       expect(node.blocks()).toEqual(low);
     },
   );
@@ -223,7 +223,7 @@ describe('choosing', () => {
     const { network, node } = joining(scripts, second);
     network.run(20_000);
     expect(node.blocks()).toEqual(second);
-    expect(node.told('consensus-finished')).toMatchObject([{ outcome: 'current', answers: 4 }]);
+    expect(node.reported('consensus-finished')).toMatchObject([{ outcome: 'current', answers: 4 }]);
   });
 
   it.each([1, 2, 3, 4, 5])('makes five peers that are split on two tips agree (seed %i)', (seed) => {
@@ -278,7 +278,7 @@ describe('choosing', () => {
     const { network, node } = joining({ 1: servingScript(at(1), other) }, short);
     network.run(20_000);
     expect(node.blocks()).toEqual(other);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 20, added: 40 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 20, added: 40 }]);
   });
 });
 
@@ -332,7 +332,7 @@ describe('asking', () => {
     const { network, node } = joining(scripts, ours);
     network.run(20_000);
     expect(node.blocks()).toEqual(ours);
-    expect(node.told('consensus-finished').at(-1)).toMatchObject({ answers: 3 });
+    expect(node.reported('consensus-finished').at(-1)).toMatchObject({ answers: 3 });
     expect(node.engine.status().counters['stats-reply.unexpected']).toBeGreaterThan(100);
   });
 
@@ -363,14 +363,14 @@ describe('asking', () => {
     const node = network.addNode(at(100), { join: [at(1)] }, honest);
     const send = network.addScript(at(1), servingScript(at(1), honest));
     network.run(20_000);
-    const before = node.told('consensus-started').length;
+    const before = node.reported('consensus-started').length;
     for (let time = 0; time < 60_000; time += 10) {
       network.at(network.now + time, () => {
         send(node.address, time % 20 === 0 ? { type: 'CONSENSUS' } : '{"type":"DO_CONSENSUS"}');
       });
     }
     network.run(60_000);
-    const runs = node.told('consensus-started').length - before;
+    const runs = node.reported('consensus-started').length - before;
     expect(runs).toBeGreaterThan(8);
     expect(runs).toBeLessThanOrEqual(12);
     expect(node.engine.status().counters['limit.consensus']).toBeGreaterThan(5_000);
@@ -379,8 +379,8 @@ describe('asking', () => {
   it('runs by itself every consensus interval', () => {
     const { network, node } = joining({ 1: servingScript(at(1), honest) }, honest);
     network.run(3_600_000);
-    expect(node.told('consensus-started').length).toBeGreaterThanOrEqual(11);
-    expect(node.told('consensus-started').length).toBeLessThanOrEqual(13);
+    expect(node.reported('consensus-started').length).toBeGreaterThanOrEqual(11);
+    expect(node.reported('consensus-started').length).toBeLessThanOrEqual(13);
   });
 });
 
@@ -452,7 +452,9 @@ describe('liars among honest peers that claim the same chain', () => {
       const { network, node } = joining(scripts, [], 3);
       expect(network.run(200_000, () => node.tip === claim.hash)).toBe(true);
       expect(node.blocks()).toEqual(honest);
-      const blamed = node.told('false-chain').flatMap(({ claimedBy }) => claimedBy.map(({ host }) => host));
+      const blamed = node
+        .reported('false-chain')
+        .flatMap(({ claimedBy }) => claimedBy.map(({ host }) => host));
       for (let last = 1; last <= count; last++) expect(blamed).not.toContain(at(last).host);
     });
   }
@@ -482,7 +484,7 @@ describe('liars among honest peers that claim the same chain', () => {
     }
     const node = network.addNode(at(100), { join: [at(66), at(1), at(2)] });
     expect(network.run(60_000, () => node.tip === claim.hash)).toBe(true);
-    expect(node.told('false-chain')).toEqual([]);
+    expect(node.reported('false-chain')).toEqual([]);
   });
 
   it('have nobody blamed beside them, not even where one of them is proved to lie', () => {
@@ -504,7 +506,7 @@ describe('liars among honest peers that claim the same chain', () => {
     expect(network.run(60_000, () => node.tip === claim.hash)).toBe(true);
     const { counters, peers } = node.engine.status();
     expect(counters).toMatchObject({ 'sync.misses-difficulty': 1, 'sync.wrong-hash': 2 });
-    expect(node.told('false-chain')).toEqual([]);
+    expect(node.reported('false-chain')).toEqual([]);
     expect(peers.find(({ address: { host } }) => host === at(1).host)?.offences).toBe(0);
   });
 
@@ -526,7 +528,7 @@ describe('liars with a claim of their own', () => {
     const liar = flipBit(buildChain(320, { difficulty, minedBy: 'liar' }), 310);
     const { network, node } = joining({ 66: servingScript(at(66), liar) }, honest);
     network.run(30_000);
-    expect(node.told('false-chain')).toMatchObject([{ target: { height: 320 }, claimedBy: [at(66)] }]);
+    expect(node.reported('false-chain')).toMatchObject([{ target: { height: 320 }, claimedBy: [at(66)] }]);
     const before = sentTo(network, node, at(66).host, 'GET_BLOCK').length;
     network.run(1_200_000);
     expect(sentTo(network, node, at(66).host, 'GET_BLOCK')).toHaveLength(before);
@@ -541,7 +543,7 @@ describe('liars with a claim of their own', () => {
     const liar = servingScript(at(66), real, { stats: claim, block: (height) => flipBit(real, 305)[height] });
     const { network, node } = joining({ 66: liar }, honest);
     network.run(30_000);
-    expect(node.told('false-chain')).toHaveLength(1);
+    expect(node.reported('false-chain')).toHaveLength(1);
     network.addNode(at(1), { join: [at(100)] }, real);
     expect(network.run(700_000, () => node.height === 310)).toBe(true);
   });
@@ -558,7 +560,7 @@ describe('liars with a claim of their own', () => {
     for (let last = 1; last <= MAX_SOURCES; last++) scripts[last] = changing(last, honest);
     const { network, node } = joining(scripts, honest);
     network.run(30_000);
-    expect(node.told('false-chain')).toHaveLength(1);
+    expect(node.reported('false-chain')).toHaveLength(1);
     later = true;
     const asked = (host: string): number => sentTo(network, node, host, 'GET_BLOCK').length;
     const [liar, other] = [asked(at(66).host), asked(at(1).host)];
@@ -597,7 +599,7 @@ describe('liars with a claim of their own', () => {
     const node = network.addNode(at(100), { join: [at(66)] });
     network.run(MAX_SYNC_TIME - 10_000);
     expect(node.engine.status().phase).toBe('downloading');
-    expect(network.run(20_000, () => node.told('chain-unavailable').length > 0)).toBe(true);
+    expect(network.run(20_000, () => node.reported('chain-unavailable').length > 0)).toBe(true);
     expect(node.height).toBeGreaterThan(100);
   });
 
@@ -626,7 +628,7 @@ describe('liars with a claim of their own', () => {
       network.addScript(at(1), servingScript(at(1), honest));
       const node = network.addNode(at(100), { join: [at(1)] });
       expect(network.run(60_000, () => node.height === 300)).toBe(true);
-      expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+      expect(node.reported('chain-unavailable').length).toBeLessThanOrEqual(2);
       // With that the consensus is over: what else they claim is not looked at.
       expect(node.engine.status().phase).toBe('following');
     },
@@ -708,9 +710,9 @@ describe('a chain that is served slowly', () => {
     network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300);
     served = extendChain(honest, 5, { difficulty });
     expect(network.run(120_000, () => node.height === 305)).toBe(true);
-    const claimed = node.told('sync-started').map(({ target }) => target.height);
+    const claimed = node.reported('sync-started').map(({ target }) => target.height);
     expect(claimed.filter((height) => height !== 1_000)).toEqual([300, 305]);
-    expect(node.told('chain-unavailable').length).toBeLessThanOrEqual(2);
+    expect(node.reported('chain-unavailable').length).toBeLessThanOrEqual(2);
   });
 
   it('does not put back those whose claim its source joins', () => {
@@ -730,10 +732,10 @@ describe('a chain that is served slowly', () => {
     change(1, servingScript(at(1), honest), joined(1));
     change(2, servingScript(at(2), honest), servingScript(at(2), other));
     expect(network.run(FIRST_SYNC_TIME + MOMENT, () => node.height === 300)).toBe(true);
-    expect(node.told('sync-started').map(({ target }) => target.height)).toEqual([1_000, 300]);
+    expect(node.reported('sync-started').map(({ target }) => target.height)).toEqual([1_000, 300]);
     later = true;
     expect(network.run(120_000, () => node.height === 305)).toBe(true);
-    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([300, 305]);
+    expect(node.reported('chain-adopted').map(({ height }) => height)).toEqual([300, 305]);
   });
 
   it('is had soon after the others', () => {
@@ -742,7 +744,7 @@ describe('a chain that is served slowly', () => {
     network.addScript(at(2), servingScript(at(2), honest));
     const node = network.addNode(at(100), { join: [at(1), at(2)] }, ours);
     expect(network.run(100_000, () => node.height === 320)).toBe(true);
-    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([300, 320]);
+    expect(node.reported('chain-adopted').map(({ height }) => height)).toEqual([300, 320]);
   });
 
   it('is had in the end, although liars that are as slow always wait', () => {
@@ -754,7 +756,7 @@ describe('a chain that is served slowly', () => {
     const node = network.addNode(at(100), config, ours);
     expect(network.run(1_800_000, () => node.height === 320)).toBe(true);
     expect(node.blocks()).toEqual(theirs);
-    const vain = node.told('chain-unavailable').filter(({ target }) => target.height === 320);
+    const vain = node.reported('chain-unavailable').filter(({ target }) => target.height === 320);
     expect(vain.length).toBeLessThanOrEqual(3);
   });
 
@@ -780,8 +782,8 @@ describe('a chain that is served slowly', () => {
     const node = network.addNode(at(100), { join: [at(1), at(2), at(3)] }, ours);
     expect(network.run(MAX_SYNC_TIME, () => node.height === 320)).toBe(true);
     expect(network.now).toBeGreaterThan(FIRST_SYNC_TIME + MOMENT);
-    expect(node.told('chain-unavailable')).toEqual([]);
-    expect(node.told('chain-adopted')).toHaveLength(1);
+    expect(node.reported('chain-unavailable')).toEqual([]);
+    expect(node.reported('chain-adopted')).toHaveLength(1);
   });
 });
 
@@ -809,7 +811,7 @@ describe('news that came too late for a consensus', () => {
     network.addScript(at(2), slowly(network, pace, servingScript(at(2), honest.slice(0, 290))));
     const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest.slice(0, 280));
     expect(network.run(MINUTE, () => node.height === 300)).toBe(true);
-    expect(node.told('chain-adopted').map(({ height }) => height)).toEqual([290, 300]);
+    expect(node.reported('chain-adopted').map(({ height }) => height)).toEqual([290, 300]);
   });
 
   it('does not have us ask all the time if it is always late', () => {
@@ -823,7 +825,7 @@ describe('news that came too late for a consensus', () => {
     const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest);
     network.run(60 * MINUTE);
     // One every five minutes and one more for each, and some because the promise was heard in time and not kept.
-    expect(node.told('consensus-started').length).toBeLessThanOrEqual(36);
+    expect(node.reported('consensus-started').length).toBeLessThanOrEqual(36);
   });
 
   it.each([
@@ -838,7 +840,7 @@ describe('news that came too late for a consensus', () => {
     network.addScript(at(2), servingScript(at(2), honest));
     const node = network.addNode(at(100), { join: [at(1), at(2)] }, honest);
     network.run(MINUTE);
-    expect(node.told('consensus-started')).toHaveLength(1);
+    expect(node.reported('consensus-started')).toHaveLength(1);
   });
 });
 
@@ -864,9 +866,9 @@ describe('a chain that was adopted', () => {
     expect(network.run(30_000, () => second.height === 300)).toBe(true);
     network.run(3_600_000);
     for (const node of [first, second]) expect(node.blocks()).toEqual(honest);
-    const told = sentTo(network, first, at(2).host, 'ANNOUNCE');
-    expect(told.length).toBeGreaterThan(0);
-    expect(new Set(told).size).toBe(told.length);
+    const reported = sentTo(network, first, at(2).host, 'ANNOUNCE');
+    expect(reported.length).toBeGreaterThan(0);
+    expect(new Set(reported).size).toBe(reported.length);
     expect(sentTo(network, first, at(66).host, 'ANNOUNCE')).toEqual([]);
   });
 
@@ -890,7 +892,7 @@ describe('a chain that was adopted', () => {
       expect(node.blocks()).toEqual(chains[turn % 2]);
       node.request({ kind: 'consensus' });
     }
-    expect(node.told('chain-adopted')).toHaveLength(6);
+    expect(node.reported('chain-adopted')).toHaveLength(6);
     expect(sentTo(network, node, at(3).host, 'ANNOUNCE')).toHaveLength(2);
   });
 });
@@ -927,7 +929,7 @@ describe('what changes during a sync', () => {
     expect(node.height).toBe(291);
     expect(network.run(10_000, () => node.height === 300)).toBe(true);
     expect(node.blocks()).toEqual(honest);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 1, returnedWords: 1 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 1, returnedWords: 1 }]);
     expect(node.engine.status().words).toEqual(['our word']);
   });
 
@@ -962,7 +964,7 @@ describe('what a reorganisation leaves behind', () => {
     expect(network.run(20_000, () => node.height === 1_500)).toBe(true);
     network.run(10);
     expect([...node.store.entries()].filter(([key]) => key.startsWith('b/'))).toHaveLength(1_500);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 1_200 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 1_200 }]);
   });
 });
 
@@ -979,19 +981,19 @@ describe('words of a reorganisation', () => {
     network.addScript(at(1), servingScript(at(1), theirs));
     expect(network.run(20_000, () => node.height === 295)).toBe(true);
     expect(node.engine.status().words).toEqual(['lost', 'waits']);
-    expect(node.told('chain-adopted')).toMatchObject([{ depth: 3, added: 5, returnedWords: 1 }]);
+    expect(node.reported('chain-adopted')).toMatchObject([{ depth: 3, added: 5, returnedWords: 1 }]);
   });
 });
 
 describe('a network without a chain', () => {
-  const template = (node: VirtualNode) => node.told('work').at(-1)?.template ?? null;
+  const template = (node: VirtualNode) => node.reported('work').at(-1)?.template ?? null;
 
   it('is founded by a peer that may, and that knows nobody', () => {
     const network = new VirtualNetwork(1);
     const founder = network.addNode(at(1), { genesis: true });
     network.run(10_000);
     expect(template(founder)).toMatchObject({ height: 0, previousHash: '' });
-    expect(founder.told('waiting')).toEqual([]);
+    expect(founder.reported('waiting')).toEqual([]);
   });
 
   it('is not founded by one that may not: it waits, and says so once', () => {
@@ -999,7 +1001,7 @@ describe('a network without a chain', () => {
     const node = network.addNode(at(1));
     network.run(600_000);
     expect(template(node)).toBeNull();
-    expect(node.told('waiting')).toHaveLength(1);
+    expect(node.reported('waiting')).toHaveLength(1);
     expect(node.engine.status().phase).toBe('waiting');
   });
 
@@ -1021,7 +1023,7 @@ describe('a network without a chain', () => {
     network.addScript(at(2), script);
     const node = network.addNode(at(1), { genesis: true, join: [at(2)] });
     const failures = (): number =>
-      node.told('consensus-finished').filter(({ outcome }) => outcome === 'failed').length;
+      node.reported('consensus-finished').filter(({ outcome }) => outcome === 'failed').length;
     expect(network.run(3_600_000, () => failures() === 4)).toBe(true);
     expect(template(node)).toBeNull();
     expect(network.run(3_600_000, () => failures() === 5)).toBe(true);

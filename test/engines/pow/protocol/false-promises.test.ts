@@ -64,7 +64,7 @@ describe('promises of longer chains', () => {
       network.addScript(at(1), servingScript(at(1), honest));
       const node = addNode(network);
       expect(network.run(5_000, () => node.height === honest.length)).toBe(true);
-      expect(node.told('chain-unavailable')).toEqual([]);
+      expect(node.reported('chain-unavailable')).toEqual([]);
     },
   );
 
@@ -110,7 +110,7 @@ describe('promises of longer chains', () => {
     for (const last of [1, 2]) network.addScript(at(last), servingScript(at(last), honest));
     const node = network.addNode(SELF, { join: [at(1), at(2)] });
     expect(network.run(20_000, () => node.height === honest.length)).toBe(true);
-    expect(node.told('chain-unavailable')).toHaveLength(1);
+    expect(node.reported('chain-unavailable')).toHaveLength(1);
   });
 
   it('of one hash at many heights have not the votes of all of them each', () => {
@@ -156,15 +156,15 @@ describe('promises of longer chains', () => {
     const miner = network.addScript(at(4), servingScript(at(4), honest));
     const node = network.addNode(SELF, { join: [...votes, at(10)] }, honest);
     // All have told what they claim, and the liar is waited for.
-    expect(network.run(20_000, () => node.told('consensus-started').length > 0)).toBe(true);
+    expect(network.run(20_000, () => node.reported('consensus-started').length > 0)).toBe(true);
     network.run(100);
     const [block] = extendChain(honest, 1, { difficulty: 1, minedBy: 'own' }).slice(-1);
     if (block === undefined) throw new Error('no block');
     miner(SELF, { type: 'ANNOUNCE', block });
     network.run(100);
     expect(node.height).toBe(rival.length);
-    expect(node.told('consensus-finished')).toEqual([]);
-    network.run(20_000, () => node.told('consensus-finished').length > 0);
+    expect(node.reported('consensus-finished')).toEqual([]);
+    network.run(20_000, () => node.reported('consensus-finished').length > 0);
     expect(node.engine.status().hash).toBe(rival.at(-1)?.hash);
   });
 
@@ -174,7 +174,7 @@ describe('promises of longer chains', () => {
     const node = addNode(network, honest);
     network.run(1_000);
     const [first] = durations(network, node, 60_000);
-    expect(node.told('chain-unavailable').length).toBeGreaterThanOrEqual(MAX_SILENT_TRIES);
+    expect(node.reported('chain-unavailable').length).toBeGreaterThanOrEqual(MAX_SILENT_TRIES);
     expect(first).toBeLessThan(20_000);
   });
 });

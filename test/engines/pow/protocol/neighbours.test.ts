@@ -150,11 +150,11 @@ describe('a peer that is behind', () => {
   it.each([
     ['counts heights from 0', 8, 9],
     ['has counted a block twice', 8, 7],
-  ])('is known by its last block where it %s', (_, length, told) => {
+  ])('is known by its last block where it %s', (_, length, reported) => {
     const rig = rigAt(10);
     untilAsked(rig, at(2));
     const hash = block(length - 1).hash;
-    expect(announced(rig.receive({ type: 'STATS_REPLY', height: told, hash }, at(2)), at(2))).toEqual([
+    expect(announced(rig.receive({ type: 'STATS_REPLY', height: reported, hash }, at(2)), at(2))).toEqual([
       length,
     ]);
   });

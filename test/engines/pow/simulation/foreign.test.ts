@@ -165,18 +165,18 @@ describe('an engine that is rude to foreign nodes is found by them, and by nobod
       let id: string | undefined;
       return {
         step(event) {
-          const told =
+          const reported =
             event.type === 'message' && event.message.type === 'GOSSIP_REPLY' && id !== undefined
               ? { ...event, message: { ...event.message, id } }
               : event;
-          const effects = engine.step(told);
+          const effects = engine.step(reported);
           for (const effect of effects) {
             if ('message' in effect && effect.message.type === 'GOSSIP') id = effect.message.id ?? id;
           }
           return effects;
         },
-        measure: (tell) => {
-          engine.measure(tell);
+        measure: (report) => {
+          engine.measure(report);
         },
       };
     });

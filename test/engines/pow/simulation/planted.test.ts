@@ -16,7 +16,7 @@ type Fault = plant.Fault<PowTypes>;
 
 const RANGES = { nodes: 4, hours: 0.1, 'block-interval': 10, words: 120, 'consensus-interval': 60 };
 
-function faulty(fault: Fault, measure?: (tell: Gauge) => void): Subject<PowTypes> {
+function faulty(fault: Fault, measure?: (report: Gauge) => void): Subject<PowTypes> {
   return plant.faulty(powSubject, fault, measure);
 }
 
@@ -71,8 +71,8 @@ const ignoringTheMajority = plant.wrapped(powSubject, (engine) => ({
     const loses = message.height === own.height && (message.hash ?? '') >= (own.hash ?? '');
     return engine.step(loses ? { ...event, message: { ...message, height: 0, hash: null } } : event);
   },
-  measure: (tell) => {
-    engine.measure(tell);
+  measure: (report) => {
+    engine.measure(report);
   },
 }));
 
@@ -125,8 +125,8 @@ describe('a planted fault is found', () => {
 
   it.each([11, -1])('when a table outgrows its bound, or is counted wrongly: %i of 10', (size) => {
     const [first] = violations(
-      faulty(asIs, (tell) => {
-        tell('planted', size, 10);
+      faulty(asIs, (report) => {
+        report('planted', size, 10);
       }),
     );
     expect(first).toMatchObject({
@@ -145,15 +145,15 @@ describe('a planted fault is found', () => {
       ...effects.filter(({ type }) => type !== 'store'),
       ...effects.filter(({ type }) => type === 'store'),
     ];
-    expect(found(fault)).toBe(CHECKERS.told);
+    expect(found(fault)).toBe(CHECKERS.reported);
   });
 
   it('when a user is told of a block before it is stored', () => {
     const fault: Fault = (effects) => {
-      const told = effects.filter(({ type }) => type === 'notify');
-      return [...told, ...effects.filter(({ type }) => type !== 'notify')];
+      const reported = effects.filter(({ type }) => type === 'notify');
+      return [...reported, ...effects.filter(({ type }) => type !== 'notify')];
     };
-    expect(found(fault)).toBe(CHECKERS.told);
+    expect(found(fault)).toBe(CHECKERS.reported);
   });
 
   it('when a block of the chain is deleted, below all that is looked at', () => {

@@ -115,8 +115,8 @@ describe('words in datagrams', () => {
   it('are missed if no node takes them', () => {
     const deaf = plant.wrapped(powSubject, (engine) => ({
       step: (event) => (sent(event) === undefined ? engine.step(event) : []),
-      measure: (tell) => {
-        engine.measure(tell);
+      measure: (report) => {
+        engine.measure(report);
       },
     }));
     const [first, ...more] = plant.violations(deaf, SETTINGS);

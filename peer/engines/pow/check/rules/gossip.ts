@@ -41,7 +41,7 @@ async function hushed<T>(lab: Lab, attempt: (end: number) => Promise<T>): Promis
 
 /** A GOSSIP of one of ours that the peer has repeated. */
 interface Repeated {
-  readonly told: Introduction;
+  readonly reported: Introduction;
   readonly copies: readonly Heard[];
 }
 
@@ -51,10 +51,10 @@ function repeated(lab: Lab, enough: number): Promise<Repeated> {
     let best: Repeated | undefined;
     let attempts = 0;
     do {
-      const told = lab.gossip(turn(lab.cast, attempts++));
+      const reported = lab.gossip(turn(lab.cast, attempts++));
       await lab.settle();
-      const copies = copiesOf(lab, told);
-      if (copies.length > (best?.copies.length ?? 0)) best = { told, copies };
+      const copies = copiesOf(lab, reported);
+      if (copies.length > (best?.copies.length ?? 0)) best = { reported, copies };
       if (best !== undefined && new Set(best.copies.map(({ actor }) => actor)).size >= enough) return best;
       await lab.pause(lab.patience / ATTEMPTS);
     } while (lab.ground.now() < end);
@@ -184,12 +184,12 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     source: 'Repeat what has not been repeated before (by id): with another id it goes round for ever.',
     needs: ['gossip-repeat'],
     run: async (lab: Lab): Promise<void> => {
-      const { told, copies } = await repeated(lab, 1);
+      const { reported, copies } = await repeated(lab, 1);
       for (const field of ['id', 'host', 'port', 'name'] as const) {
-        const other = copies.find(({ message }) => message?.[field] !== told[field]);
+        const other = copies.find(({ message }) => message?.[field] !== reported[field]);
         if (other !== undefined)
           throw new Wrong(
-            `its ${field} ${JSON.stringify(told[field])} became ${JSON.stringify(other.message?.[field])}`,
+            `its ${field} ${JSON.stringify(reported[field])} became ${JSON.stringify(other.message?.[field])}`,
           );
       }
     },
@@ -201,11 +201,11 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     source: 'Repeat what has not been repeated before (by id).',
     needs: ['gossip-repeat', 'gossip-unchanged'],
     run: async (lab: Lab): Promise<void> => {
-      const { told, copies } = await repeated(lab, 1);
+      const { reported, copies } = await repeated(lab, 1);
       const [copy] = copies;
       if (copy === undefined) return;
       await lab.settle();
-      const before = copiesOf(lab, told);
+      const before = copiesOf(lab, reported);
       const twice = before.find(
         ({ actor }, index) => before.findIndex((one) => one.actor === actor) !== index,
       );
@@ -215,7 +215,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
         lab.send(actor, copy.text);
         await lab.settle();
       }
-      const more = copiesOf(lab, told).length - before.length;
+      const more = copiesOf(lab, reported).length - before.length;
       if (more > 0) throw new Wrong(`it was repeated ${more} more times when it came back`);
     },
   },
@@ -299,11 +299,11 @@ export const KEEP_ALIVE_RULES: readonly Rule<Lab>[] = [
           `${silent.name} (${addressKey(silent.address)}) was silent for ${after} s and still got ${String(late.message?.['type'])}`,
         );
       }
-      const told = lab.heard.some(
+      const reported = lab.heard.some(
         ({ actor, message }) =>
           lab.cast.includes(actor) && (message?.['type'] === 'STATS' || message?.['type'] === 'GOSSIP'),
       );
-      if (!told) throw new Unjudged('it sent nothing to any peer, so nobody can tell whom it tracks');
+      if (!reported) throw new Unjudged('it sent nothing to any peer, so nobody can tell whom it tracks');
     },
   },
 ];
