@@ -41,7 +41,7 @@ export const KEY_VALUE_RULES = {
 
 const USAGE = 'get <key>, put <key> <value>, delete <key> or cas <key> <expected or absent> <value>';
 
-/** How much is kept at most: the same at every replica. */
+/** How much is stored at most: the same at every replica. */
 export interface KeyValueLimits {
   readonly keys: number;
   readonly totalLength: number;

@@ -5,10 +5,10 @@
  *
  *     ["once", id, operation]   the answer to the operation, which is executed the first time only
  *
- * The answers are part of the state that the replicas have in common, beside that of the application. They are kept for
- * each replica by itself, so that none can have those of another forgotten: the ids that came by way of a replica fill
- * {@link PAGES} pages in turn. An id is remembered until three pages are full of later ones: 1,536 of them, or fewer if
- * answers are long.
+ * The answers are part of the state that the replicas have in common, beside that of the application. They are stored
+ * for each replica by itself, so that none can have those of another forgotten: the ids that came by way of a replica
+ * fill {@link PAGES} pages in turn. An id is remembered until three pages are full of later ones: 1,536 of them, or
+ * fewer if answers are long.
  */
 import { sha256Hex } from '../../shared/ed25519.ts';
 import { jsonOrUndefined } from '../../shared/json.ts';

@@ -2,11 +2,11 @@
  * A log of texts in the order that was agreed upon: the seed's `submit hello world`. Operations are
  *
  *     ["append", text]   {"index": the number of the new entry, from 1 on}
- *     ["entry", index]   {"entry": {"index", "time", "client", "text"}}, or {"entry": null} if it is not kept
+ *     ["entry", index]   {"entry": {"index", "time", "client", "text"}}, or {"entry": null} if it is not retained
  *     ["length"]         {"length": how many there are, "digest": of all of them}
  *
- * The last {@link MAX_ENTRIES} are kept; the digest, a chain of hashes, covers all that ever were. What cannot be done is
- * answered with `{"error": rule}`, one of {@link LOG_RULES}.
+ * The last {@link MAX_ENTRIES} are retained; the digest, a chain of hashes, covers all that ever were. What cannot be
+ * done is answered with `{"error": rule}`, one of {@link LOG_RULES}.
  */
 import { UserError } from '../../shared/errors.ts';
 import { sha256Hex } from '../../shared/ed25519.ts';
@@ -39,7 +39,7 @@ interface Entry {
 /** See the top of this file. Page 0 has the length and the digest. */
 export class OrderedLog implements StateMachine {
   readonly pageCount = 1 + ENTRY_PAGES;
-  /** Entry `index` stands at `(index - 1) % MAX_ENTRIES`, where it takes the place of one that is no longer kept. */
+  /** Entry `index` stands at `(index - 1) % MAX_ENTRIES`, where it replaces one that is no longer retained. */
   private readonly ring: (Entry | undefined)[] = new Array<Entry | undefined>(MAX_ENTRIES).fill(undefined);
   private readonly changed = new Set<number>();
   private length = 0;

@@ -3,7 +3,7 @@ import { UserError } from '../../shared/errors.ts';
 import type { SimulatedEngine } from '../simulator/offer.ts';
 import type { EngineModule } from './module.ts';
 
-/** Under the name of each, what loads it. The first is the default: the engine of a node of which nothing else is said. */
+/** What loads each engine, by its name. The first is the default: the engine of a node for which none is named. */
 export type Registry = Readonly<Record<string, () => Promise<{ readonly engine: EngineModule }>>>;
 
 export const ENGINES: Registry = {

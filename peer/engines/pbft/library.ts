@@ -71,13 +71,13 @@ export class Request {
 export interface Answer {
   /** JSON. */
   readonly result: string;
-  /** What that says: an object of the application's. */
+  /** The result's content: an object of the application's. */
   readonly value: unknown;
-  /** The same in words for people. */
+  /** The result in words for people. */
   readonly text: string;
 }
 
-/** What a node tells as it happens: the notice of that kind. */
+/** What a node emits: the notice of that kind. */
 export interface NodeEvents {
   /** The answer to an operation that was submitted here. */
   answered: [Extract<PbftResult, { status: 'answered' }> & { readonly operation: string }];
@@ -92,7 +92,7 @@ export interface NodeEvents {
 }
 
 interface NodePlan extends PbftNodeOptions {
-  /** Undefined for one that keeps nothing. */
+  /** Undefined for a node that stores nothing. */
   readonly dataDir: string | undefined;
   readonly log: Log;
 }
@@ -298,14 +298,14 @@ export class NodeBuilder {
     return this;
   }
 
-  /** The IPv4 address to listen on: 127.0.0.1 unless told otherwise; 0.0.0.0 for all. */
+  /** The IPv4 address to listen on: 127.0.0.1 by default; 0.0.0.0 for all. */
   withBind(address: string): this {
     this.#bind = address;
     return this;
   }
 
   /**
-   * Keeps the state in a folder. Without, a node that ends has lost it, and counts as faulty for a while.
+   * Stores the state in a folder. Without, a node that ends has lost it, and counts as faulty for a while.
    *
    * @throws UserError if the name is empty
    */

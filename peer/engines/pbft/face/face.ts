@@ -86,7 +86,7 @@ function roleOf({ primary, self }: ReplicaJson): string {
   return [primary ? 'primary' : '', self ? 'this one' : ''].filter((part) => part !== '').join(', ');
 }
 
-/** What is known of a replica from what it says, which is nothing as long as it has said nothing. */
+/** What is known of a replica from its messages, which is nothing as long as it has sent none. */
 function said(one: ReplicaJson): (number | null)[] {
   const { self, silenceMs, view, executed, behind, stable } = one;
   return self || silenceMs !== null ? [view, executed, behind, stable] : [null, null, null, null];
@@ -313,7 +313,7 @@ const resources: readonly Resource<FacedReplica>[] = [
   }),
 ];
 
-/** The events of what is remembered, by notice: each tells the newest of its kind. */
+/** The events of what is remembered, by notice: each shows the newest of its kind. */
 const EVENTS = {
   'view-change-started': 'view',
   'view-entered': 'view',

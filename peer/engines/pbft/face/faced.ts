@@ -14,7 +14,7 @@ export interface FacedReplica extends LiveNode<Status, PbftNotice> {
 }
 
 /**
- * A replica for one observer, which hears of everything when the history has had it.
+ * A replica for one observer, which is notified of everything after the history.
  *
  * @param now wall clock in milliseconds
  */

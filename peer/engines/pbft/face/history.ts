@@ -1,4 +1,4 @@
-/** What the page shows of the past, kept while the replica runs: nothing of it matters to the cluster. */
+/** What the page shows of the past, in memory while the replica runs: nothing of it matters to the cluster. */
 import { isoTime } from '../../../../shared/time.ts';
 import { LATENCY_BATCHES, MAX_REMEMBERED, MAX_SHOWN_REQUESTS } from '../../../web/limits.ts';
 import { Newest } from '../../../web/newest.ts';

@@ -13,7 +13,7 @@ export function createPbftApp(replica: PbftSubject, options: AppOptions): WebApp
 /**
  * Opens the web server of a replica.
  *
- * @throws UserError if the port can't be had
+ * @throws UserError if the port can't be opened
  */
 export function openPbftWeb(replica: PbftSubject, options: WebOptions): Promise<Listening> {
   return openWeb((own) => createPbftApp(replica, own), options);

@@ -83,7 +83,7 @@ export function readMembersFile(path: string): Cluster {
 }
 
 /**
- * The same for the text of a members file.
+ * Parses the text of a members file.
  *
  * @throws UserError
  */
@@ -171,7 +171,7 @@ const PROTOCOL = 3;
 export const CLUSTER_REMEDY =
   'the name of the cluster, its members, the application, the checkpoint interval and the message buffer must be the same at all members';
 
-/** The same by name; the keys of the members as a digest, enough of it to be told from another one. */
+/** What {@link clusterIdOf} is a digest of, by name; the keys of the members as a digest, cut short. */
 export function settingsOf(
   { name, members }: Cluster,
   config: PbftConfig,

@@ -44,10 +44,10 @@ export interface PbftNodeOptions {
   readonly port: number;
   /** IPv4 address to listen on. */
   readonly bind: string;
-  /** Where others are told that we are; found out if undefined. */
+  /** The address that we advertise; found out if undefined. */
   readonly advertise?: Address;
   readonly cluster: Cluster;
-  /** That of one of the members: it says which one we are. */
+  /** Key of one of the members: it says which one we are. */
   readonly key: KeyPair;
   /** Name of the application that the cluster runs; see `APPLICATIONS`. */
   readonly application: string;
@@ -60,20 +60,20 @@ export interface PbftNodeOptions {
 
 /** What a replica is given. */
 export interface PbftNodeParts {
-  /** Where the state is kept; the node closes it, also when it can't be opened. */
+  /** Where the state is stored; the node closes the store, also when it can't be opened. */
   readonly store: Store;
   readonly log: Log;
   /** Whether a progress bar may be drawn on standard error. */
   readonly bar: boolean;
-  /** Told once if the node can't go on; {@link PbftNode.close} is still to be called. */
+  /** Called once if the node can't go on; {@link PbftNode.close} is still to be called. */
   onFailure(error: Error): void;
   /** Finds the addresses of host names; asks the system by default. */
   readonly resolve?: Resolve;
 }
 
 /**
- * What is told of the store of a replica. A copy of it is no remedy: it has forgotten, as an empty one has, what the
- * replica has signed since.
+ * What people are shown about the store of a replica. A copy of the store is no remedy: like an empty one, it lacks
+ * what the replica has signed since.
  */
 export const REPLICA_WORDS: StoreWords = {
   damaged:
@@ -95,8 +95,8 @@ export interface PbftNode extends PbftSubject {
 /**
  * Opens a replica and starts it.
  *
- * @throws UserError if the cluster, the key or the application is none, an address can't be had, or the store is that of
- *   another member or cluster; everything opened so far, the store too, is then closed
+ * @throws UserError if the cluster, the key or the application is none, an address can't be got, or the store is that
+ *   of another member or cluster; everything opened so far, the store too, is then closed
  */
 export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodeParts): Promise<PbftNode> {
   const { store } = parts;
@@ -214,7 +214,7 @@ export async function openPbftNode(options: PbftNodeOptions, parts: PbftNodePart
     if (web !== undefined) opened.push(web);
     let closing: Promise<void> | undefined;
     host.start();
-    // What was decided in an earlier life is executed again, in slices: nobody is to be told of less than it was.
+    // What was decided in an earlier life is executed again, in slices: nobody is to be shown less than that.
     for (let slice = 0; host.continuing && slice < MAX_SLOTS / EXECUTED_PER_STEP; slice++) await turn();
     return {
       ...subject,

@@ -40,7 +40,7 @@ export interface IdentityOptions {
 /**
  * Finds out who takes part, and which of them we are.
  *
- * @throws UserError if that is not said, or twice
+ * @throws UserError if that is not given, or given twice
  */
 export function identityOf({ members, index, nodes, seed, keyFile }: IdentityOptions): Identity {
   if (seed !== undefined && keyFile !== undefined) {

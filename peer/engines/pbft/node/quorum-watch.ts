@@ -1,6 +1,6 @@
 import type { Log } from '../../../../shared/log.ts';
 
-/** How long an answer may take until people are told what it waits for, in milliseconds; and how often, at most. */
+/** How long an answer may take until it is logged what it waits for, in milliseconds; and how often, at most. */
 const PATIENCE = 3_000;
 
 /** With how many other members a replica is connected, and with how many it must be for anything to be decided. */
@@ -9,7 +9,7 @@ export interface Connections {
   readonly needed: number;
 }
 
-/** Tells people why an answer does not come, where the reason is that too few members are there. */
+/** Logs why an answer does not come, where the reason is that too few members are there. */
 export class QuorumWatch {
   readonly #log: Log;
   readonly #look: () => Connections;
@@ -24,7 +24,7 @@ export class QuorumWatch {
     this.#patience = patience;
   }
 
-  /** Passes an answer on; while there is none, and too few are connected, that is said now and then. */
+  /** Passes an answer on; while there is none, and too few are connected, that is logged now and then. */
   async over<T>(answer: Promise<T>): Promise<T> {
     this.#waiting++;
     this.#plan();
@@ -35,7 +35,7 @@ export class QuorumWatch {
     }
   }
 
-  /** Says nothing any more. */
+  /** Logs nothing any more. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -3,7 +3,7 @@ import { TokenBucket } from '../../../core/bounded.ts';
 import { replicaName, type PbftNotice, type PbftResult } from '../protocol/interface.ts';
 import type { Progress } from '../../../node/progress.ts';
 
-/** Batches told of at info, so that who tries it out sees them agree: so many at once, then so many a second. */
+/** Batches logged at info, so that who tries it out sees them agree: so many at once, then so many a second. */
 const BATCHES_BURST = 5;
 const BATCHES_PER_SECOND = 0.2;
 
@@ -18,13 +18,13 @@ const REASONS: Readonly<Record<Extract<PbftNotice, { kind: 'view-change-started'
 };
 
 /**
- * Tells people what a replica notices. Above debug a line holds only numbers, digests and the codes of our own rules, never
+ * Logs what a replica notices. Above debug a line holds only numbers, digests and the codes of our own rules, never
  * a text that came from a member.
  */
 export class PbftReporter {
   readonly #log: Log;
   readonly #progress: Progress;
-  /** Offences that were said, as `member rule`: a member and a rule are warned of once. */
+  /** Offences that were logged, as `member rule`: a member and a rule are warned of once. */
   readonly #offences = new Set<string>();
   readonly #batches = new TokenBucket({ perSecond: BATCHES_PER_SECOND, burst: BATCHES_BURST });
   readonly #now: () => number;
@@ -64,7 +64,7 @@ export class PbftReporter {
         break;
       case 'view-entered': {
         const { view, primary, carried } = notice;
-        // As loud as the beginning of it, so that whoever has heard that hears that it is over.
+        // At the level of the beginning of a view change, so that whoever saw it sees its end.
         log.warn('new view', { view, primary: replicaName(primary), carried });
         break;
       }

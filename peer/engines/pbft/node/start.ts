@@ -21,7 +21,7 @@ import { identityOf, seedText, type IdentityOptions } from './options.ts';
 import { replicaPrompt, verbsText } from './prompt.ts';
 import type { RunOptions } from '../../../cli/run-node.ts';
 
-/** Where replicas keep their states unless told otherwise: a folder in the current one, and one in it for each. */
+/** Where replicas store their states by default: a folder in the current one, and one in it for each. */
 const DEFAULT_DATA_DIR = '.gossip-pbft';
 
 /** The options of a replica, as they were given. */
@@ -40,7 +40,7 @@ export interface PbftStartOptions extends IdentityOptions, HttpOptions, Omit<Run
   readonly answerTimeout: number;
 }
 
-/** `peer pbft start`: a replica, until it is told to stop. */
+/** `peer pbft start`: a replica, until it is stopped. */
 export function pbftStartCommand(): Command {
   const command = new Command('start')
     .description('run a replica of a PBFT cluster')
@@ -75,7 +75,7 @@ Examples:
         { checkpointInterval, messageBuffer, batchSize, pipeline, viewChangeTimeout },
         cluster.members.length,
       );
-      // The rest takes as long to load again, and whoever has mistyped something is to be told at once.
+      // The rest takes as long to load again, and what was mistyped is to be reported at once.
       const { startReplica } = await import('./start-run.ts');
       await startReplica(options, {
         ...{ identity, config },

@@ -57,7 +57,7 @@ export function membersText(subject: PbftSubject, paint: Painter): string {
       connection?.state ?? '',
     ];
     const other = replicas.get(member);
-    // What it has never said is not known.
+    // What a replica has never reported is not known.
     if (other === undefined || other.silence === null) return start;
     const heard = other.offences > 0 ? `${other.offences} offences` : other.changing ? 'changing view' : '';
     return [...start, other.view, other.executed, other.stable, heard];

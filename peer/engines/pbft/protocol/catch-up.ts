@@ -1,5 +1,5 @@
 /**
- * Replicas tell each other now and then where they stand, and whoever is further on sends what the other one lacks:
+ * Replicas send each other their status now and then, and whoever is further on sends what the other one lacks:
  * nothing else repairs what the network has lost. It is also how one that was away learns what was decided meanwhile.
  */
 import { RateLimit } from '../../../core/bounded.ts';
@@ -31,7 +31,7 @@ type Parts = Pick<
 
 export class CatchUp {
   private readonly replica: Parts;
-  /** What others last said of themselves, and when anything was last heard of them. */
+  /** What others last reported of themselves, and when anything was last heard of them. */
   private readonly statuses = new Map<number, Status>();
   private readonly heardAt = new Map<number, number>();
   private readonly helped: RateLimit;
@@ -59,8 +59,8 @@ export class CatchUp {
   }
 
   /**
-   * The same by more than is under way at any time. Somebody is always a little ahead, and together with f liars that must
-   * not make us patient for ever with a primary that leaves something out.
+   * Whether we are behind by more than is under way at any time. Somebody is always a little ahead, and together with f
+   * liars that must not make us patient for ever with a primary that leaves something out.
    */
   get isFarBehind(): boolean {
     return this.isBehindBy(this.replica.context.config.pipeline + 1);
@@ -83,7 +83,7 @@ export class CatchUp {
     });
   }
 
-  /** Those of whom we have not heard that they are in that view, or beyond it: others need no view change for it. */
+  /** Replicas that have not reported to be in that view, or beyond it: others need no view change for it. */
   outside(view: number): number[] {
     return this.replica.context.others.filter((replica) => {
       const status = this.statuses.get(replica);

@@ -13,9 +13,9 @@ type Parts = Pick<
 >;
 
 export class Checkpoints {
-  /** That of the last stable checkpoint; empty at the beginning. */
+  /** Certificate of the last stable checkpoint; empty at the beginning. */
   certificate: Certificate = [];
-  /** That of the highest checkpoint known to be stable, which we may not have got to yet. */
+  /** Certificate of the highest checkpoint known to be stable, which we may not have got to yet. */
   highest: Certificate = [];
   private readonly replica: Parts;
   /** The last votes of each replica, oldest first. */
@@ -31,7 +31,7 @@ export class Checkpoints {
     report('checkpoint votes', this.votes.flat().length, MAX_CHECKPOINTS_KEPT * length);
   }
 
-  /** Everything up to there is executed: keeps the state, and says what it is. */
+  /** Everything up to there is executed: takes a snapshot of the state, and votes for it. */
   take(sequence: number): void {
     const { context, state, journal, transfer } = this.replica;
     const snapshot = state.checkpoint(sequence);
@@ -49,7 +49,7 @@ export class Checkpoints {
     if (snapshot !== undefined && sequence > log.certified) this.enter(this.voteFor(snapshot));
   }
 
-  /** Sends a replica, whose stable checkpoint is that, what we have said of later ones. */
+  /** Sends a replica, whose stable checkpoint is that, our votes for later ones. */
   repeat(to: number, stable: number): void {
     const { context } = this.replica;
     for (const vote of this.votes[context.self] ?? []) {
@@ -83,7 +83,7 @@ export class Checkpoints {
   /**
    * A checkpoint is stable. What we have executed up to it is done with; if we have not got there yet, we are behind.
    *
-   * @param from who has told us of it, if it was one replica
+   * @param from who has reported it, if it was one replica
    */
   settle(certificate: Certificate, from?: number): void {
     const { log, state, execution, transfer, context, journal } = this.replica;

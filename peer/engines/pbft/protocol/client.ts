@@ -107,7 +107,7 @@ export class Client {
     this.onReply({ replica: this.context.self, results });
   }
 
-  /** A quorum has the same state as we have, answers included: nobody need tell us those again. */
+  /** A quorum has the same state as we have, answers included: nobody need send us those again. */
   onStable(sequence: number): void {
     for (const [timestamp, outstanding] of [...this.requests]) {
       const own = outstanding.answers.get(this.context.self);
@@ -120,7 +120,7 @@ export class Client {
   /**
    * The state was replaced by that of a quorum, with all that it has answered.
    *
-   * @param look tells what is known of a request of ours
+   * @param look returns what is known of a request of ours
    */
   onReplaced(look: (timestamp: number) => Known): void {
     for (const [timestamp, outstanding] of [...this.requests]) {

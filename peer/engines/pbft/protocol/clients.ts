@@ -15,8 +15,8 @@ export const CLIENT_WINDOW = 256;
 export const MAX_CLIENT_WINDOW = 4096;
 
 /**
- * How long the answers that are kept for one client may be, all together, in UTF-16 code units of their JSON strings.
- * Beyond that the oldest answers go; that their requests were executed is still remembered.
+ * How long the answers that are retained for one client may be, all together, in UTF-16 code units of their JSON
+ * strings. Beyond that the oldest answers go; that their requests were executed is still remembered.
  */
 export const MAX_KEPT_RESULTS = 131_072;
 
@@ -25,13 +25,13 @@ interface Table {
   floor: number;
   /** In the order of their timestamps. */
   entries: Entry[];
-  /** Sum of the lengths of the answers that are kept, as JSON strings. */
+  /** Sum of the lengths of the answers that are retained, as JSON strings. */
   kept: number;
 }
 
 interface Entry {
   readonly timestamp: number;
-  /** Null once it is no longer kept. */
+  /** Null once it is no longer retained. */
   result: string | null;
 }
 

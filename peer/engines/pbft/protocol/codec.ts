@@ -1,5 +1,5 @@
 /**
- * PBFT's messages on the wire: JSON, each object with just the fields that it is said to have. Who may send what, and
+ * PBFT's messages on the wire: JSON, each object with just the fields that its schema names. Who may send what, and
  * whether the signatures are right, is the engine's to find out.
  */
 import { z } from 'zod';

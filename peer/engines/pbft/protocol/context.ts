@@ -76,8 +76,8 @@ export class Context {
   }
 
   /**
-   * The same by what others have delivered, all of it or a part. It is told, and nobody is disconnected: a liar that finds a
-   * way to make a correct member look faulty must not be able to cut it off.
+   * A member looks faulty by what others have delivered, all of it or a part. That is reported, and nobody is
+   * disconnected: a liar that finds a way to make a correct member look faulty must not be able to cut it off.
    */
   accuse(member: number, rule: string): void {
     this.count(`offence.${rule}`);
@@ -98,7 +98,7 @@ export class Context {
     this.effects.push({ type: 'send', to, message });
   }
 
-  /** To every other replica, unless it is said to which. */
+  /** To every other replica, unless some are named. */
   broadcast(message: PbftMessage, to: readonly number[] = this.others): void {
     this.flush();
     if (to.length > 0) this.effects.push({ type: 'broadcast', to, message });

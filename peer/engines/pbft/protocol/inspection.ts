@@ -19,7 +19,7 @@ interface Case {
   readonly subject: object;
   /** The replica that sent it. */
   readonly from: number;
-  /** What tells it from others of its sender: a copy of what is being looked at need not be. */
+  /** What distinguishes it from others of its sender: a copy of what is being looked at need not be. */
   readonly name: string;
   readonly check: Check;
   /** Asks for the verdict once more, when it is there. */
@@ -53,7 +53,7 @@ export class Inspection {
 
   /**
    * What a check comes to, at once if it is short. If not it is undefined; then `again` is called in a later step, and
-   * whoever asks for the same once more there is told.
+   * whoever asks for the same there gets the verdict.
    */
   look(opened: Omit<Case, 'check'> & { readonly begin: () => Check }): Verdict | undefined {
     const { subject, from, name, begin, again } = opened;

@@ -1,4 +1,4 @@
-/** What the PBFT engine is given, is asked and tells: everything the rest of the peer sees of it. */
+/** What the PBFT engine is given, is asked and emits: everything the rest of the peer sees of it. */
 
 /** How a cluster works: the same at every replica. All times in milliseconds. */
 export interface PbftConfig {
@@ -6,7 +6,7 @@ export interface PbftConfig {
   readonly viewChangeTimeout: number;
   /** Every so many sequence numbers the replicas compare their states. */
   readonly checkpointInterval: number;
-  /** Requests that a replica keeps waiting, those of all clients together. */
+  /** Requests that a replica buffers, those of all clients together. */
   readonly messageBuffer: number;
   /** Most requests under one sequence number. */
   readonly batchSize: number;
@@ -36,7 +36,7 @@ export interface Signatures {
   verify(member: number, text: string, signature: string): boolean;
 }
 
-/** What a replica is told of its cluster. */
+/** What a replica is given about its cluster. */
 export interface PbftMembership {
   /** What all that is signed begins with: a digest of the name, the members and what they must have in common. */
   readonly cluster: string;
@@ -77,7 +77,7 @@ export interface PhaseTimes {
   readonly total: number;
 }
 
-/** What the log, the metrics and the page hear of. */
+/** Notices for the log, the metrics and the page. */
 export type PbftNotice =
   /** A batch was executed; `requests` is how many of its requests had not been executed before. */
   | {
@@ -117,7 +117,7 @@ export type PbftNotice =
   /** A member did what no correct one does. `rule` names what it broke. */
   | { readonly kind: 'offence'; readonly member: number; readonly rule: string };
 
-/** A request that was executed, as told to people and checkers. */
+/** A request that was executed, as shown to people and checkers. */
 export interface ExecutedRequest {
   readonly client: number;
   readonly timestamp: number;
@@ -125,7 +125,7 @@ export interface ExecutedRequest {
   readonly result: string;
 }
 
-/** What a replica knows of another one, from what that one last said. */
+/** What a replica knows of another one, from what that one last sent. */
 export interface ReplicaView {
   readonly replica: number;
   readonly view: number;

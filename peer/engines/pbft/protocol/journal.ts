@@ -1,6 +1,6 @@
 /**
- * What a replica keeps in its store, so that after a restart, at any point, it never contradicts what it has said.
- * Everything is written before the message that rests on it is sent. What others can tell us again is written when
+ * What a replica stores, so that after a restart, at any point, it never contradicts what it has sent.
+ * Everything is written before the message that rests on it is sent. What others can send us again is written when
  * something else is: that a batch was decided, say.
  */
 import type { StoreView, StoreWrite } from '../../../core/store.ts';
@@ -40,12 +40,12 @@ const KEYS = {
   timestamp: 'pbft/timestamp',
 } as const;
 
-/** How a slot is kept, but for its batches. */
+/** How a slot is stored, but for its batches. */
 interface StoredSlot {
   readonly header?: Header;
   readonly prepared?: PreparedProof;
   readonly decided?: Decision;
-  /** The digests of the batches that are kept. */
+  /** The digests of the batches that are stored. */
   readonly bodies: readonly string[];
 }
 
@@ -54,10 +54,10 @@ export interface Restored {
   readonly position: Position;
   /** Our own, if we wait for a new view. */
   readonly viewChange: ViewChange | undefined;
-  /** That of the view we are in; undefined for the first one. */
+  /** Beginning of the view we are in; undefined for the first one. */
   readonly beginning: Beginning | undefined;
   readonly certificate: Certificate;
-  /** That of the highest checkpoint known to be stable. */
+  /** Certificate of the highest checkpoint known to be stable. */
   readonly highest: Certificate;
   /** The sequence number of the pages that were restored: what was decided after it is to be executed again. */
   readonly pages: number;
@@ -135,7 +135,7 @@ export class Journal {
     };
   }
 
-  /** Says whose store it is, in one that is new or does not say it so yet. */
+  /** Writes whose store it is, into one that is new or does not hold it so yet. */
   claim(): void {
     const settings = JSON.stringify(this.settings);
     const writes: StoreWrite[] = [];
@@ -160,7 +160,7 @@ export class Journal {
     this.context.store([slotWrite(slot), ...this.waiting()]);
   }
 
-  /** A batch was decided: that is written with whatever is written next, for others can tell us again. */
+  /** A batch was decided: that is written with whatever is written next, for others can send it again. */
   decide(slot: Slot): void {
     this.decided.add(slot);
   }

@@ -26,14 +26,14 @@ export const MAX_BATCH_LENGTH = 262_144;
 /** The window between the watermarks, in checkpoint intervals. Source: PBFT, section 4.3. */
 export const WINDOW = 2;
 /**
- * Batches of earlier views that are kept for a sequence number until it is decided, besides those that the log names. An
- * attacker that has a proof of one that all have given up could hold up every view; to make all give it up takes as many
- * views in which something else was proposed and nothing prepared.
+ * Batches of earlier views that are held for a sequence number until it is decided, besides those that the log names.
+ * An attacker that has a proof of one that all have given up could hold up every view; to make all give it up takes as
+ * many views in which something else was proposed and nothing prepared.
  */
 export const MAX_OTHER_BATCHES = 8;
 /** How far the time of a batch may be from our own clock: clocks are wrong, but not by more. */
 export const TIME_TOLERANCE = 600_000;
-/** Votes for views to come that are kept for each replica: those that overtake a new view on its way to us. */
+/** Votes for views to come that are stored for each replica: those that overtake a new view on its way to us. */
 export const MAX_EARLY_VOTES = 64;
 /** Signatures remembered as verified: those of the votes between two checkpoints, which return in certificates. */
 export const MAX_VERIFIED = 8_192;
@@ -64,7 +64,7 @@ export const FORWARDED_PER_ROUND = 64;
 /** Requests in one message: their signatures are verified in one step. */
 export const MAX_REQUESTS = 64;
 
-/** Requests of one client that wait, or whose answers are kept: a fair share of the buffer. */
+/** Requests of one client that wait, or whose answers are retained: a fair share of the buffer. */
 export function clientWindowOf(messageBuffer: number, replicas: number): number {
   return Math.max(8, Math.floor(messageBuffer / replicas));
 }
@@ -90,7 +90,7 @@ export const VIEW_CHANGES_PER_SECOND = 8;
 
 /** Rounds of STATUS in a view change timeout. */
 export const ROUNDS_PER_TIMEOUT = 20;
-/** While nothing is under way, every so many rounds others hear of us. */
+/** While nothing is under way, every so many rounds others get our STATUS. */
 export const IDLE_ROUNDS = 8;
 /** Sequence numbers for which one STATUS is answered. */
 export const HELPED_PER_ROUND = 16;
@@ -109,5 +109,5 @@ export const MAX_PAGES = 65_536;
 /** Longest page, in UTF-16 code units: the table of one client with the longest answers. */
 export const MAX_PAGE_LENGTH = 4 * 1024 * 1024;
 
-/** Checkpoint votes kept for each replica: those of the window, and one that shows that we are behind. */
+/** Checkpoint votes stored for each replica: those of the window, and one that shows that we are behind. */
 export const MAX_CHECKPOINTS_KEPT = 3;

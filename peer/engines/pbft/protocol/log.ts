@@ -52,8 +52,8 @@ export class Slot {
   }
 
   /**
-   * Keeps a batch, and those others that something here still names or that were kept last: somebody may show later that
-   * one was prepared for which we have voted, and then it must be had from us.
+   * Stores a batch, and retains others that something here still names or that were stored last: somebody may show
+   * later that one was prepared for which we have voted, and then we must be able to send it.
    *
    * @returns the digests of those that were given up
    */
@@ -71,7 +71,7 @@ export class Slot {
     this.bodies.set(digest, batch);
   }
 
-  /** Another view: what was said in the one before counts no more, but for proofs. */
+  /** Another view: what was sent in the one before counts no more, but for proofs. */
   leaveView(): void {
     this.header = undefined;
     this.prepares.clear();

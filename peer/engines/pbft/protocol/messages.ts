@@ -44,7 +44,7 @@ export interface CheckpointVote {
 /** Votes of a quorum for the same checkpoint. */
 export type Certificate = readonly CheckpointVote[];
 
-/** The signature of a member under something that need not be said again. */
+/** The signature of a member under something that need not be sent again. */
 export type Signed = readonly [replica: number, signature: string];
 
 /** That a batch was prepared: the pre-prepare, and prepares of q - 1 different backups. */

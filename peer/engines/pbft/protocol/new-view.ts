@@ -80,7 +80,7 @@ export function newViewFault(context: Context, newView: NewView): string | undef
 }
 
 /**
- * The same once its view changes are there, each of them valid by itself: what follows from them is computed anew.
+ * The rule that a new view breaks by its view changes, each valid by itself: what follows from them is computed anew.
  *
  * @param foundation of these view changes
  */

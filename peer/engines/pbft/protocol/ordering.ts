@@ -227,7 +227,7 @@ export class Ordering {
     this.next = Math.max(this.next, sequence + 1);
   }
 
-  /** Sends a replica what we have said of a slot in this view. */
+  /** Sends a replica our messages of this view for a slot. */
   repeat(to: number, slot: Slot): void {
     const { context } = this.replica;
     const { header } = slot;
@@ -296,7 +296,7 @@ export class Ordering {
     return undefined;
   }
 
-  /** Tells everybody that we have accepted the pre-prepare of a slot. The primary has done so with the pre-prepare. */
+  /** Broadcasts that we have accepted the pre-prepare of a slot. The primary has done so with the pre-prepare. */
   private vote(slot: Slot): void {
     const vote = this.castOwn(slot);
     if (vote !== undefined) this.replica.context.broadcast({ type: 'PREPARE', vote });

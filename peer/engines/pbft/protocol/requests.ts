@@ -17,9 +17,9 @@ interface ClientWait {
 }
 
 /**
- * A client has a share of the pool. Of a client that has asked for more, the lowest timestamps are kept, by every replica
- * alike: so the primary has, or takes once it is passed on, what any backup waits for before it gives the primary up, and
- * nobody can have a correct primary given up by telling it one thing and a backup another.
+ * A client has a share of the pool. Of a client that has asked for more, the lowest timestamps are held, by every
+ * replica alike: so the primary has, or takes once it is passed on, what any backup waits for before it gives the
+ * primary up, and nobody can have a correct primary given up by sending it one thing and a backup another.
  */
 export class RequestPool {
   private readonly requests = new Map<string, Waiting>();

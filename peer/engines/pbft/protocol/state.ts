@@ -7,7 +7,7 @@ import { digestsOf, PagedState } from '../../../core/paged-state.ts';
 import { CLIENT_WINDOW, ClientTables, type Known } from './clients.ts';
 
 /**
- * Snapshots that are kept: no replica executes beyond two checkpoint intervals after the stable one, whose snapshot
+ * Snapshots that are stored: no replica executes beyond two checkpoint intervals after the stable one, whose snapshot
  * others may be fetching; one more is for a stable one that is just being given up.
  */
 export const MAX_SNAPSHOTS = 4;

@@ -75,7 +75,7 @@ export class Transfer {
     return this.fetch !== undefined;
   }
 
-  /** The same, asked again after something that may have changed it. */
+  /** {@link active}, asked again after something that may have changed it. */
   isActive(): boolean {
     return this.active;
   }
@@ -85,7 +85,7 @@ export class Transfer {
     this.served.measure('replicas that fetch', report);
   }
 
-  /** A checkpoint that we have not reached is stable; `from` has told us, if it was one replica. */
+  /** A checkpoint that we have not reached is stable; `from` has reported it, if it was one replica. */
   want(certificate: Certificate, from?: number): void {
     const { log, context, execution } = this.replica;
     const sequence = certificate[0]?.sequence ?? 0;

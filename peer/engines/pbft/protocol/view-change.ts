@@ -110,7 +110,7 @@ export class ViewChanges {
   }
 
   /**
-   * Tells again what we want, everybody who may need it: it may have been lost, and nothing else happens until it is heard.
+   * Sends again what we want to all who may need it: it may have been lost, and nothing else happens until it arrives.
    * It is long, so it is sent less often by and by.
    */
   onRound(): void {

@@ -15,7 +15,7 @@ export function realKeys(seed: number, members: number): Signatures[] {
 }
 
 /**
- * The same with stand-ins for signatures, which cost a twentieth: hashes that look like signatures. Nobody can make one of
+ * Keys with stand-ins for signatures, which cost a twentieth: hashes that look like signatures. Nobody can make one of
  * another member, because who verifies them says no more than yes or no. What counts is the bytes, so that each has all the
  * texts that base64 has for it.
  */

@@ -39,8 +39,8 @@ export class AgreedOrder {
   private readonly batches = new Map<number, Pick<Executed, 'digest' | 'requests'>>();
   private readonly outcomes = new Map<string, Outcome>();
   /**
-   * What was replied to requests, and what their users were answered, before anybody has told that they are executed: who
-   * is about to tell it may crash.
+   * What was replied to requests, and what their users were answered, before anybody has reported that they are
+   * executed: who is about to report it may crash.
    */
   private readonly replied = new Map<string, string>();
   private readonly unsettled = new Map<string, Answer>();
@@ -119,7 +119,7 @@ export class AgreedOrder {
     }
   }
 
-  /** An honest node says what state it has after a sequence number. */
+  /** An honest node reports what state it has after a sequence number. */
   onState(node: SimulatedNode, sequence: number, digest: string): void {
     const known = this.states.get(sequence) ?? digest;
     this.states.set(sequence, known);

@@ -158,7 +158,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
   }
 
   onStore(): void {
-    // It is looked at when something is told.
+    // The store is looked at when a notice comes.
   }
 
   onReply(): void {
@@ -281,7 +281,7 @@ class PbftRun implements SubjectRun<PbftTypes> {
     return this.engines[node.index]?.status();
   }
 
-  /** Whether a member keeps to the rules, and has kept its store from the start. */
+  /** Whether a member obeys the rules, and has kept its store from the start. */
   private isHonest(member: number): boolean {
     return this.world.nodes[member]?.honest === true && !this.replaced.has(member);
   }

@@ -1,6 +1,6 @@
 /**
  * The users of a simulated cluster: what they ask for, what they are answered, and whether that can be so. Their
- * applications are reckoned a second time, from what is said of them alone, so that a fault of an application is not also
+ * applications are reckoned a second time, from their description alone, so that a fault of an application is not also
  * one of its check.
  */
 import type { Chance } from '../../../simulator/chance.ts';

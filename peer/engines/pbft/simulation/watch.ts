@@ -24,7 +24,7 @@ export interface WatchModules {
   readonly order: AgreedOrder;
   readonly replicas: number;
   readonly violate: Violate;
-  /** Whether a member has kept to the rules, and its store, from the start. */
+  /** Whether a member has obeyed the rules, and kept its store, from the start. */
   readonly isHonest: (member: number) => boolean;
 }
 
@@ -35,9 +35,9 @@ export class NodeWatch {
   private readonly modules: WatchModules;
   /** Last sequence number that it has executed in this life. */
   private executed = 0;
-  /** The highest view that it has entered, or said that it wants. */
+  /** The highest view that it has entered, or voted for. */
   private view = 0;
-  /** The highest view that it has said it wants: it may sign nothing more for those before. */
+  /** The highest view that it has voted for: it may sign nothing more for those before. */
   private wanted = 0;
   /** What it has signed, by the sequence number: for each view the digest, and by what kinds of messages. */
   private readonly choices = new Map<number, Map<number, { digest: string; readonly kinds: Set<string> }>>();
@@ -52,7 +52,7 @@ export class NodeWatch {
     this.modules = modules;
   }
 
-  /** The node has started. @param executed what it says that it has executed in earlier lives */
+  /** The node has started. @param executed what it reports to have executed in earlier lives */
   onStart(executed: number): void {
     this.executed = executed;
   }
@@ -145,7 +145,7 @@ export class NodeWatch {
     }
   }
 
-  /** @returns whether it says this for the first time */
+  /** @returns whether it sends this for the first time */
   private choose(kind: string, { view, sequence, digest }: Choice): boolean {
     if (view < this.wanted) {
       this.violate('back', `it sends a ${kind} for view ${view}, and wants ${this.wanted}`);

@@ -17,7 +17,7 @@ import {
 /** The longest time that can be asked for, in seconds: a day. */
 const MAX_SECONDS = 86_400;
 
-/** `peer check`: plays the network against somebody's peer, and says which rules it keeps; exit code 1 if not all. */
+/** `peer check`: plays the network against somebody's peer, and shows which rules it obeys; exit code 1 if not all. */
 export function checkCommand(): Command {
   const command = new Command('check')
     .description("play the network against somebody's peer, and tell which rules of the assignment it keeps")
@@ -107,7 +107,7 @@ Examples:
   return addVerboseOption(command).addCommand(minerCommand());
 }
 
-/** `peer check miner`: gives a miner work over TCP, and says which rules it keeps. */
+/** `peer check miner`: gives a miner work over TCP, and shows which rules it obeys. */
 function minerCommand(): Command {
   const command = new Command('miner')
     .description("give somebody's miner work over TCP, and tell which rules it keeps")

@@ -42,7 +42,7 @@ export interface Ground {
   listen(host: string, port: number, onLink: (link: Link) => LinkEvents): Promise<Listener>;
 }
 
-/** @throws UserError if the port can't be had */
+/** @throws UserError if the port can't be opened */
 function portError(error: Error, port: number): Error {
   switch (systemCodeOf(error)) {
     case 'EADDRINUSE':
@@ -80,7 +80,7 @@ export const machineGround: Ground = {
       socket.bind(port, host, resolve);
     });
     socket.removeAllListeners('error').on('error', () => {
-      // Some systems tell a sender that nobody listens; that is seen by the silence.
+      // Some systems notify a sender that nobody listens; that is seen by the silence.
     });
     socket.on('message', (bytes, { address, port: from }) => {
       onDatagram(bytes, { host: address, port: from });

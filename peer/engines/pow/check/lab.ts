@@ -174,7 +174,7 @@ export class Lab implements Place {
     this.#transmit(actor, text, this.target);
   }
 
-  /** Tells the peer that one of ours is there. */
+  /** Introduces one of ours to the peer. */
   gossip(actor: Actor, from = actor): Introduction {
     const message = this.#gossipOf(actor);
     this.#gossiped = true;
@@ -253,7 +253,7 @@ export class Lab implements Place {
     return typeof block === 'string' || block.height !== height ? undefined : block;
   }
 
-  /** Waits until the peer has handled what was sent, and what it said to that has arrived. */
+  /** Waits until the peer has handled what was sent, and what it answered has arrived. */
   async settle(): Promise<void> {
     await this.stats();
     await this.arrived();

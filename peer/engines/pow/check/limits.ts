@@ -25,7 +25,7 @@ export const CALLS = 3;
 export const LOOKS = 10;
 /** How long, in patiences, a peer may say nothing at all until it is taken for dead: some are deaf in a consensus. */
 export const DEAD_AFTER = 6;
-/** The same when it is met: then it has nothing to do. */
+/** Patiences of silence when a peer is met: then it has nothing to do. */
 export const ABSENT_AFTER = 2;
 /**
  * After a peer has answered a later question, how long what it sent before may still be on its way: round trips, and

@@ -45,7 +45,7 @@ export class MinerLab implements Place {
   readonly random: Random;
   /** What came since the rule began, and ever. */
   answers: Answer[] = [];
-  /** What it said before it had any job. */
+  /** What the miner sent before it had any job. */
   readonly before: string[] = [];
   /** Connections that it made so far. */
   connections = 0;
@@ -120,7 +120,7 @@ export class MinerLab implements Place {
     return this.#waiting.pause(milliseconds);
   }
 
-  /** Work that nobody has had before. */
+  /** Work that nobody was given before. */
   job(more: Partial<Job> = {}): Job {
     const number = ++this.#jobs;
     return {

@@ -11,7 +11,7 @@ export interface Rule<Context> {
   readonly level: Level;
   /** The sentence of the assignment, or what was seen in the network. */
   readonly source: string;
-  /** Rules that must have been obeyed, or nothing can be said about this one. */
+  /** Rules that must have been obeyed, or this one can't be judged. */
   readonly needs?: readonly string[];
   /** Takes minutes, so only when asked for. */
   readonly slow?: boolean;
@@ -31,7 +31,7 @@ export class Wrong extends Error {
   override name = 'Wrong';
 }
 
-/** Nothing can be said about a rule: one sentence, why. */
+/** A rule can't be judged: one sentence, why. */
 export class Unjudged extends Error {
   override name = 'Unjudged';
 }
@@ -50,7 +50,7 @@ export interface Result {
   readonly level: Level;
   readonly source: string;
   readonly verdict: Verdict;
-  /** What was wrong, or why nothing can be said. */
+  /** What was wrong, or why the rule can't be judged. */
   readonly reason?: string;
   /** What was sent for it, and what came back. */
   readonly sent: readonly string[];

@@ -40,7 +40,7 @@ export async function runRules<Context extends Place>(
   hooks: RunHooks,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  /** Why nothing more can be said. */
+  /** Why nothing more can be judged. */
   let over: string | undefined;
   for (const [index, rule] of rules.entries()) {
     hooks.onRule(rule.id, index + 1, rules.length);

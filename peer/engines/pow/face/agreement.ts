@@ -23,7 +23,7 @@ export function agreements(chain: OurChain, { height, hash }: Tip): (claim: Chai
     const key = `${claim.height} ${claim.hash}`;
     let agreement = known.get(key);
     if (agreement === undefined) {
-      // Some tell the height of the last block instead of the number of blocks.
+      // Some report the height of the last block instead of the number of blocks.
       const ours = [claim.height - 1, claim.height].some((at) => chain.block(at)?.hash === claim.hash);
       agreement = ours ? 'behind' : claim.height > height ? 'ahead' : 'fork';
       known.set(key, agreement);

@@ -111,7 +111,7 @@ export class ChainIndex {
     try {
       return this.#chain.block(this.#counted);
     } catch {
-      // A damaged store is told of where the block is needed, not where it is only counted.
+      // A damaged store is reported where the block is needed, not where it is only counted.
       return undefined;
     }
   }

@@ -192,7 +192,7 @@ const tables: readonly FaceTable<FacedPeer>[] = [
   },
 ];
 
-/** Of the last block of what a peer claims; its claim tells the number of blocks. */
+/** Height of the last block that a peer claims; its claim holds the number of blocks. */
 function heightOf(claim: PeerJson['claim']): number | string | null {
   if (claim === null) return null;
   return claim.height === 0 ? 'none' : claim.height - 1;

@@ -57,7 +57,7 @@ export class FacedPeer implements LiveNode<Status, PowNotice> {
     this.subject.measure(report);
   }
 
-  /** Whoever observes hears of everything when the history has had it; so there is one observer. */
+  /** The observer is notified of everything after the history; so there is only one. */
   observe(observer: NodeObserver<PowNotice>): () => void {
     return this.subject.observe({
       onNotice: (notice) => {

@@ -7,7 +7,7 @@ import { addressSchema, count, time, wholeNumber } from '../../../web/schemas.ts
 
 /** Blocks in one answer: a page of a table, at most a megabyte even where every block is as long as one can be. */
 export const MAX_BLOCKS = 100;
-/** Rows of the leaderboard that are told. */
+/** Rows of the leaderboard that are sent. */
 export const MAX_LEADERS = 100;
 /** Blocks, and names of miners, that a search finds. */
 export const MAX_FOUND = 20;
@@ -306,7 +306,7 @@ export const eventSchemas = {
     name: z.string().nullable(),
     peers: count.describe('tracked now'),
   }),
-  /** A consensus began or ended, or a claimed chain was proved false or could not be had. */
+  /** A consensus began or ended, or a claimed chain was proved false or unavailable. */
   consensus: z.strictObject({
     at: time,
     change: z.enum([

@@ -21,7 +21,7 @@ export function createPowApp(subject: PowSubject, options: AppOptions): WebApp {
 /**
  * Opens the web server of a peer.
  *
- * @throws UserError if the port can't be had
+ * @throws UserError if the port can't be opened
  */
 export function openPowWeb(subject: PowSubject, options: WebOptions): Promise<Listening> {
   return openWeb((own) => createPowApp(subject, own), options);

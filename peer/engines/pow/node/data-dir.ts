@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 
 import { addOption } from '../../../../shared/options.ts';
 
-/** Where a peer keeps its chain unless told otherwise: a folder in the current one. */
+/** Where a peer stores its chain by default: a folder in the current one. */
 export const DEFAULT_DATA_DIR = '.gossip-peer';
 
 /** Adds `--data-dir`. */

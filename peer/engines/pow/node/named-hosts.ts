@@ -4,7 +4,7 @@ import type { HostAnswer, HostResolver } from '../../../transports/names.ts';
 
 /** What {@link withAddress} asks others. */
 export interface NamedHosts {
-  /** Whether this is what others are told of us, or call us: it stays as it is, as the engine knows it. */
+  /** Whether this is what we advertise, or others call us: it stays as it is, as the engine knows it. */
   isOurs(address: Address): boolean;
   find: HostResolver['find'];
 }

@@ -24,7 +24,7 @@ export interface PowNodeOptions {
   readonly port: number;
   /** IPv4 address to listen on. */
   readonly bind: string;
-  /** The host that others are told; found out if undefined. */
+  /** The host that we advertise; found out if undefined. */
   readonly host: string | undefined;
   readonly name: string;
   /** Known peers; names are resolved. */
@@ -94,7 +94,7 @@ export async function openPowNode(options: PowNodeOptions, parts: PowNodeParts):
       try {
         return node.request({ kind: 'submit-block', block });
       } catch (error) {
-        // The host has said by itself what went wrong; the miner learns that its block is not in the chain.
+        // The host has reported by itself what went wrong; the miner learns that its block is not in the chain.
         log.debug('a block was handed in too late', { reason: messageOf(error) });
         return { status: 'rejected', reason: 'The peer is going down.' };
       }

@@ -7,13 +7,13 @@ import type { Progress } from '../../../node/progress.ts';
 type Lasting = 'alone' | 'silent' | 'empty' | 'current' | 'failed' | 'waiting';
 
 /**
- * Tells people what the engine notices. Above debug a line holds only what we have checked ourselves (numbers,
+ * Logs what the engine notices. Above debug a line holds only what we have checked ourselves (numbers,
  * hashes, codes of rules), never a name, an address or a word from the network.
  */
 export class Reporter {
   readonly #log: Log;
   readonly #progress: Progress;
-  /** What was said of the state of things since it last changed, so that it is not said in every round. */
+  /** What was logged of the state of things since it last changed, so that it is not logged in every round. */
   readonly #said = new Set<Lasting>();
   #peers = 0;
 
@@ -40,7 +40,7 @@ export class Reporter {
         log.debug('peer dropped', { peer: addressKey(notice.peer), peers: notice.peers });
         if (notice.peers > 0) break;
         log.info('no peer is left; the hosts given with --join are still greeted');
-        // It has just been said in other words.
+        // It has just been logged in other words.
         this.#said.add('alone');
         break;
       case 'block': {
@@ -126,7 +126,7 @@ export class Reporter {
     for (const what of this.#said) if (what !== 'alone') this.#said.delete(what);
   }
 
-  /** Says something at info unless it was said since that last changed. */
+  /** Logs something at info unless it was logged since that last changed. */
   #once(what: Lasting, message: string, data?: LogData): void {
     if (this.#said.has(what)) return;
     this.#said.add(what);

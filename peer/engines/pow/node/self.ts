@@ -21,7 +21,7 @@ export function thisMachine(): Machine {
 }
 
 /**
- * The host that we tell others when the user named none: what we listen on if that is one address, else the first
+ * The host that we advertise when the user named none: what we listen on if that is one address, else the first
  * address that other machines may reach, else loopback.
  */
 export function defaultHost(bind: string, machine: Machine): string {

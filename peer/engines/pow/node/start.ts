@@ -64,7 +64,7 @@ export function defaultName(): string {
 const NAME_RULE = `It must be 1 to ${MAX_MINED_NAME_LENGTH} printable ASCII characters, which every peer accepts.`;
 
 /**
- * Takes part in a network until it is told to stop.
+ * Takes part in a network until it is stopped.
  *
  * @param call what is typed for it
  */

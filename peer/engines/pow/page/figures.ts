@@ -4,7 +4,7 @@ import { byId, fill, setText } from '../../../web/page/dom.ts';
 import { duration, hashEnds, whole } from '../../../web/page/format.ts';
 import { hashElement } from './hashes.ts';
 
-/** Digits of the tip: as many as the figure tells, so that it finds its note as it wants it. */
+/** Digits of the tip: as many as the figure shows, so that it finds its note as it wants it. */
 const DIGITS = 18;
 
 /** Marks the zeros of the tip where the figure of the last block has it. */

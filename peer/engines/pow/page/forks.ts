@@ -26,10 +26,10 @@ function peers(count: number): string {
 
 export class Forks {
   #forks: ForksJson = { reorganisations: [], falseChains: [], claims: [] };
-  /** What only this page has seen: the API keeps what changed the chain or proved somebody a liar. */
+  /** What only this page has seen: the API sends what changed the chain or proved somebody a liar. */
   #seen: Entry[] = [];
 
-  /** Shows what the API tells. */
+  /** Shows what the API sends. */
   update(forks: ForksJson): void {
     this.#forks = forks;
     this.#draw();

@@ -7,12 +7,12 @@ export interface GraphNode {
   /** Text from the network. */
   readonly label: string;
   readonly state: 'self' | 'agrees' | 'differs' | 'unknown';
-  /** What is said of it when it is pointed at. */
+  /** What is shown when the node is pointed at. */
   readonly title: string;
 }
 
 export interface GraphLink extends LayoutLink {
-  /** Whether the link is our own, or one that gossip told of. */
+  /** Whether the link is our own, or one learned from gossip. */
   readonly own: boolean;
 }
 

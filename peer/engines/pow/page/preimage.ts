@@ -58,7 +58,7 @@ export function trailingZeros(hash: string): number {
   return hash.length - hash.replace(/0+$/, '').length;
 }
 
-/** One rule and whether the block keeps it. */
+/** One rule and whether the block obeys it. */
 export interface Check {
   readonly passed: boolean;
   /** One sentence. */

@@ -146,7 +146,7 @@ export class Strip {
     }
   }
 
-  /** Tells screen readers of new blocks, of several at once where they come quickly. */
+  /** Announces new blocks to screen readers, several at once where they come quickly. */
   #report(): void {
     this.#unsaid++;
     this.#newsTimer ??= setTimeout(

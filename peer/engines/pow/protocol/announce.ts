@@ -128,14 +128,14 @@ export class Announcements {
     return true;
   }
 
-  /** Puts a verified block on top, keeps it, and tells everybody: in this order. */
+  /** Puts a verified block on top, stores it, and announces it: in this order. */
   private append(block: Block, source: 'mined' | 'announced', from: Address | undefined): void {
     const { context } = this;
     context.store(context.chain.append(block));
     this.seen.add(block.hash);
     this.words.remove(block.messages);
     const sender = from && context.peers.get(from);
-    // Whoever told it has it, however long a chain it claimed before.
+    // Whoever announced it has it, however long a chain it claimed before.
     if (sender !== undefined) context.peers.noteSent(sender, block.hash, context.now);
     if (source === 'mined') this.neighbours.onMined(block);
     else this.neighbours.onFound(block);

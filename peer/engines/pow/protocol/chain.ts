@@ -18,7 +18,7 @@ const RECORD_KEY = 'chain';
 /** Format of the record; another number means another program wrote it. */
 const FORMAT = 1;
 /**
- * Blocks of a staged chain that are kept in memory before they are written to their branch, at once. A durable write
+ * Blocks of a staged chain that are held in memory before they are written to their branch, at once. A durable write
  * costs milliseconds however small it is, so a sync would spend its time on writes of a few hundred blocks; this many
  * are about 2 MB and take tens of milliseconds.
  */
@@ -28,7 +28,7 @@ const IN_PLACE_LIMIT = 1024;
 
 /** What a simulation may have otherwise than the network has it. */
 export interface ChainTuning {
-  /** Which rule a block breaks on top of the one before it, as {@link verifyBlock} says it. */
+  /** Which rule a block breaks on top of the one before it, as {@link verifyBlock} reports it. */
   readonly rule?: typeof verifyBlock;
   /** {@link STAGE_BATCH} and {@link IN_PLACE_LIMIT}: small ones bring out in short chains what only long ones meet. */
   readonly stageBatch?: number;
@@ -228,7 +228,7 @@ export class Chain {
     if (fault !== undefined) return fault;
     staging.last = block;
     if (staging.forkPoint === block.height - 1 && this.block(block.height)?.hash === block.hash) {
-      // Whoever told where the chains part was wrong: this one is ours as well.
+      // Whoever claimed where the chains part was wrong: this one is ours as well.
       staging.forkPoint = block.height;
       return [];
     }

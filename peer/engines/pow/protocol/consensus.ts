@@ -25,18 +25,18 @@ import type { WordQueue } from './words.ts';
 /** The timer of the next consensus. */
 export const CONSENSUS_TIMER = 'consensus';
 
-/** Rounds without any answer after which we may found a network although we were told of peers to join. */
+/** Rounds without any answer after which we may found a network although we were given peers to join. */
 const LONELY_ROUNDS = 3;
-/** The same where chains are claimed, but none of them can be had: that may also be a bad day of a good network. */
+/** Rounds with claims but no available chain after which we may found a network: a good one may have a bad day. */
 const VAIN_ROUNDS = 5;
 
-/** Who is told of what comes of it. */
+/** Notified of what comes of a consensus. */
 export interface ConsensusHooks {
   /** Our chain has become another one. */
   onAdopted(): void;
   /** A consensus is over that began at this time. */
   onFinished(startedAt: number): void;
-  /** A peer has told what its chain is, as it was asked at that time. */
+  /** A peer has reported what its chain is, as it was asked at that time. */
   onClaim(peer: Peer, askedAt: number): void;
 }
 
@@ -57,10 +57,10 @@ export class Consensus {
   private finishedOnce = false;
   private metOthers = false;
   private sawClaims = false;
-  /** Consensuses in a row in which no chain that was claimed could be had. */
+  /** Consensuses in a row in which no claimed chain was available. */
   private failedRounds = 0;
   private toldWaiting = false;
-  /** Length of the longest chain that we were told of since this consensus began, other than by its answers. */
+  /** Length of the longest chain that was reported to us since this consensus began, other than by its answers. */
   private heard = 0;
   /** Whether this consensus repeats the one before for an answer that came too late, and whether the next is to. */
   private repeats = false;
@@ -130,7 +130,7 @@ export class Consensus {
     return true;
   }
 
-  /** Somebody told us of a chain of so many blocks, longer than ours, otherwise than in an answer that we wait for. */
+  /** Somebody reported a chain of so many blocks, longer than ours, otherwise than in an answer that we wait for. */
   catchUp(height: number): void {
     this.heard = Math.max(this.heard, height);
     this.catchingUp = true;
@@ -261,7 +261,7 @@ export class Consensus {
     round.begin();
   }
 
-  /** Whether there is reason to ask everybody again: we were told of a longer chain since, or the next consensus is due. */
+  /** Whether there is reason to ask everybody again: a longer chain was claimed since, or the next consensus is due. */
   private hasNews(startedAt: number): boolean {
     const { chain, now, config } = this.context;
     return this.heard > chain.height || now >= startedAt + config.consensusInterval;

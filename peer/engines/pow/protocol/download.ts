@@ -58,11 +58,11 @@ export interface Source {
   baseLoss: number;
   /** When each height was asked, oldest first. */
   readonly inFlight: Map<number, number>;
-  /** When the heights were asked that it did not answer in time: an answer may still come, and tells how slow it is. */
+  /** When the heights were asked that it did not answer in time: an answer may still come, and shows how slow it is. */
   readonly lapsed: Map<number, number>;
   /** Heights that it answered falsely: it is never asked for them again. */
   readonly unfit: Set<number>;
-  /** Heights that it said it has not got: it is asked again when nobody else has them either. */
+  /** Heights that it answered it has not got: it is asked again when nobody else has them either. */
   readonly refused: Set<number>;
   delivered: number;
   shed: Shedding | undefined;

@@ -1,7 +1,7 @@
 /**
  * Finding the fork point: the last block that another chain and ours have in common.
  *
- * A few heights at a time are asked of the peers that claim the chain, and each answer tells on which side of the
+ * A few heights at a time are asked of the peers that claim the chain, and each answer shows on which side of the
  * fork it lies. First the heights close to the top, at doubling distances, because most forks are young; then evenly
  * spaced ones between the highest known to be common and the lowest known to differ. Answers are claims: a lie makes
  * the download start at the wrong place, where the blocks will not fit, and no more.

@@ -176,7 +176,7 @@ export class GossipProtocol {
     return { address, known };
   }
 
-  /** Tracks a newcomer, and says so, if there is room for it. */
+  /** Tracks a newcomer, and reports it, if there is room for it. */
   private admit(address: Address, from: Address, name: string): Peer | undefined {
     const { context } = this;
     const peer = context.peers.admit(address, from, name, context.now);

@@ -1,11 +1,11 @@
-/** What the proof-of-work engine is given, is asked and tells: everything the rest of the peer sees of it. */
+/** What the proof-of-work engine is given, is asked and emits: everything the rest of the peer sees of it. */
 import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
 import type { SubmitResult, WorkTemplate } from '../../../../shared/work.ts';
 
 /** All times in milliseconds. */
 export interface PowConfig {
-  /** The address that we tell others. */
+  /** The address that we advertise. */
   readonly self: Address;
   /** Every host under which this machine is known: with our port, they all mean ourselves. */
   readonly selfHosts: readonly string[];
@@ -42,7 +42,7 @@ export interface ChainClaim {
   readonly hash: string;
 }
 
-/** What the log, the metrics, the page and the miners hear of. */
+/** Notices for the log, the metrics, the page and the miners. */
 export type PowNotice =
   /** What is to be mined now; null while there is nothing to mine on (joining, or no chain). */
   | { readonly kind: 'work'; readonly template: WorkTemplate | null }
@@ -79,7 +79,7 @@ export type PowNotice =
       readonly claimedBy: readonly Address[];
       readonly fault: string;
     }
-  /** A claimed chain could not be had: nobody who claimed it served it. */
+  /** A claimed chain was unavailable: nobody who claimed it served it. */
   | { readonly kind: 'chain-unavailable'; readonly target: ChainClaim }
   | {
       readonly kind: 'consensus-finished';
@@ -88,7 +88,7 @@ export type PowNotice =
       readonly answers: number;
       readonly height: number;
     }
-  /** We have neither a chain nor leave to found one, and nobody has told us of one. */
+  /** We have neither a chain nor leave to found one, and nobody has reported one. */
   | { readonly kind: 'waiting' };
 
 /** One tracked peer, as shown to people. */

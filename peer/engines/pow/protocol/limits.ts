@@ -30,7 +30,7 @@ export const MAX_DATAGRAM = 1024;
 
 /** Peers tracked at most; a class has a few dozen. */
 export const MAX_PEERS = 1024;
-/** Of these, peers that only somebody else has told us of: they give way first. */
+/** Of these, peers that only somebody else has introduced: they give way first. */
 export const MAX_HEARSAY_PEERS = 256;
 /**
  * Of the others, peers that have neither proved that they are where they say nor served us anything, so that half of
@@ -39,10 +39,10 @@ export const MAX_HEARSAY_PEERS = 256;
 export const MAX_IDLE_PEERS = (MAX_PEERS - MAX_HEARSAY_PEERS) / 2;
 /** Greetings remembered whose answer proves where a peer is: as many as there may be peers. */
 export const MAX_GREETINGS = MAX_PEERS;
-/** Hearsay peers that one host may have told us of, so that no single host fills the table. */
+/** Hearsay peers that one host may have introduced, so that no single host fills the table. */
 export const MAX_PEERS_PER_INTRODUCER = 32;
 /**
- * Unknown peers a second that one host, and all together, may tell us of. Finding room for one costs as much as
+ * Unknown peers a second that one host, and all together, may introduce. Finding room for one costs as much as
  * thirty other messages, and a table that somebody turns over many times a second is of no use to anybody. The bursts
  * let a newcomer learn of a whole class.
  */
@@ -65,9 +65,9 @@ export const GOSSIP_FANOUT = 3;
 /** Ids remembered, so that none is passed on twice: half as many, the least, are a minute of a thousand peers. */
 export const MAX_SEEN_IDS = 4096;
 /**
- * How long, at least: no datagram is on its way for as long, not even through a peer that is deaf during its consensus,
- * and whoever keeps one id for life says it again by then. Of a small network far fewer ids come in this time than may
- * be remembered.
+ * How long ids are remembered, at least: no datagram is on its way for as long, not even through a peer that is deaf
+ * during its consensus, and whoever has one id for life sends it again by then. Of a small network far fewer ids come
+ * in this time than may be remembered.
  */
 export const SEEN_ID_LIFETIME = 300_000;
 /** A GOSSIP with an id of its own for every copy storms; each peer's is passed on this often at most. */
@@ -95,7 +95,7 @@ export const STRANGER_SENDS_BURST = 1_000;
 export const STATS_PER_ROUND = 3;
 /**
  * When others' blocks are passed on to peers that do not take a second copy: after what it takes the miner's own
- * ANNOUNCE and the answers to it, and some random time, so that not all neighbours of a peer tell it at once.
+ * ANNOUNCE and the answers to it, and some random time, so that not all neighbours of a peer send to it at once.
  */
 export const PASS_ON_DELAY = 3_000;
 export const PASS_ON_SPREAD = 5_000;
@@ -136,7 +136,7 @@ export const WORDS_BURST = 100;
 
 /** Hashes of announced blocks remembered, so that none is passed on twice. */
 export const MAX_SEEN_BLOCKS = 4096;
-/** Blocks ahead of us that are kept until we have caught up, in all and from one host. */
+/** Blocks ahead of us that are stored until we have caught up, in all and from one host. */
 export const MAX_EARLY_BLOCKS = 256;
 export const MAX_EARLY_PER_HOST = 64;
 
@@ -148,7 +148,7 @@ export const STATS_RETRY = 500;
 export const STATS_TIMEOUT = 1_000;
 /** Least time between the end of a consensus and the next that a message asks for. */
 export const CONSENSUS_MIN_INTERVAL = 5_000;
-/** The same where a block ahead of us asks for it: soon, but not for every forged block. Doubled each time in vain. */
+/** Least time to a consensus for a block ahead of us: soon, but not for every forged one. Doubled each time in vain. */
 export const CATCH_UP_MIN_INTERVAL = 250;
 export const CATCH_UP_MAX_INTERVAL = 60_000;
 /** After start, how long GOSSIP_REPLYs are collected before the first consensus. */
@@ -218,13 +218,13 @@ export const MAX_STALL = 30_000;
 /** After this long a sync ends with what it has got, so that a source that only just keeps going can't hold us. */
 export const MAX_SYNC_TIME = 300_000;
 /**
- * The same while something waits that no fewer hosts claim: longer than a sync takes over a bad line, short enough for
- * whoever serves a false promise slowly. Doubled each time that it was not enough for one of the sources.
+ * Time of a sync while something waits that no fewer hosts claim: longer than one takes over a bad line, short enough
+ * for whoever serves a false promise slowly. Doubled each time that it was not enough for one of the sources.
  */
 export const FIRST_SYNC_TIME = 15_000;
-/** Sources for which it was not enough that are remembered. */
+/** Sources remembered for which that time was not enough. */
 export const MAX_SLOW_SOURCES = 1024;
-/** Progress is told this often. */
+/** Progress is reported this often. */
 export const PROGRESS_INTERVAL = 250;
 /** Our own orphaned blocks that are looked through for words to be mined again. */
 export const MAX_ORPHANED_BLOCKS = 1_000;

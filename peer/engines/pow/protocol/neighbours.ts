@@ -28,7 +28,7 @@ export class Neighbours {
   private readonly context: Context;
   private readonly strangers: Strangers;
   private waiting = false;
-  /** Since when our last block is our last one, as far as anybody was told of it. */
+  /** Since when our last block is our last one, as far as anybody was notified of it. */
   private tipAt = -Infinity;
 
   constructor(context: Context, strangers: Strangers) {
@@ -63,7 +63,7 @@ export class Neighbours {
   }
 
   /**
-   * A peer has told what its chain is.
+   * A peer has reported what its chain is.
    *
    * @param askedAt when it was asked
    */
@@ -74,14 +74,14 @@ export class Neighbours {
     if (length === undefined || length < chain.height - MAX_MISSING_BLOCKS) return;
     const block = chain.block(length);
     if (block === undefined) return;
-    // Its miner tells everybody, and what a peer has said meanwhile may be from before it was told.
+    // Its miner announces it to everybody, and what a peer has sent meanwhile may be from before that.
     if (!peer.echoes && length + 1 === chain.height && askedAt - this.tipAt < RESEND_AFTER) return;
     const before = peer.sent.get(block.hash);
     if (before !== undefined && (before.times >= MAX_SENDS || askedAt - before.at < RESEND_AFTER)) return;
     context.count('announce.brought-up');
     context.peers.noteSent(peer, block.hash, context.now);
     context.send(peer.address, { type: 'ANNOUNCE', block });
-    // The answer tells whether it took this one, and then it gets the next.
+    // The answer shows whether it took this one, and then it gets the next.
     if (length + 1 < chain.height) this.strangers.ask(peer);
   }
 

@@ -26,7 +26,7 @@ export interface Peer {
   name: string;
   /** When anything was last heard of it, in engine time. */
   lastHeard: number;
-  /** Whether it spoke to us from its own host, as far as an address can be believed; else somebody told us of it. */
+  /** Whether it spoke to us from its own host, as far as an address can be believed; else somebody introduced it. */
   direct: boolean;
   /** Whether it has answered what only it was asked, so that it is where it says: anybody can forge an address. */
   verified: boolean;
@@ -34,7 +34,7 @@ export interface Peer {
   served: boolean;
   /** Whether it repeats the id of a GOSSIP in its answer, as this program does, to which a second copy is no harm. */
   echoes: boolean;
-  /** The host that told us of it. */
+  /** The host that introduced it. */
   readonly introducer: string;
   /** What it last claimed, in STATS or by announcing a block. */
   claim: ChainClaim | null;
@@ -52,8 +52,8 @@ export interface Peer {
   /** When it was asked for STATS by itself, outside a consensus; undefined unless the answer is awaited. */
   askedAt: number | undefined;
   /**
-   * Addresses of the peers that passed its GOSSIP on to us, the latest last: those of the table, so that each is told
-   * from the others at a glance. One that left and came back may be there twice.
+   * Addresses of the peers that passed its GOSSIP on to us, the latest last: those of the table, so that each is
+   * recognised at a glance. One that left and came back may be there twice.
    */
   readonly forwarders: Address[];
 }
@@ -324,7 +324,7 @@ export class PeerTable {
   }
 
   /**
-   * Only peers that others told of give way: first those of the same introducer, else of the one who introduced most.
+   * Only introduced peers give way: first those of the same introducer, else of the one who introduced most.
    *
    * @returns false if the host has too many of them already
    */

@@ -37,7 +37,7 @@ export class PowEngine implements Engine<PowTypes> {
   private readonly neighbours: Neighbours;
   private readonly consensus: Consensus;
   private readonly announcements: Announcements;
-  /** What the work told last was made of. */
+  /** What the work emitted last was made of. */
   private reported: { ready: boolean; tip: Block | null; words: number } = {
     ready: false,
     tip: null,
@@ -215,7 +215,7 @@ export class PowEngine implements Engine<PowTypes> {
     this.context.store(chain.sweep(SWEEP_SLICE));
   }
 
-  /** Tells what is to be mined, when that has changed. */
+  /** Emits what is to be mined, when that has changed. */
   private tellWork(): void {
     const { reported, words, context } = this;
     const ready = this.consensus.ready;

@@ -7,7 +7,7 @@
  *
  * While others wait that no fewer hosts claim, a chain gets a share of the time only; whose share was not enough comes
  * after them the next time, with one twice as large. So a false promise that is served slowly does not hold us up for
- * long, and a long chain that is served slowly is had in the end.
+ * long, and a long chain that is served slowly is fetched in the end.
  */
 import type { Address } from '../../../../shared/address.ts';
 import type { Block } from '../../../../shared/block.ts';
@@ -63,7 +63,7 @@ interface RoundHooks {
 
 export class Round {
   readonly startedAt: number;
-  /** Whether more is to be had than this consensus got: then the next comes soon. */
+  /** Whether more is available than this consensus got: then the next comes soon. */
   unfinished = false;
   private readonly context: Context;
   private readonly words: WordQueue;
@@ -125,7 +125,7 @@ export class Round {
     return this.state.phase === 'asking' ? this.state.poll : undefined;
   }
 
-  /** How many hosts have claimed what could not be had. */
+  /** How many hosts have claimed what was unavailable. */
   get failedHosts(): number {
     return this.failures.size;
   }
@@ -264,7 +264,7 @@ export class Round {
     sync.begin();
   }
 
-  /** How long a sync may take, as things stand: what was told since the answers, and the next consensus, wait as well. */
+  /** How long a sync may take, as things stand: what came since the answers, and the next consensus, wait as well. */
   private timeLimit(target: SyncTarget, others: readonly SyncTarget[]): number {
     const served = others.filter((other) => !this.doubts.isSilent(other));
     const waiting = stillBetter(served, this.context.chain).map(({ claimantHosts }) => claimantHosts.length);

@@ -1,4 +1,4 @@
-/** STATS: telling how long our chain is and what it ends in. */
+/** STATS: reporting how long our chain is and what it ends in. */
 import type { Address } from '../../../../shared/address.ts';
 import type { Context } from './context.ts';
 import type { ServingLimit } from './get-block.ts';

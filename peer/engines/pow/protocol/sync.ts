@@ -152,7 +152,7 @@ export class ChainSync {
     return true;
   }
 
-  /** Somebody said that he has not got a block. */
+  /** Somebody answered that he has not got a block. */
   onRefusal(from: Address): void {
     this.download?.onRefusal(from);
   }
@@ -306,7 +306,7 @@ export class ChainSync {
     for (const { key, address } of sources) this.liars.set(key, address);
   }
 
-  /** Somebody mixed false blocks among good ones, and it can't be told who: of one source alone it can. */
+  /** Somebody mixed false blocks among good ones, and it can't be found out who: of one source alone it can. */
   private trySingly(download: Download): void {
     const suspects = download.sources.filter(({ shed }) => shed !== 'silent' && shed !== 'refused');
     const { peers } = this.context;
@@ -334,7 +334,7 @@ export class ChainSync {
       this.stop({ outcome: 'false', liars, fault: this.fault });
       return;
     }
-    // What was served is a valid chain: if longer than ours it is kept, so that no false promise costs it twice.
+    // What was served is a valid chain: if longer than ours it is adopted, so that no false promise costs it twice.
     const partial = (chain.stagedHeight ?? 0) > chain.height;
     if (partial) this.adopt();
     this.stop({ outcome: 'unavailable', partial, slow });
@@ -346,7 +346,7 @@ export class ChainSync {
     const { chain } = this.context;
     const staged = chain.stagedTip;
     if (staged !== null && staged.hash !== target.hash && !this.beyond) {
-      // Some tell the height of the last block instead of the number of blocks: then there is one more.
+      // Some report the height of the last block instead of the number of blocks: then there is one more.
       this.beyond = true;
       this.whole = this.download;
       this.download = new Download(this.sources, target.height, target.height + 1);
@@ -356,7 +356,7 @@ export class ChainSync {
     }
     const exact = staged?.hash === target.hash;
     const tie = staged !== null && staged.height === chain.height - 1 && chain.tip?.hash === target.insteadOf;
-    // Their tip may have been replaced by another since they told of it: if longer than ours it is still better.
+    // Their tip may have been replaced by another since they claimed it: if longer than ours it is still better.
     if (staged !== null && (staged.height >= chain.height || (tie && exact))) {
       this.adopt();
       this.stop({ outcome: 'adopted', exact });

@@ -17,7 +17,7 @@ export const WORD_RULES = {
 
 /** The queue of words, first come first mined. */
 export class WordQueue {
-  /** Counts the changes, so that others can tell whether there was one. */
+  /** Counts the changes, so that others can see whether there was one. */
   version = 0;
   private words = new Set<string>();
   private readonly rate = new RateLimit({

@@ -38,7 +38,7 @@ export interface Actor {
 const SECOND = 1_000;
 /** Mean time between two datagrams of a node that floods, in milliseconds. */
 const FLOOD_INTERVAL = 100;
-/** The same for one whose every datagram has others tell each other of somebody who gets all their news from then on. */
+/** Mean time between datagrams that each have others gossip of somebody who gets all their news from then on. */
 const GOSSIP_INTERVAL = 5 * SECOND;
 /** Blocks of the chain that nobody else has. */
 const OTHER_CHAIN = 30;
@@ -51,20 +51,20 @@ const INVENTED_PORT = 8_000;
  */
 const SPEAKERS = 1_024;
 const STRANGERS = 512;
-/** Hosts that tell of strangers: as few as can tell of more than there is room for. */
+/** Hosts that introduce strangers: as few as can introduce more than there is room for. */
 const INTRODUCERS = 8;
 /** Share of the questions for its chain, of as many peers as it is, that it answers: enough for any majority. */
 const VOUCHING_SHARE = 0.2;
-/** How many it sends at a time, and how often in milliseconds: slowly enough for what a node lets itself be told. */
+/** How many peers are introduced at a time, and how often in milliseconds: slowly enough to be accepted. */
 const SIEGE_VOLLEY = 10;
 const SIEGE_STEP = 200;
 /**
  * The first siege comes within this time after a start, the next ones at intervals of that mean, in milliseconds. They
- * are rare because a node that is besieged tells a thousand peers of every block.
+ * are rare because a node that is besieged announces every block to a thousand peers.
  */
 const FIRST_SIEGE = 300 * SECOND;
 const SIEGE_INTERVAL = 1_800 * SECOND;
-/** Blocks that a selfish miner keeps to itself at most. */
+/** Blocks that a selfish miner withholds at most. */
 const MAX_SECRET = 50;
 
 /** A hash of nothing, with the zeros that the network wants. */
@@ -112,13 +112,13 @@ function eachStats(message: PowMessage, change: (reply: StatsReply) => StatsRepl
   return message.type === 'STATS_REPLY' ? change(message) : message;
 }
 
-/** Somebody who is said to be there, and who says so. */
+/** A peer that is introduced, and who introduces it. */
 interface Rumour {
   readonly peer: Address;
   readonly from: Address;
 }
 
-/** Peers on these hosts: first those that speak for themselves, then those that only some of the hosts tell of. */
+/** Peers on these hosts: first those that speak for themselves, then those that only some of the hosts introduce. */
 function crowd(hosts: readonly string[]): Rumour[] {
   const at = (index: number, port: number): Address => ({ host: hosts[index % hosts.length] ?? '', port });
   const speakers = Array.from({ length: SPEAKERS }, (_, index) => {
@@ -126,14 +126,14 @@ function crowd(hosts: readonly string[]): Rumour[] {
     return { peer, from: peer };
   });
   const strangers = Array.from({ length: STRANGERS }, (_, index) => ({
-    // Never on the host of who tells of it: that would be as good as its own word.
+    // Never on the host of who introduces it: that would be as good as its own word.
     peer: at(index + 1, 2 * INVENTED_PORT + Math.floor(index / hosts.length)),
     from: at(index % INTRODUCERS, INVENTED_PORT),
   }));
   return [...speakers, ...strangers];
 }
 
-/** Tells a node of so many others, a few at a time: with GOSSIP_REPLYs, which nobody answers or passes on. */
+/** Introduces so many others to a node, a few at a time: with GOSSIP_REPLYs, which nobody answers or passes on. */
 function tellOf(body: Body, to: Address, rumours: readonly Rumour[]): void {
   for (const { peer, from } of rumours.slice(0, SIEGE_VOLLEY)) {
     body.send(to, { type: 'GOSSIP_REPLY', ...peer, name: 'invented' }, { from });
@@ -272,7 +272,7 @@ export const ACTORS = {
       body.every(GOSSIP_INTERVAL, () => {
         const self = { host: chance.pick(hosts), port: INVENTED_PORT };
         const id = `eclipse ${body.node.index} ${body.now()} ${count++}`;
-        // Some speak for themselves, of others it only tells.
+        // Some speak for themselves, others it only introduces.
         const from = chance.happens(0.5) ? self : body.self;
         body.send(anybody(body), { type: 'GOSSIP', ...self, id, name: 'invented' }, { from });
       });
@@ -340,7 +340,7 @@ export const ACTORS = {
           known = Math.max(known, message.block.height + 1);
           const lead = (secret.at(-1)?.height ?? 0) + 1 - known;
           if (lead <= 1) body.after(0, report);
-          // Its engine is to stay on the branch that the secret stands on, until that is told.
+          // The engine is to stay on the branch that the secret extends, until that is sent.
           return false;
         },
       };

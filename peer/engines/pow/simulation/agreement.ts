@@ -3,8 +3,8 @@ import type { SimulatedNode, World } from '../../../simulator/subject.ts';
 import type { PowTypes } from '../protocol/types.ts';
 
 /**
- * How often it is looked at who is down while nodes are apart, in milliseconds: nobody tells, and one that stood alone
- * and crashed leaves the others agreed.
+ * How often it is looked at who is down while nodes are apart, in milliseconds: no notice comes, and one that stood
+ * alone and crashed leaves the others agreed.
  */
 const LOOK_INTERVAL = 1_000;
 
@@ -25,7 +25,7 @@ export class Agreement {
   /** The most branches at the same time since it was asked last; Infinity, so that none are counted, until it is. */
   private most = Infinity;
 
-  /** @param chainOf the hashes of a node's chain; it ends in what the node was last said to hold */
+  /** @param chainOf the hashes of a node's chain; it ends in what the node was last reported to hold */
   constructor(world: World<PowTypes>, chainOf: (index: number) => readonly string[] = () => []) {
     this.world = world;
     this.chainOf = chainOf;

@@ -1,4 +1,4 @@
-/** The votes of a consensus as they can be told from outside the node that counts them. */
+/** The votes of a consensus as they can be seen from outside the node that counts them. */
 import { addressKey, type Address } from '../../../../shared/address.ts';
 import type { ChainClaim } from '../protocol/interface.ts';
 import type { StatsReply } from '../protocol/messages.ts';
@@ -72,7 +72,7 @@ export class Ballot {
     return { height, hash, votes };
   }
 
-  /** The same, with the votes that it can have had at the most. */
+  /** The node's own chain, with the votes that it can have had at the most. */
   ownMost({ height, hash }: ChainClaim): Candidate {
     let votes = 1;
     for (const claim of this.answers.values()) if (claim?.hash === hash) votes++;

@@ -32,13 +32,13 @@ interface Quirk {
 /** For how long a node that is downloading blocks takes no new ones, in milliseconds. */
 const DEAF_TIME = 40_000;
 /**
- * For how long an ANNOUNCE may be on its way, in milliseconds: an answer to what was asked before tells nothing of it. A
- * number of our own; of a node that sleeps the clock jumps.
+ * For how long an ANNOUNCE may be on its way, in milliseconds: an answer to what was asked before shows nothing of it.
+ * A number of our own; of a node that sleeps the clock jumps.
  */
 const ON_ITS_WAY = 1_000;
 /** Rounds of gossip in which whoever missed a block is brought up, besides the time in which it may be deaf. */
 const ROUNDS = 4;
-/** Blocks that are remembered as told, or as had, and copies as sent: more than any node is sent in the meantime. */
+/** Blocks remembered as announced or as held, and copies as sent: more than any node is sent in the meantime. */
 const MAX_REMEMBERED = 1_024;
 
 /** What all foreign nodes have in common: they are simpler than ours. */
@@ -58,7 +58,7 @@ function corrupted(body: Body, means: Means, quirk: Quirk): Corruption {
         // Outside of a consensus nobody asks.
         return means.engine()?.status().phase === 'asking' ? message : undefined;
       case 'ANNOUNCE':
-        // Only the miner tells of a block, once.
+        // Only the miner announces a block, once.
         return message.block.minedBy === body.self.host &&
           reported.add(`${addressKey(to)} ${message.block.hash}`)
           ? message
@@ -145,7 +145,7 @@ class Manners {
   private readonly node: SimulatedNode;
   private readonly world: World<PowTypes>;
   private readonly askedAt = new RecentMap<number>(MAX_REMEMBERED);
-  /** When it had which tip first. */
+  /** When the node had which tip first. */
   private readonly hadAt = new RecentMap<number>(MAX_REMEMBERED);
   private readonly sentAt = new RecentMap<number>(MAX_REMEMBERED);
   private readonly onItsWay: number;
@@ -179,7 +179,7 @@ class Manners {
       minedBy !== world.peerOf(node).host &&
       asked < (this.hadAt.get(hash) ?? 0)
     ) {
-      // Its miner tells everybody in the same moment.
+      // Its miner announces it to all at that moment.
       world.violate(TREATED_WELL, node, `${hash} of another miner to ${peer}`);
     }
   }

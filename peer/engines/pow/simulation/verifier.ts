@@ -16,7 +16,7 @@ interface ReadBlock {
   readonly hash: string;
 }
 
-/** Says what is wrong with a stored block on top of the one with `previousHash`, undefined if nothing is. */
+/** Returns what is wrong with a stored block on top of the one with `previousHash`, undefined if nothing is. */
 export type Verify = (json: string, previousHash: string, height: number) => string | undefined;
 
 /** The network's rule: the source is the assignment, as in `shared/block.ts`. */

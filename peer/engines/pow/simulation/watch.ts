@@ -102,9 +102,9 @@ export class CommonKnowledge {
   }
 }
 
-/** What a watch tells, and what it asks. */
+/** What a watch reports, and what it asks. */
 export interface WatchHooks {
-  /** Told of every block that the node has in its chain for the first time. */
+  /** Notified of every block that the node has in its chain for the first time. */
   onBlock(hash: string): void;
   /** Whom a consensus that begins now asks. */
   asked(): readonly Address[];
@@ -126,9 +126,9 @@ export class NodeWatch {
   /** Heights that it asked for since that consensus began, and the hashes of blocks that came while it asked. */
   private probed = new Set<number>();
   private served = new Set<string>();
-  /** The blocks that each peer was sent since it last said where it stands, and since the node's last start. */
+  /** The blocks that each peer was sent since it last reported where it stands, and since the node's last start. */
   private sent = new RecentMap<RecentSet>(MAX_RECIPIENTS);
-  /** Whether any chain could not be had since the last start: whoever was slow is put off from then on. */
+  /** Whether any chain was unavailable since the last start: whoever was slow is put off from then on. */
   private putsOff = false;
   /** Chains that were proved false since the last start: whose claims still count is the node's own affair. */
   private disproved = new Set<string>();
@@ -263,7 +263,7 @@ export class NodeWatch {
     }
   }
 
-  /** A miner is being told that its block is in the chain: so it must be in the store, whatever comes next. */
+  /** A miner is being notified that its block is in the chain: so it must be in the store, whatever comes next. */
   onAccepted(block: Block): void {
     this.mustHave(block, 'kept', 'it accepted');
   }

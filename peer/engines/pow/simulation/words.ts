@@ -97,8 +97,8 @@ export class Words {
   }
 
   /**
-   * A word is about to reach a node, which tells nobody whether it takes it: it can be seen to wait there afterwards. A
-   * copy that comes when the word has been mined is taken once more, as the network knows no submission from another.
+   * A word is about to reach a node, which never reports whether it takes it: it can be seen to wait there afterwards.
+   * A copy that comes when the word has been mined is taken once more, as the network knows no submission from another.
    */
   onDatagram(node: SimulatedNode, word: string): void {
     const submission = this.submissions.find((one) => one.word === word);

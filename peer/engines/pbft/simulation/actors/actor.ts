@@ -34,7 +34,7 @@ export interface Actor {
 /** Mean times between two lies, in milliseconds. */
 export const OFTEN = 300;
 export const SELDOM = 2_000;
-/** How many messages of others one keeps who uses them. */
+/** How many messages of others an actor stores that uses them. */
 export const REMEMBERED = 500;
 /** How far ahead a liar claims to be. */
 export const FAR = 1_000_000;

@@ -1,9 +1,9 @@
-/** Byzantine replicas that tell one half of the others one thing, and the rest another. */
+/** Byzantine replicas that send one half of the others one thing, and the rest another. */
 import { Twin } from '../twin.ts';
 import { changing, type Actor } from './actor.ts';
 import { otherPrePrepare, otherVote } from './forgeries.ts';
 
-/** Every other member is told one thing, the rest another. */
+/** Every other member is sent one thing, the rest another. */
 function isOtherHalf(member: number): boolean {
   return member % 2 === 1;
 }

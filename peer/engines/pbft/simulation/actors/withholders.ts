@@ -1,4 +1,4 @@
-/** Byzantine replicas that keep from others what is due to them, or have them wait for it. */
+/** Byzantine replicas that withhold from others what is due to them, or have them wait for it. */
 import type { NewView } from '../../protocol/messages.ts';
 import { primaryOf } from '../../protocol/quorum.ts';
 import { anybody, changing, FAR, OFTEN, type Actor } from './actor.ts';

@@ -14,7 +14,7 @@ export const PEER_RULES: readonly Rule<Lab>[] = [
   ...ANNOUNCE_RULES,
   ...CONSENSUS_RULES,
   ...KEEP_ALIVE_RULES,
-  // Those that have killed peers come after all that can be said of a living one.
+  // Rules that have killed peers come after all that need a living one.
   ...ODD_HEIGHT_RULES,
   ...ODD_RULES,
   ...PERIODIC_RULES,

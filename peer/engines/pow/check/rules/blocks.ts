@@ -161,7 +161,7 @@ export const BLOCK_RULES: readonly Rule<Lab>[] = [
     run: async (lab: Lab): Promise<void> => {
       const claim = await lab.stats();
       const length = claim?.height ?? 0;
-      // Two beyond: a peer that counts from 0 has said one less.
+      // Two beyond: a peer that counts from 0 has reported one less.
       await needNulls(lab, length + 2);
       await needNulls(lab, length + 1_000);
     },

@@ -143,7 +143,7 @@ export const GOSSIP_RULES: readonly Rule<Lab>[] = [
     needs: ['gossip-reply'],
     run: async (lab: Lab): Promise<void> => {
       const dan = lab.cast[3];
-      // Something else than the answer to what it said for itself a moment ago.
+      // Something else than the answer to what dan sent for himself a moment ago.
       await lab.settle();
       const stranger = lab.stranger();
       lab.begin();

@@ -56,11 +56,11 @@ export class MinerConnection {
   /** Wall clock in milliseconds. */
   readonly connectedAt: number;
   readonly results = { accepted: 0, stale: 0, rejected: 0 };
-  /** Set once the miner has said HELLO: it speaks our additions and is told of everything at once. */
+  /** Set once the miner has sent HELLO: it speaks our additions and is notified of everything at once. */
   hello: MinerHello | undefined;
   /** Monotonic time when anything last came from it, at first when it connected. */
   heardAt = performance.now();
-  /** Hashes a second, as the miner last told. */
+  /** Hashes a second, as the miner last reported. */
   rate: number | undefined;
 
   readonly #socket: Socket;
@@ -71,7 +71,7 @@ export class MinerConnection {
   readonly #bytes: Allowance;
   /** The templates that it was given, oldest first, each once. */
   readonly #templates: WorkTemplate[] = [];
-  /** Its number among those that have not said HELLO, from 1; undefined for those that have. */
+  /** Number of the miner among those that have not sent HELLO, from 1; undefined for those that have. */
   #number: number | undefined;
   /** Whether a seed miner is at work: it must get nothing before it has answered. */
   #busy = false;
@@ -124,7 +124,7 @@ export class MinerConnection {
     this.#cut('crowded');
   }
 
-  /** The work has changed: passes it on if this miner may hear of it now. */
+  /** The work has changed: passes it on if this miner may get it now. */
   update(): void {
     if (this.#closed) return;
     const { template } = this.#host;
@@ -238,7 +238,7 @@ export class MinerConnection {
     this.#finish(answer.job, result);
   }
 
-  /** Tells the miner what became of its answer; a seed miner hears it as the next job. */
+  /** Sends the miner what became of its answer; to a seed miner, the next job. */
   #finish(job: string | undefined, result: SubmitResult): void {
     this.results[result.status]++;
     this.#host.count(`answer.${result.status}`);

@@ -47,7 +47,7 @@ export interface MinerView {
   /** What the miner says it is: text from the network, printable ASCII. Null for a seed miner, which says nothing. */
   readonly agent: string | null;
   readonly processes: number | null;
-  /** As the miner last told. */
+  /** As the miner last reported. */
   readonly hashesPerSecond: number | null;
   readonly accepted: number;
   readonly stale: number;
@@ -66,7 +66,7 @@ export class MiningServer {
   readonly #limits: MiningLimits;
   readonly #server: Server;
   readonly #connections = new Set<MinerConnection>();
-  /** Those of which people were told. */
+  /** Miners that were logged as joined. */
   readonly #greeted = new Set<MinerConnection>();
   readonly #counters = new Map<string, number>();
   readonly #host: ConnectionHost;
@@ -97,7 +97,7 @@ export class MiningServer {
    * Opens the port.
    *
    * @returns the address listened at
-   * @throws UserError if the port cannot be had
+   * @throws UserError if the port cannot be opened
    */
   async listen(): Promise<Address> {
     const { bind, port, tick } = this.#options;
@@ -118,7 +118,7 @@ export class MiningServer {
     return { host, port: bound };
   }
 
-  /** Sets what is to be mined; null if there is nothing. Miners hear of it at once. */
+  /** Sets what is to be mined; null if there is nothing. Miners are notified at once. */
   setTemplate(template: WorkTemplate | null): void {
     const before = this.#template;
     if (sameTemplate(before, template)) return;
@@ -303,7 +303,7 @@ export class MiningServer {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
   }
 
-  /** A miner has said what it is, has handed in a block, or has said nothing for so long that it is one of the seed. */
+  /** A miner has sent HELLO, has handed in a block, or has sent nothing for so long that it is one of the seed. */
   #greet(connection: MinerConnection): void {
     if (this.#greeted.has(connection)) return;
     this.#greeted.add(connection);

@@ -97,7 +97,7 @@ export function completeBlock(
   return { ...parts, hash };
 }
 
-/** What is said to the miner about an answer that broke a rule. */
+/** What is sent to the miner about an answer that broke a rule. */
 export function rejection(fault: AnswerFault): SubmitResult {
   return { status: 'rejected', reason: ANSWER_RULES[fault] };
 }
