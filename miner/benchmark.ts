@@ -15,7 +15,7 @@ export interface BenchmarkOptions {
   readonly kernel: KernelChoice;
   /** Most threads, from 1. */
   readonly processes: number;
-  /** What the time of a block is told for. */
+  /** What the time of a block is reported for. */
   readonly difficulty: number;
   /** Who signs the block: a part of what is hashed. */
   readonly name: string;
@@ -203,7 +203,7 @@ async function measurePool(
  * Measures kernels one after the other; takes about {@link BenchmarkOptions.benchmarkSeconds} for each kernel and
  * number of threads.
  *
- * @param progress is told in a few words what is measured now
+ * @param progress receives a few words on what is measured now
  * @throws UserError if the one kernel that was asked for does not run here, or a worker fails
  */
 export async function runBenchmark(

@@ -37,7 +37,7 @@ export type LossReason =
   | 'the peer does not read'
   | `${string} (${string})`;
 
-/** What people are told when the system can't make a connection, or loses it, by its code. */
+/** What people are shown when the system can't make a connection, or loses it, by its code. */
 const SYSTEM_FAULTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at that address',
   ECONNRESET: 'the peer closed the connection',
@@ -76,13 +76,13 @@ function connectTo({ host, port }: Address): Socket {
 }
 
 /**
- * The miner's side of the wire: keeps a connection to one peer, whatever that does, and says nothing to a peer that
+ * The miner's side of the wire: holds a connection to one peer, whatever that does, and sends nothing to a peer that
  * has not shown that it understands it.
  */
 export class PeerClient extends EventEmitter<ClientEvents> {
   readonly #options: ClientOptions;
   #socket: Socket | undefined;
-  /** Whether HELLO was said on this connection. */
+  /** Whether HELLO was sent on this connection. */
   #modern = false;
   /** Attempts since the last job. */
   #failures = 0;
@@ -161,7 +161,7 @@ export class PeerClient extends EventEmitter<ClientEvents> {
     }, at - now);
   }
 
-  /** Tells the rate, if the peer understands it. */
+  /** Sends the hash rate, if the peer understands it. */
   tellRate(hashesPerSecond: number): void {
     if (this.#modern && this.#socket?.writable) this.#socket.write(encodeRate(hashesPerSecond));
   }

@@ -39,7 +39,7 @@ function multiply(turns: number, factor: number): number {
   return product;
 }
 
-/** The last product: what nobody keeps, a compiler need not compute. */
+/** The last product: what nobody stores, a compiler need not compute. */
 let kept = 0;
 
 /** Lets the compiler see the loop often enough to make machine code of it. */

@@ -148,7 +148,7 @@ async function benchmark(options: Options): Promise<void> {
   console.log(options.json === true ? toJson(report, 2) : benchmarkTable(report));
 }
 
-/** Mines until it is told to stop. */
+/** Mines until it is stopped. */
 async function mine(options: Options, command: Command): Promise<void> {
   const startedAt = performance.now();
   const uptime = (): number => (performance.now() - startedAt) / 1000;

@@ -20,11 +20,11 @@ const MEASURE_INTERVAL = 500;
 /** Pause before a job is gone on with whose block the peer did not take, in milliseconds. */
 const RETRY_PAUSE = 1000;
 /**
- * A seed's peer does not say what became of a block, but repeats its job until it has moved on. After so long, in
+ * A seed's peer does not report what became of a block, but repeats its job until it has moved on. After so long, in
  * milliseconds, the block must have been lost.
  */
 const UNANSWERED_PAUSE = 30_000;
-/** How long there may be nothing to mine until that is said, in milliseconds: a sync is over by then, mostly. */
+/** How long there may be nothing to mine until that is logged, in milliseconds: a sync is over by then, mostly. */
 const WORK_PATIENCE = 3000;
 /** The message of a block for a peer that named none. */
 const FALLBACK_MESSAGE = 'gossip-miner';
@@ -49,9 +49,9 @@ export type WorkSource = EventEmitter<ClientEvents> &
   Pick<PeerClient, 'start' | 'submit' | 'tellRate' | 'close'>;
 
 export interface MinerOptions {
-  /** Zeros that a hash must end in, for a peer that does not say it. */
+  /** Zeros that a hash must end in, for a peer that does not send it. */
   readonly difficulty: number;
-  /** Who signs the blocks, for a peer that does not say it. */
+  /** Who signs the blocks, for a peer that does not send it. */
   readonly name: string;
 }
 
@@ -67,21 +67,21 @@ export interface MinerModules {
 
 /** What the miner has done so far. */
 export interface MinerStats extends PoolStats {
-  /** `paused`: told to rest; `connecting`: no peer; `waiting`: nothing to mine; `mining` */
+  /** `paused`: at rest by request; `connecting`: no peer; `waiting`: nothing to mine; `mining` */
   readonly state: 'paused' | 'connecting' | 'waiting' | 'mining';
   /** Hashes a second, over the last seconds. */
   readonly rate: number;
-  /** The same of each worker. */
+  /** Hashes a second of each worker. */
   readonly workerRates: readonly number[];
-  /** Of the job; undefined if there is none. */
+  /** Difficulty of the job; undefined if there is none. */
   readonly difficulty: number | undefined;
   /** Blocks handed in. */
   readonly found: number;
-  /** What the peer said about them. */
+  /** Blocks by what the peer answered. */
   readonly accepted: number;
   readonly stale: number;
   readonly rejected: number;
-  /** Of which it has said nothing, as a seed's peer never does. */
+  /** Blocks without an answer: a seed's peer never answers. */
   readonly unanswered: number;
 }
 
@@ -99,15 +99,15 @@ export class Miner {
   #workerRates = new Map<number, RateMeter>();
   readonly #ownPrefix: string;
   #connected = false;
-  /** Whether the log has said that the peer cannot be reached. */
+  /** Whether it was logged that the peer cannot be reached. */
   #saidAway = false;
   #job: MiningJob | undefined;
   /** When a block for this job was handed in (wall clock); the search rests until the peer has moved on. */
   #answeredAt: number | undefined;
-  /** Ids of jobs are told in results; the last block that was handed in is what we call it by. */
+  /** The last block that was handed in: results name the id of its job, the log its height. */
   #submitted: { readonly job: string | undefined; readonly height: number } | undefined;
   #retry: NodeJS.Timeout | undefined;
-  /** Runs while we wait for work, until that is said. */
+  /** Runs while we wait for work, until that is logged. */
   #idle: NodeJS.Timeout | undefined;
   #saidIdle = false;
   #timers: NodeJS.Timeout[] = [];
@@ -234,7 +234,7 @@ export class Miner {
     this.#awaitWork();
   }
 
-  /** Says it if there is nothing to mine for a while. */
+  /** Logs it if there is nothing to mine for a while. */
   #awaitWork(): void {
     clearTimeout(this.#idle);
     this.#saidIdle = false;
@@ -330,7 +330,7 @@ export class Miner {
       log.info(status === 'accepted' ? 'the peer accepted the block' : 'the block came too late', data);
     }
     if (status === 'accepted' || this.#answeredAt === undefined) return;
-    // The peer has moved on and will say so, or the block was wrong: then the job still stands.
+    // The peer has moved on and will send its next job, or the block was wrong: then the job still stands.
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#answeredAt = undefined;

@@ -29,12 +29,12 @@ const CRASH_PAUSE = 100;
 const MAX_CRASHES = 10;
 /** How long a thread that is to end may take to load its code first, in milliseconds; it takes a tenth of a second. */
 const LOAD_PATIENCE = 10_000;
-/** A crash is told at most this often, in milliseconds. */
+/** A crash is reported at most this often, in milliseconds. */
 const WARN_INTERVAL = 10_000;
 /** Works whose hits are still taken after the work was replaced: a hit may be on its way. */
 const REMEMBERED_WORKS = 4;
 
-/** From this many zeros a hash is told of, to show that the search works. */
+/** From this many zeros a hash is reported, to show that the search works. */
 function shareDifficulty(difficulty: number): number {
   // Some thousands for each block, but so rare that looking at them costs nothing.
   return Math.max(1, Math.min(difficulty, Math.max(4, difficulty - 3)));
@@ -75,7 +75,7 @@ export interface PoolStats {
   /** Nonces tried since the start, also by workers that are gone. */
   readonly tried: number;
   readonly workers: readonly WorkerStats[];
-  /** Whether the search rests because it was told to. */
+  /** Whether the search rests by request. */
   readonly paused: boolean;
   /** Hashes found that are almost or fully good enough for a block. */
   readonly shares: number;
@@ -128,7 +128,7 @@ export class MiningPool<W extends PoolWork> extends EventEmitter<PoolEvents<W>> 
   /** Workers that get no more tasks and are ended when they have answered those that they have. */
   readonly #leaving = new Set<PoolWorker>();
   #workersStarted = 0;
-  /** Threads that have told that they are loaded. */
+  /** Threads that have reported that they are loaded. */
   readonly #loaded = new WeakSet<Worker>();
   /** The last works, by their epoch, oldest first. */
   readonly #works = new Map<number, W>();

@@ -1,7 +1,7 @@
 /** Over how much time the rate is taken, in milliseconds: long enough to be steady, short enough to be of now. */
 const WINDOW = 5000;
 
-/** Tells how fast a number grows. */
+/** Measures how fast a number grows. */
 export class RateMeter {
   /** The last values with their times, oldest first; the first is as old as the window or a little older. */
   readonly #samples: { readonly at: number; readonly total: number }[] = [];

@@ -1,4 +1,4 @@
-/** What the pool and its workers say to each other. */
+/** The messages between the pool and its workers. */
 import { NONCE_ALPHABET } from '../shared/mining-wire.ts';
 import type { KernelChoice } from './kernel/registry.ts';
 
@@ -27,7 +27,7 @@ export interface SearchTask {
   readonly noncePrefix: string;
   /** Zeros that a block's hash ends in. */
   readonly difficulty: number;
-  /** Zeros from which on a hash is worth telling. */
+  /** Zeros from which on a hash is worth reporting. */
   readonly shareDifficulty: number;
   /** How long to search. */
   readonly milliseconds: number;
@@ -39,9 +39,9 @@ export interface SearchReport {
   readonly tried: number;
 }
 
-/** What a worker says besides its reports. */
+/** What a worker sends besides its reports. */
 export type WorkerMessage =
-  /** It has loaded all its code, so that it may be ended from now on. */
+  /** The worker has loaded all its code, so that it may be ended from now on. */
   | { readonly type: 'loaded'; readonly thread: number }
   /** A hash with enough zeros, checked with node:crypto. */
   | {
@@ -52,7 +52,7 @@ export type WorkerMessage =
       readonly nonce: string;
       readonly hash: string;
     }
-  /** A kernel did something wrong, said as what follows its name; it is not used by this worker any more. */
+  /** A kernel did something wrong, worded as what follows its name; it is not used by this worker any more. */
   | { readonly type: 'fault'; readonly kernel: string; readonly problem: string };
 
 /**

@@ -5,7 +5,7 @@ import { runProgram } from '../shared/options.ts';
 import { commandsOfEngine } from './commands/node-commands.ts';
 import { allEngines, defaultEngine, engineNamed, type Registry } from './engines/registry.ts';
 
-/** Arguments after which all commands are told of. */
+/** Arguments after which all commands are listed. */
 const TELLS_OF_ALL = ['help', '--help', '-h', 'completion'];
 
 /** Where the parts of a program lie that are run apart, if it is not ours. */

@@ -270,7 +270,7 @@ export function blockToJson(block: Block): string {
   return lastJson;
 }
 
-/** The same without the braces, for messages that have the fields of a block. */
+/** A block as JSON without the braces, for messages that have the fields of a block. */
 export function blockFields(block: Block): string {
   return blockToJson(block).slice(1, -1);
 }

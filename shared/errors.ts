@@ -21,7 +21,7 @@ export function systemCodeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** What people are told when the system refuses a file or a folder, by its code. */
+/** What people are shown when the system refuses a file or a folder, by its code. */
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
   EACCES: 'this user may not do that',

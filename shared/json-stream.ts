@@ -78,7 +78,7 @@ export class JsonObjectStream {
     return this.#fault;
   }
 
-  /** Takes the next bytes. After a fault they are dropped, and the fault is told again. */
+  /** Takes the next bytes. After a fault they are dropped, and the fault is reported again. */
   push(chunk: Uint8Array): StreamPart {
     const objects: string[] = [];
     if (this.#fault === undefined) this.#fault = this.#scan(chunk, objects);

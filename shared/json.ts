@@ -12,7 +12,7 @@ export function parseJson(text: string): unknown {
   return hasInexactField(value) ? parseLossless(text, undefined, { parseNumber, onDuplicateKey }) : value;
 }
 
-/** The same, but undefined for a text that is not JSON. */
+/** As {@link parseJson}, but undefined for a text that is not JSON. */
 export function jsonOrUndefined(text: string): unknown {
   try {
     return parseJson(text);

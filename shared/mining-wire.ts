@@ -14,8 +14,8 @@
  * our miner for its peer. That decides the rest:
  *
  * - The seed's miner reads once and parses what it got as exactly one object. So a peer greets with one job and
- *   nothing else, and until a miner has said HELLO it has one job outstanding and gets no other kind of message.
- * - The seed's peer takes whatever a miner sends as a block, unverified. So a miner says HELLO (and RATE) only to a
+ *   nothing else, and until a miner has sent HELLO it has one job outstanding and gets no other kind of message.
+ * - The seed's peer takes whatever a miner sends as a block, unverified. So a miner sends HELLO (and RATE) only to a
  *   peer whose job carries `protocol`.
  *
  * We end every object with a newline and need none to read.
@@ -67,7 +67,7 @@ const MAX_ANSWER_TEXT = 256;
  * chain's owner gains nothing and the peer would take it for a flood.
  */
 export const SUBMIT_INTERVAL_MS = 10;
-/** How often a miner tells its rate, in milliseconds. */
+/** How often a miner sends its rate, in milliseconds. */
 export const RATE_INTERVAL_MS = 10_000;
 
 /** Why a message of this wire is not taken: one sentence each, the rule that was broken. */
@@ -159,7 +159,7 @@ const resultSchema = z.object({
 /** What became of an answer. */
 export type MiningResult = z.output<typeof resultSchema>;
 
-/** What a peer says to a miner. */
+/** What a peer sends to a miner. */
 export type PeerMessage =
   | { readonly type: 'job'; readonly job: MiningJob }
   | { readonly type: 'result'; readonly result: MiningResult }
@@ -211,7 +211,7 @@ const answerSchema = z
 /** What a miner found. Fields of the job that it leaves out are to be taken from the job. */
 export type MiningAnswer = z.output<typeof answerSchema>;
 
-/** What a miner says to a peer. */
+/** What a miner sends to a peer. */
 export type MinerMessage =
   | { readonly type: 'hello'; readonly hello: MinerHello }
   | { readonly type: 'rate'; readonly hashesPerSecond: number }
@@ -347,7 +347,7 @@ export function encodeResult(result: MiningResult): string {
   return line({ type: 'RESULT', ...result });
 }
 
-/** Tells a miner to stop until the next job. */
+/** Has a miner stop until the next job. */
 export function encodeWait(): string {
   return line({ type: 'WAIT' });
 }

@@ -213,7 +213,7 @@ export function applyOptionFile(command: Command, path: string): void {
 }
 
 /**
- * The same for the text of an option file.
+ * Takes option values from the text of an option file.
  *
  * @param path named in errors
  * @throws UserError as {@link applyOptionFile}
@@ -323,7 +323,7 @@ export async function runProgram(
   await runCommandLine(program, args, names);
 }
 
-/** The same for a command line that does not have the process to itself. */
+/** Runs a command line that does not have the process to itself. */
 export async function runCommandLine(
   program: Command,
   args: readonly string[],
@@ -362,7 +362,7 @@ export async function runCommandLine(
     await program.parseAsync(withDashes(args), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Commander has already said what was wrong, or shown the help.
+      // Commander has already printed what was wrong, or shown the help.
       process.exitCode = error.exitCode;
       return;
     }
@@ -399,7 +399,7 @@ function guardProcess(name: string, verbose: boolean): void {
       throw new UserError(`cannot write to standard output: ${messageOf(error)}`);
   });
   process.stderr.on('error', () => {
-    // There is nobody left to tell.
+    // There is nobody left to notify.
   });
   process.on('uncaughtException', (error) => {
     explain(name, error, verbose);

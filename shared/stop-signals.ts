@@ -1,6 +1,6 @@
 /** How a long program hears that it is to stop: Ctrl-C, or SIGTERM from whatever runs it. */
 
-/** The exit codes of a program that was told to end. */
+/** The exit codes of a program that a signal ended. */
 export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof EXIT_CODES;
 
@@ -18,7 +18,7 @@ export interface Signalled {
 
 /**
  * The first signal asks for an orderly end, the second ends the process at once. Listens as long as the process lives:
- * the copy that npm passes on may come when everything else is over, and must not cut off what is said at the end.
+ * the copy that npm passes on may come when everything else is over, and must not cut off what is printed at the end.
  */
 export class StopSignals {
   readonly #controller = new AbortController();

@@ -3,9 +3,9 @@ import { UserError } from './errors.ts';
 
 /** The process that started this one. */
 export interface Supervisor {
-  /** Tells it something; nothing happens if it is gone. */
+  /** Sends it a report; nothing happens if it is gone. */
   report(report: object): void;
-  /** Has everything passed on that it says, also what it has said so far. May be called once. */
+  /** Passes on everything that it sends, also what it has sent so far. May be called once. */
   listen(onMessage: (message: unknown) => void): void;
 }
 
@@ -21,13 +21,13 @@ export function superviseThis(gone: () => void): Supervisor {
     throw new UserError('--supervised is for programs that start this one with a channel to it');
   }
   process.once('disconnect', gone);
-  // It must not keep alive what has been told to end.
+  // The channel must not keep alive what is to end.
   channel.unref();
   return {
     report: (report) => {
       if (!process.connected) return;
       process.send?.(report, undefined, undefined, () => {
-        // It has just gone, and that is heard in another way.
+        // That process has just gone, and `disconnect` reports it.
       });
     },
     listen: (onMessage) => {

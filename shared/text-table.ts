@@ -7,7 +7,7 @@ export type Style = Parameters<typeof styleText>[0];
 /** Gives a text a style, or leaves it as it is. */
 export interface Painter {
   (style: Style, text: string): string;
-  /** Columns that a table may have; as many as it takes if that is not said. */
+  /** Columns that a table may have; as many as it takes if that is not given. */
   readonly width?: number;
 }
 export type Cell = string | number;

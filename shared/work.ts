@@ -21,11 +21,11 @@ export function isMinerMark(message: string): boolean {
 
 /** What became of a block that a miner handed in. */
 export type SubmitResult =
-  /** It is in the chain, stored and announced. */
+  /** The block is in the chain, stored and announced. */
   | { readonly status: 'accepted' }
   /** The chain has moved on: the block no longer fits on top. */
   | { readonly status: 'stale' }
-  /** It breaks a rule, said in one sentence. */
+  /** The block breaks a rule, named in one sentence. */
   | { readonly status: 'rejected'; readonly reason: string };
 
 /**

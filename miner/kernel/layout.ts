@@ -30,7 +30,7 @@
  *                                                        └─ word p ─┘
  *
  * Even where the nonce could straddle the boundary, this may be cheaper: word p is a late one. Of the messages this
- * file knows nothing; it is told from which byte on heads are alike. With too few of them there is one midstate only.
+ * file knows nothing; it is given from which byte on heads are alike. With too few of them there is one midstate only.
  *
  * With next to no characters to choose, any of the parts may be missing. Each combination of characters is a
  * different nonce of the same length, so nothing is ever tried twice, and prefixes of the same length share nothing.
@@ -105,7 +105,7 @@ const ROUNDS_AROUND = 59;
 const SCHEDULE_ROUNDS = 29;
 /** Working a midstate's first rounds for the next outer characters costs as much as so many rounds in a fast kernel. */
 const PREPARATION_ROUNDS = 1500;
-/** The same where the next outer characters stand before the final block, so that the midstate is computed anew. */
+/** Preparing for outer characters before the final block costs so many rounds: the midstate is computed anew. */
 const MIDSTATE_ROUNDS = 12_000;
 /** Beginning another search where this one has no nonces left costs as much as so many rounds; half a millisecond. */
 const SEARCH_ROUNDS = 6_000_000;

@@ -89,7 +89,7 @@ const STREAMS = [0, 1, 2] as const;
 
 /** The last round but three, and the last whose a is needed. */
 const LAST_FULL_ROUND = 56;
-/** Its e is the h of the hash. */
+/** The round whose e is the h of the hash. */
 const LAST_ROUND = 60;
 /** Rounds in one turn of the loop. */
 const ROUNDS_AT_ONCE = [0, 1, 2, 3] as const;
@@ -97,7 +97,7 @@ const ROUNDS_AT_ONCE = [0, 1, 2, 3] as const;
 /** Bytes that a vector takes in memory; single words are spread as far, so that both variants have one memory map. */
 const SLOT = 16;
 
-/** Where things are in memory, in bytes: first what scan.ts says, then what only this kernel uses. */
+/** Where things are in memory, in bytes: first what scan.ts defines, then what only this kernel uses. */
 const CONSTANTS_AT = 4 * MEMORY_WORDS;
 const SCRATCH_AT = CONSTANTS_AT + 4 * ROUNDS;
 /** Bytes of one array of vectors, one for each round and some more. */
@@ -109,7 +109,7 @@ const scheduleAt = (stream: number): number => arrayAt(stream, 0);
 const addedAt = (stream: number): number => arrayAt(stream, 1);
 /** Where in this array round i reads the a of round i - 4, and behind it writes its own. */
 const chainA = (stream: number): number => arrayAt(stream, 2);
-/** The same of e. */
+/** Array of every round's e. */
 const chainE = (stream: number): number => arrayAt(stream, 3);
 const PAGES = Math.ceil(arrayAt(STREAMS.length, 0) / 65536);
 
@@ -141,7 +141,7 @@ function reportFunction(): { writer: FunctionWriter; body: Code } {
 const REPORT = 0;
 
 /**
- * `scan(from, to)`, see {@link Scanner}; how it goes is said at the top of the file.
+ * `scan(from, to)`, see {@link Scanner}; the top of the file describes it.
  *
  * @param shared whether the streams work different midstates with one schedule, or different words with one midstate
  */

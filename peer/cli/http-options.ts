@@ -93,7 +93,7 @@ export function isTokenSeen(command: Command): boolean {
   return command.getOptionValueSource('httpToken') === 'cli';
 }
 
-/** What is said then. */
+/** Warning about a token on the command line. */
 export const TOKEN_SEEN =
   '--http-token: other users of this machine can see it; GOSSIP_PEER_HTTP_TOKEN or a --config file keeps it secret';
 

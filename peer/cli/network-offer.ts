@@ -10,7 +10,7 @@ export type OptionValues = Readonly<Record<string, unknown>>;
 export interface NetworkOffer {
   /** What a node is called, as in "peer". */
   readonly node: string;
-  /** How many there are if nothing is said, and at the least. */
+  /** How many nodes there are by default, and at the least. */
   readonly nodes: number;
   readonly fewestNodes: number;
   /** Why there may not be fewer, as in "a cluster has 4 replicas at the least". */

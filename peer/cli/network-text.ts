@@ -6,7 +6,7 @@ import { engineSchema, nodesSchema } from '../web/schemas.ts';
 import { RefusedError, ask } from './ask.ts';
 import type { NodeRow, StatusFace } from './status-face.ts';
 
-/** What a node of any engine says of itself. */
+/** The status of a node of any engine. */
 const statusSchema = engineSchema.loose();
 
 /** The nodes of a network, with the state of each that answers. */
@@ -46,7 +46,7 @@ export function engineOf({ nodes }: NetworkAnswers): string | undefined {
   return nodes.find(({ status }) => status !== null)?.status?.engine;
 }
 
-/** The nodes, each with what is told of it. */
+/** The nodes, each with what is shown of it. */
 function rowsOf({ nodes }: NetworkAnswers, face: StatusFace | undefined): (Node & { row?: NodeRow })[] {
   return nodes.map((node) => {
     const row = face?.row(node.status, node.miners);

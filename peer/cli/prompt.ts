@@ -13,7 +13,7 @@ const MAX_SHOWN = 40;
 /** What every command is given. */
 export interface PromptParts {
   readonly print: (text: string) => void;
-  /** Told that it is to end. */
+  /** Called to end the prompt. */
   readonly quit: () => void;
   /** Ends a wait. */
   readonly stopped: AbortSignal;

@@ -42,15 +42,15 @@ export interface NodeRun<Node> {
   readonly log: Log;
   /** What a node is called; "peer" by default. */
   readonly member?: string;
-  /** What people are told of its store; those of a chain by default. */
+  /** What people are shown about its store; those of a chain by default. */
   readonly words?: StoreWords;
   /** Whether its data are for its owner alone. */
   readonly secret?: boolean;
   /** @throws UserError if it can't be started; it then closes the store */
   open(store: Store, onFailure: (error: Error) => void): Promise<Node>;
-  /** It runs. */
+  /** The node runs. */
   onUp(node: Node, supervisor: Supervisor | undefined, stop: () => void): void;
-  /** It is about to be closed. */
+  /** The node is about to be closed. */
   onEnd?(): void;
   /** Everything that is counted. */
   counters(node: Node): LogData;

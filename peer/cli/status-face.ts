@@ -8,7 +8,7 @@ export interface StatusAnswer {
   line(): string;
 }
 
-/** What is told of a node of a network besides where it is. */
+/** What is shown of a node of a network besides where it is. */
 export interface NodeRow {
   readonly cells: readonly (string | number)[];
   /** In one word, where it says more than that it runs. */

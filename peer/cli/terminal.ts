@@ -40,7 +40,7 @@ export class Terminal {
   }
 
   /**
-   * Says what could not be done: a script has failed where one of its lines has.
+   * Reports what could not be done: a script has failed where one of its lines has.
    *
    * @throws what it was given if that is a fault of the program
    */

@@ -78,7 +78,7 @@ function viewLine({ phase, figures }: ViewJson): string {
     .join(' ');
 }
 
-/** What the API of a node tells besides its view, by the path of each. */
+/** What the API of a node answers besides its view, by the path of each. */
 async function askResources(base: string, paths: readonly string[]): Promise<Record<string, unknown>> {
   const answers = await Promise.all(paths.map((path) => ask(base, path, z.unknown())));
   return Object.fromEntries(paths.map((path, at) => [camelCase(path.slice(1)), answers[at]]));

@@ -156,7 +156,7 @@ function refuseForeign(engine: string, offers: Offers, isDefault: (name: string)
   }
 }
 
-/** What is run, besides what the options say. */
+/** What is run, besides the options. */
 interface NetworkRun {
   readonly offer: NetworkOffer;
   readonly face: StatusFace;
@@ -165,7 +165,7 @@ interface NetworkRun {
   readonly script: string | undefined;
 }
 
-/** Runs a network until it is told to end. */
+/** Runs a network until it is stopped. */
 async function run(
   options: NetworkCommandOptions,
   { offer, face, isDefault, values, script }: NetworkRun,

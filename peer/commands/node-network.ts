@@ -1,4 +1,4 @@
-/** `peer network` of an engine that says only what it is: every node knows all others, and takes what its face offers. */
+/** `peer network` of an engine that only describes itself: all nodes know each other, and take what its face offers. */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -19,7 +19,7 @@ import type { Action } from '../web/face.ts';
 import type { FieldJson } from '../web/schemas.ts';
 import { fieldsOf, pathOf } from '../web/view.ts';
 
-/** Nodes if nothing is said: of as many, one may be killed and two others still have each other. */
+/** Nodes by default: of as many, one may be killed and two others still have each other. */
 const NODES = 4;
 
 export function networkOfNodes({ name, title }: EngineModule, offer: NodeOffer): NetworkOffer {

@@ -1,4 +1,4 @@
-/** How `peer simulate` runs what it was told to, shows how far it is, and says what came of it. */
+/** How `peer simulate` runs what was asked for, shows how far it is, and reports what came of it. */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';

@@ -166,7 +166,7 @@ function helpText(command: Command, engines: readonly SimulatedEngine[]): string
   ].join('\n');
 }
 
-/** Everything said of the plan, in the order of the options. */
+/** The words given for the plan, in the order of the options. */
 function wordingOf(command: Command, engines: readonly SimulatedEngine[]): Wording {
   const names = new Set<string>([
     ...PLAN_OPTIONS,

@@ -1,4 +1,4 @@
-/** `start` of an engine that says only what it is: a node of it, until it is told to stop. */
+/** `start` of an engine that only describes itself: a node of it, until it is stopped. */
 import { resolve } from 'node:path';
 
 import { Command } from 'commander';
@@ -32,7 +32,7 @@ import type { Listening } from '../web/http.ts';
 import { Journals } from '../web/journals.ts';
 import type { WebOptions } from '../web/server.ts';
 
-/** How a happening is logged. */
+/** Log level of an event, by its tone. */
 const LEVELS: Readonly<Record<Tone, LogLevel>> = { good: 'info', warn: 'warn', bad: 'warn', quiet: 'debug' };
 /** Longest name of a node, in characters. */
 const MAX_NAME_LENGTH = 64;
@@ -141,7 +141,7 @@ interface Paged {
   close(): Promise<void>;
 }
 
-/** Starts a node, once everybody who is to hear of what happens listens. */
+/** Starts a node, once everybody who is to be notified listens. */
 async function openPage(
   node: Node,
   { face }: NodeOffer,

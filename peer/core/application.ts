@@ -9,7 +9,7 @@
  * `paged-state.ts`'s, the same for all applications.
  */
 
-/** What an application is told of an operation besides the operation itself. */
+/** What an application is given of an operation besides the operation itself. */
 export interface OperationContext {
   /** Who asks: the number of a member. */
   readonly client: number;
@@ -40,8 +40,8 @@ export interface Paged {
 /** The half of an application that all nodes must agree about. */
 export interface StateMachine extends Paged {
   /**
-   * Looks at an operation before an engine takes it into its pool. It depends on the text alone, so that all nodes say the
-   * same whatever they have executed so far.
+   * Looks at an operation before an engine takes it into its pool. It depends on the text alone, so that all nodes
+   * answer the same whatever they have executed so far.
    *
    * @returns the rule that it breaks, in a sentence; undefined if it may be ordered
    */

@@ -1,6 +1,6 @@
 /** Collections that never outgrow their bound: what is oldest gives way. */
 
-/** Is told the size of something that is bounded, and the bound. */
+/** Receives the size of something that is bounded, and the bound. */
 export type Gauge = (name: string, size: number, limit: number) => void;
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The two clocks of a machine: one that never goes back and that nobody sets, for how long things take, and the one that
  * people see. They come apart where somebody sets the second one, and where the machine sleeps, while the first one stands
- * still. An engine measures by the first and is told, with a `clock` event, where the second one stands.
+ * still. An engine measures by the first and is notified, with a `clock` event, of where the second one stands.
  */
 
 /** By how much the clocks must have come apart, in milliseconds: what is less is none of an engine's business. */
@@ -13,7 +13,7 @@ export class ClockWatch {
   /**
    * Both in milliseconds since 1970, read at the same time.
    *
-   * @returns by how much the wall clock is ahead, if that is not what was last returned: what an engine is to be told
+   * @returns by how much the wall clock is ahead, if that is not what was last returned: what an engine is to be sent
    */
   look(steady: number, wall: number): number | undefined {
     const ahead = wall - steady;

@@ -81,7 +81,7 @@ export type Effect<T extends EngineTypes> =
    */
   | { readonly type: 'verdict'; readonly verdict: 'accept' | 'ignore' }
   | { readonly type: 'verdict'; readonly verdict: 'reject'; readonly reason: string }
-  /** The same for a peer of which another message, or a later step, has shown that it misbehaves. */
+  /** Ends the connection to a peer of which another message, or a later step, has shown that it misbehaves. */
   | { readonly type: 'disconnect'; readonly peer: T['peer']; readonly reason: string }
   /** Sets, or sets anew, the timer of that name. */
   | { readonly type: 'timer'; readonly timer: string; readonly after: number }
@@ -97,19 +97,19 @@ export type Effect<T extends EngineTypes> =
 
 /** An engine: see the top of this file. */
 export interface Engine<T extends EngineTypes> {
-  /** Takes one event and says what is to be done, in order. Bounded: a few milliseconds of work at most. */
+  /** Takes one event and returns what is to be done, in order. Bounded: a few milliseconds of work at most. */
   step(event: EngineEvent<T>): readonly Effect<T>[];
-  /** Tells how full each queue, table and cache is, and the bound that it never exceeds. */
+  /** Reports how full each queue, table and cache is, and the bound that it never exceeds. */
   measure(report: Gauge): void;
 }
 
 /** What an engine over datagrams may need, besides its configuration. */
 export interface EngineParts {
-  /** What it has stored. */
+  /** What the engine has stored. */
   readonly store: StoreView;
   /** Random bytes, at least 16. */
   readonly entropy: Uint8Array;
-  /** Nodes that it is told of at the start. */
+  /** Nodes that the engine is given at the start. */
   readonly join: readonly Address[];
 }
 

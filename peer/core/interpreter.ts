@@ -72,7 +72,7 @@ export class Interpreter<T extends EngineTypes> {
     this.#dispatch({ type: 'started', now: this.#time() });
   }
 
-  /** @returns what the engine makes of it; undefined if it says nothing, or is busy */
+  /** @returns what the engine makes of it; undefined if it gives no verdict, or is busy */
   message(from: T['peer'], message: T['message']): Verdict | undefined {
     return this.#dispatch({ type: 'message', now: this.#time(), from, message });
   }
@@ -83,7 +83,7 @@ export class Interpreter<T extends EngineTypes> {
     if (this.#outside.isRunning()) this.#outside.disconnect(from, fault);
   }
 
-  /** @param due by the steady clock: the engine is never told an earlier time */
+  /** @param due by the steady clock: the engine is never given an earlier time */
   timer(timer: string, due: number): void {
     this.#dispatch({ type: 'timer', now: this.#time(due), timer });
   }
@@ -131,7 +131,7 @@ export class Interpreter<T extends EngineTypes> {
 
   #step(event: EngineEvent<T>): Verdict | undefined {
     const outside = this.#outside;
-    // At the start, before anything else, the two clocks are the same, or the next event tells.
+    // At the start, before anything else, the two clocks are the same, or the next event shows it.
     if (event.type !== 'started' && event.type !== 'clock') {
       const ahead = this.#clockWatch.look(outside.steady(), outside.wall());
       if (ahead !== undefined) this.#step({ type: 'clock', now: event.now, ahead });
@@ -192,7 +192,7 @@ export class Interpreter<T extends EngineTypes> {
         if (waiting === undefined) break;
         this.#waiting.delete(effect.id);
         outside.onReply?.(waiting.request, effect.result);
-        // What is told of it may have ended everything.
+        // Whoever was notified of the reply may have ended everything.
         if (outside.isRunning()) waiting.answer(effect.result);
         break;
       }

@@ -38,7 +38,7 @@ export interface NodeCounters {
 }
 
 /**
- * @template Status what it says of itself: JSON
+ * @template Status what the node reports of itself: JSON
  * @template Notice what its engine notifies
  */
 export interface LiveNode<Status, Notice> {

@@ -50,7 +50,7 @@ export interface Digests {
   groups(pageDigests: readonly string[]): string[];
   /** That of a whole state from those of all its pages. */
   root(pageDigests: readonly string[]): string;
-  /** The same from those of its groups. */
+  /** That of a whole state from those of its groups. */
   rootOfGroups(groups: readonly string[]): string;
 }
 
@@ -156,8 +156,8 @@ export class PagedState {
   }
 
   /**
-   * The same, if the pages that have to be hashed for it are about this long at the most, all together, in UTF-16 code units;
-   * undefined if they are longer: then some of them are done.
+   * The digest, if the pages that have to be hashed for it are about this long at the most, all together, in UTF-16
+   * code units; undefined if they are longer: then some of them are done.
    */
   digestWithin(length: number): string | undefined {
     this.collectChanged();
@@ -168,7 +168,7 @@ export class PagedState {
     return this.digest();
   }
 
-  /** Keeps the state as it is now under a sequence number, greater than those before; the oldest kept may give way. */
+  /** Takes a snapshot of the state under a sequence number, greater than those before; the oldest may give way. */
   checkpoint(sequence: number): Snapshot {
     const digest = this.digest();
     const snapshot = { sequence, digest, pageDigests: [...this.pageDigests], pages: [...this.pages] };

@@ -44,7 +44,7 @@ export class Random {
   }
 
   /**
-   * The same of those items that pass `test`. Where most of them do it takes a few draws, however many items there are.
+   * Samples the items that pass `test`. Where most of them do it takes a few draws, however many items there are.
    */
   sampleWhere<T>(items: readonly T[], count: number, test: (item: T) => boolean): T[] {
     const chosen: T[] = [];

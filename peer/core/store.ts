@@ -1,11 +1,11 @@
 /**
- * What a node keeps: texts and bytes under keys, changed in atomic, durable batches. Engines see the read-only half and
- * write through `store` effects; the simulator puts a faulty store in its place.
+ * What a node stores: texts and bytes under keys, changed in atomic, durable batches. Engines see the read-only half
+ * and write through `store` effects; the simulator puts a faulty store in its place.
  */
 
 export type StoreValue = string | Uint8Array;
 
-/** One change. Keys are at most 64 ASCII characters; a store keeps them in the order of their characters. */
+/** One change. Keys are at most 64 ASCII characters; a store orders them by their characters. */
 export type StoreWrite =
   | { readonly type: 'put'; readonly key: string; readonly value: StoreValue }
   | { readonly type: 'delete'; readonly key: string };

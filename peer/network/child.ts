@@ -69,7 +69,7 @@ export class Warden {
 /** How a child is started. */
 export interface ChildSpec {
   readonly program: 'peer' | 'miner';
-  /** What is run instead of that program of ours, if that is said. */
+  /** What is run instead of that program of ours, if given. */
   readonly script?: string | undefined;
   readonly args: readonly string[];
   /** What its log lines begin with. */
@@ -77,7 +77,7 @@ export interface ChildSpec {
   readonly log: Log;
   readonly logLevel: LogLevel;
   readonly warden: Warden;
-  /** Told what it says through its channel. */
+  /** Notified of what the child sends through its channel. */
   readonly onReport?: (report: Report) => void;
 }
 
@@ -140,7 +140,7 @@ export class Child {
     return this.#alive;
   }
 
-  /** The last thing that it said outside of its log: why it could not start. */
+  /** The last line that the child wrote outside of its log: why it could not start. */
   get lastLine(): string {
     return this.#lastLine;
   }
@@ -148,7 +148,7 @@ export class Child {
   report(control: Control): void {
     if (!this.#process.connected) return;
     this.#process.send(control, () => {
-      // It has just ended, and that is heard in another way.
+      // The child has just ended, which another event reports.
     });
   }
 

@@ -1,5 +1,5 @@
 /**
- * What `peer network` and its peers say to each other, through the channel that a process has to its children.
+ * What `peer network` and its peers send each other, through the channel that a process has to its children.
  *
  * Processes on one machine are partitioned by having each of them lose what comes from and goes to the others. A relay
  * between them would do it too, but then no peer would be where its messages come from, and everything would be counted
@@ -20,7 +20,7 @@ const member = z
 export const controlSchema = z.discriminatedUnion('type', [
   /** Lose every datagram from and to these addresses, and from and to no others any more. */
   z.strictObject({ type: z.literal('block'), id, peers: z.array(addressSchema).max(MAX_NODES) }),
-  /** The same for the members of a cluster. */
+  /** Block just these members of a cluster. */
   z.strictObject({ type: z.literal('block-members'), id, members: z.array(member).max(MAX_NODES) }),
   /** Have something executed that a person typed; for replicas. */
   z.strictObject({ type: z.literal('submit'), id, line: z.string().max(MAX_SUBMITTED_LENGTH) }),
@@ -29,13 +29,13 @@ export type Control = z.infer<typeof controlSchema>;
 
 /** From a peer. */
 export const reportSchema = z.discriminatedUnion('type', [
-  /** It takes part in the network now. */
+  /** The peer takes part in the network now. */
   z.strictObject({ type: z.literal('up') }),
-  /** It has done what it was told. */
+  /** The order is carried out. */
   z.strictObject({ type: z.literal('done'), id }),
   /** What was submitted has an answer, in words for people. */
   z.strictObject({ type: z.literal('answer'), id, text: z.string().max(MAX_ANSWER_LENGTH) }),
-  /** It can't be done: why. */
+  /** The order can't be carried out: why. */
   z.strictObject({ type: z.literal('refused'), id, reason: z.string().max(MAX_ANSWER_LENGTH) }),
 ]);
 export type Report = z.infer<typeof reportSchema>;

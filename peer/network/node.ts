@@ -20,7 +20,7 @@ export interface NodeKind {
   peer(index: number): readonly string[];
   /** Arguments of the miner that works for it, if one does. */
   miner(index: number): readonly string[] | undefined;
-  /** What tells a node to cut off these others. */
+  /** The order to a node to cut off these others. */
   block(others: readonly number[]): BlockOrder;
 }
 
@@ -44,7 +44,7 @@ export class NetworkNode {
   readonly name: string;
   readonly address: Address;
   readonly httpPort: number;
-  /** Its place in the network, from 0. */
+  /** The node's place in the network, from 0. */
   readonly index: number;
   readonly #surroundings: NodeSurroundings;
   /** Called with what the running peer answers to the order of that id. */
@@ -174,7 +174,7 @@ export class NetworkNode {
     return this.#order(peer, this.#surroundings.kind.block(this.#blocked));
   }
 
-  /** Tells a peer something; fulfilled with what it answers, or with nothing when it has ended. */
+  /** Sends a peer an order; fulfilled with what it answers, or with nothing when it has ended. */
   #order(peer: Child, order: Order): Promise<Answer | undefined> {
     const id = this.#orders++;
     return new Promise((resolve) => {

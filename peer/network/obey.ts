@@ -13,7 +13,7 @@ export type Orders = {
   readonly [K in Kind]?: (order: Extract<Control, { type: K }>) => Promise<string> | undefined;
 };
 
-/** Has a node that runs do what the process says that started it. */
+/** Has a node that runs obey the process that started it. */
 export function obey(supervisor: Supervisor, orders: Orders): void {
   const carryOut = async (order: Control): Promise<Report> => {
     const { id } = order;

@@ -11,7 +11,7 @@ export const LOOPBACK = '127.0.0.1';
 
 /** Each node has two: one for datagrams (UDP) and miners (TCP), and one for its API. */
 const PORTS_PER_NODE = 2;
-/** Ports that one network may need, and one that says that it has them. */
+/** Ports that one network may need, and one that reserves them. */
 const BLOCK = 1 + MAX_NODES * PORTS_PER_NODE;
 
 /** Ports of one node. */
@@ -35,7 +35,7 @@ export interface Ports {
  * of ports to itself, and holds the first of the block for as long as it runs.
  *
  * @param basePort the first port wanted; any if undefined
- * @throws UserError if they can't be had
+ * @throws UserError if they are not free
  */
 export async function takePorts(nodes: number, basePort: number | undefined): Promise<Ports> {
   if (basePort !== undefined) {
@@ -78,7 +78,7 @@ async function firstTaken(nodes: readonly NodePorts[]): Promise<number | undefin
   return undefined;
 }
 
-/** A UDP socket at a port; undefined if that can't be had. */
+/** A UDP socket at a port; undefined if that can't be bound. */
 function bindUdp(port: number): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');

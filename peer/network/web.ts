@@ -26,7 +26,7 @@ const DESCRIPTION =
   'A network of peers on one machine: its nodes, and what is done to them. The API of each node is below its path.';
 
 const nameSchema = z.string().min(1).max(MAX_NODE_NAME_LENGTH);
-/** A change needs no more to be said. */
+/** The body of a change that needs no fields. */
 const nothingSchema = z.strictObject({});
 
 export interface NetworkAppOptions extends AccessOptions, Pick<AppOptions, 'clock' | 'onFault'> {
@@ -58,7 +58,7 @@ export function createNetworkApp(network: Network, options: NetworkAppOptions): 
 /**
  * Serves the page of a network.
  *
- * @throws UserError if the port can't be had
+ * @throws UserError if the port can't be bound
  */
 export function openNetworkWeb(
   network: Network,
@@ -158,7 +158,7 @@ async function passOn(network: Network, context: WebContext, ask: typeof fetch):
   }
   const { pathname, search } = new URL(req.url);
   const path = pathname.split('/').slice(4).join('/');
-  // The node hears of us alone, so we say what the client may do.
+  // The node sees us alone, so we answer what the client may do.
   if (path === 'access') return answer({ writing: context.var.writing });
   const url = `http://${LOOPBACK}:${node.httpPort}/${path}${search}`;
   // A stream of events may go on for days, only its beginning may not take long.

@@ -8,7 +8,7 @@ import type { Transport } from '../transports/transport.ts';
 const MAX_TIMER = 2 ** 31 - 1;
 /** Kinds of malformed input that are counted apart; a codec has a few dozen, this only bounds a careless one. */
 const MAX_FAULTS = 128;
-/** Requests that wait for their answers, if nothing else is said: each is a few hundred bytes, and engines have bounds of their own. */
+/** Requests that may wait for answers by default: each is a few hundred bytes, and engines have bounds of their own. */
 const MAX_ASKED = 4_096;
 
 /** What an {@link EngineHost} brings together. */
@@ -43,10 +43,10 @@ export interface HostParts<T extends EngineTypes> {
   wallClock?: () => number;
 }
 
-/** What kept a host from going on. */
+/** Why a host could not go on. */
 export class HostError extends Error {
   override name = 'HostError';
-  /** `store`: what must be kept can't be written; `transport`: the socket broke; `engine`: a fault of the program. */
+  /** `store`: what must be stored can't be written; `transport`: the socket broke; `engine`: a fault of the program. */
   readonly source: 'store' | 'transport' | 'engine';
 
   constructor(source: HostError['source'], cause: unknown) {
@@ -228,7 +228,7 @@ export class EngineHost<T extends EngineTypes> {
   }
 
   /**
-   * The same for what an engine answers at once.
+   * Asks the engine for something that it answers at once.
    *
    * @throws HostError if the host has failed, or fails before the answer
    * @throws Error if it does not run, if the engine does not answer at once, or from within a notice (defer it)
@@ -323,7 +323,7 @@ export class EngineHost<T extends EngineTypes> {
 
   #setTimer(name: string, after: number, now: number): void {
     clearTimeout(this.#timers.get(name));
-    // Node's timers may be a fraction of a millisecond early; the engine is never told a time before it asked for.
+    // Node's timers may be a fraction of a millisecond early; the engine is never given a time before it asked for.
     const wait = Math.min(Math.max(after, 0), MAX_TIMER);
     const due = now + wait;
     this.#timers.set(

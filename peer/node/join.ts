@@ -15,7 +15,7 @@ async function resolveName(name: string): Promise<string> {
 }
 
 /**
- * The numeric addresses of known peers, because that is what peers say of themselves. A name that has none yet stays
+ * The numeric addresses of known peers, because that is what peers announce. A name that has none yet stays
  * a name: the transport asks for it again in every round of gossip.
  *
  * @throws UserError for an IPv6 address

@@ -1,7 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 
-/** Those who are told what happens in a node. Whatever is wrong with one of them, it must not stop the node. */
+/** Those notified of what happens in a node. Whatever is wrong with one of them, it must not stop the node. */
 export class Observers<Observer> {
   readonly #observers = new Set<Observer>();
   readonly #log: Log;
@@ -10,7 +10,7 @@ export class Observers<Observer> {
     this.#log = log;
   }
 
-  /** Has an observer told everything from now on; until the function that it returns is called. */
+  /** Notifies an observer of everything from now on; until the function that it returns is called. */
   add(observer: Observer): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);

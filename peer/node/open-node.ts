@@ -1,4 +1,4 @@
-/** Runs an engine that says only what it is: with a socket, a store, and a way to ask it. */
+/** Runs an engine that only describes itself: with a socket, a store, and a way to ask it. */
 import { randomBytes } from 'node:crypto';
 
 import type { Address } from '../../shared/address.ts';
@@ -34,7 +34,7 @@ export interface NodeSetup<T extends DatagramTypes, Status> {
   readonly engine: Engine<T>;
   /** Where others reach the node; where it listens by default. */
   readonly address?: Address;
-  /** What a node says of itself: JSON. */
+  /** What a node reports of itself: JSON. */
   status(): Status;
   /** Completes a message by what only the outside knows; see the host's parts. */
   complete?(
@@ -60,7 +60,7 @@ export interface OpenNodeParts {
   /** Closed by the node, also when it can't be opened. */
   readonly store: Store;
   readonly log: Log;
-  /** Told once if the node can't go on; {@link RunningNode.close} is still to be called. */
+  /** Called once if the node can't go on; {@link RunningNode.close} is still to be called. */
   onFailure(error: Error): void;
   /** Finds the addresses of host names; asks the system by default. */
   readonly resolve?: Resolve;
@@ -73,7 +73,7 @@ export interface RunningNode<T extends DatagramTypes, Status> extends LiveNode<S
   request(request: T['request']): T['result'];
   /** Loses every datagram from and to these addresses, and no others any more. */
   block(addresses: readonly Address[]): void;
-  /** Has the engine begin: whoever observes from before hears of everything. */
+  /** Has the engine begin: whoever observes from before is notified of everything. */
   start(): void;
   /** Ends everything in order, and gives the store back. May be called again. */
   close(): Promise<void>;

@@ -30,7 +30,7 @@ export class ProgressBar implements Progress {
       // Log lines in between wipe the bar, so it is drawn anew even when nothing has changed.
       forceRedraw: true,
       fps: 5,
-      // The command ends itself, in order, when it is told to.
+      // The command ends itself, in order, when it is asked to.
       gracefulExit: false,
       stream: process.stderr,
     });

@@ -1,4 +1,4 @@
-/** What a worker of a campaign is told, does and tells: it runs one seed after the other. */
+/** What a worker of a campaign is given, does and reports: it runs one seed after the other. */
 import type { PartitionKind } from './faults.ts';
 import { findEngine } from './plan.ts';
 import type { SimulatedEngine } from './offer.ts';
@@ -111,7 +111,7 @@ function joinRecords<T extends Readonly<Record<string, number>>>(
     const known = joined[name];
     joined[name] = known === undefined ? value : join(known, value);
   }
-  // It has the names of both.
+  // The result has the names of both.
   return joined as T;
 }
 

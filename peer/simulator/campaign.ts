@@ -1,5 +1,5 @@
 /**
- * Many seeds on all cores. Outcomes are put together in the order of the seeds, so that a campaign tells the same
+ * Many seeds on all cores. Outcomes are put together in the order of the seeds, so that a campaign reports the same
  * however many workers there are and whichever is faster.
  */
 import { Piscina } from 'piscina';
@@ -24,7 +24,7 @@ import type { Violation } from './report.ts';
 import type { Plan } from './settings.ts';
 import { Digest } from './trace.ts';
 
-/** Failures told with all their details; of more only the seeds are. */
+/** Failures reported with all their details; of more only the seeds are. */
 const MAX_FAILURES = 100;
 /** Below every seed. */
 const NONE = -1n;
@@ -36,7 +36,7 @@ export interface CampaignOptions {
   readonly seeds: { readonly from: number; readonly to: number };
   /** Whether to go on after a seed that failed; otherwise only the seeds below it count. */
   readonly keepGoing: boolean;
-  /** Told of every failure of a campaign that goes on, as soon as it is found. */
+  /** Notified of every failure of a campaign that goes on, as soon as it is found. */
   readonly onFailure?: (failure: Failure) => void;
   /** How many threads, from 1. */
   readonly workers: number;
@@ -56,7 +56,7 @@ export interface Death {
   readonly reason: string;
 }
 
-/** What a campaign tells at its end: plain data, the same for the same seeds and plan. */
+/** What a campaign reports at its end: plain data, the same for the same seeds and plan. */
 export interface CampaignResult {
   /** False if it was stopped, or a worker died, before its end; a failure that it was to stop at is an end. */
   readonly complete: boolean;

@@ -19,7 +19,7 @@ export class Course<T extends EngineTypes> {
   goal: string | undefined;
   private readonly writer: TraceWriter | undefined;
 
-  /** @param writer told of every event */
+  /** @param writer notified of every event */
   constructor(writer?: TraceWriter) {
     this.writer = writer;
   }
@@ -29,7 +29,7 @@ export class Course<T extends EngineTypes> {
     return this.queue.time;
   }
 
-  /** Whether a trace is written: what it would be told need not be put together otherwise. */
+  /** Whether a trace is written: what would be written need not be put together otherwise. */
   get traced(): boolean {
     return this.writer !== undefined;
   }
@@ -44,7 +44,7 @@ export class Course<T extends EngineTypes> {
     this.call(this.now + Math.round(delay * MS), run);
   }
 
-  /** Tells the trace, if there is one, of something that happened to a node, or to none in particular. */
+  /** Adds to the trace, if there is one, what happened to a node, or to none in particular. */
   trace(
     node: Pick<SimulatedNode, 'index'> | undefined,
     what: string,

@@ -9,7 +9,7 @@ import type { Traffic } from './traffic.ts';
 const MAX_INBOX = 1_000;
 
 type Delivery<T extends EngineTypes> = Occurrence<T> & { kind: 'delivery' };
-/** What an engine is told of. */
+/** What an engine is notified of. */
 type Due<T extends EngineTypes> = Occurrence<T> & { kind: 'delivery' | 'timer' | 'continue' };
 
 interface Modules<T extends EngineTypes> {

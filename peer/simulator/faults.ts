@@ -147,7 +147,7 @@ export class FaultSchedule<T extends EngineTypes> {
     });
   }
 
-  /** A node has crashed: says when it starts again. */
+  /** A node has crashed: schedules its next start. */
   onCrash(node: SimNode<T>): void {
     this.crashes++;
     node.crashes++;

@@ -27,7 +27,7 @@ interface Modules<T extends EngineTypes> {
   readonly traffic: Pick<Traffic<T>, 'broadcast' | 'counter' | 'disconnect'>;
   /** Whether nodes are connected, so that a connection can be ended. */
   readonly connected: boolean;
-  /** Who hears of what honest engines do. */
+  /** Who is notified of what honest engines do. */
   readonly run: Pick<SubjectRun<T>, 'onNotice' | 'onReply' | 'onSend' | 'onStore'>;
   /** Where in a step a crash comes. */
   readonly crashChance: Chance;

@@ -1,4 +1,4 @@
-/** The cards of a report: each says one thing about a run. */
+/** The cards of a report: each shows one thing about a run. */
 import type { ReportData, ReportLine, ReportTimeline } from '../web/page/report-data.ts';
 import { faultColor, MAX_LEGEND } from './html-data.ts';
 import { bar, card, plot, table, type LegendEntry } from './html-parts.ts';

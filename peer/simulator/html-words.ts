@@ -1,4 +1,4 @@
-/** Numbers and times as the page of a report says them. */
+/** Numbers and times as the page of a report writes them. */
 export const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
 const plain = new Intl.NumberFormat('en', { maximumFractionDigits: 3 });
 const rounded = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });

@@ -41,7 +41,7 @@ export function renderHtml(
   return `${page(title, data, body(report, engine, title, data, command)).text}\n`;
 }
 
-/** A command line that repeats a run: what differs from what is said if nothing is. */
+/** A command line that repeats a run: the settings that are not at their defaults. */
 export function replayCommand({ engine: name, seed, settings }: RunReport, engine: Settled): string {
   const specs = settingsOf(engine);
   const values = Object.entries(settings.values).flatMap(([name, value]) =>

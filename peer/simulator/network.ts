@@ -32,7 +32,7 @@ export type DropReason =
 
 /** No distribution makes a datagram wait longer than this: a minute, in milliseconds. */
 const MAX_LATENCY = 60_000;
-/** What a site whose line is too narrow keeps waiting, in milliseconds of sending; more is dropped, as in a router. */
+/** What a site whose line is too narrow queues, in milliseconds of sending; more is dropped, as in a router. */
 const MAX_QUEUE = 2_000;
 /** How much longer, in mean latencies, a datagram takes that is to be overtaken: at most. */
 const REORDER_DELAY = 10;

@@ -41,13 +41,13 @@ export interface NodeTimer<T extends EngineTypes> {
   readonly kind: 'timer';
   readonly node: SimNode<T>;
   readonly name: string;
-  /** When it runs out by the node's own clock: the engine is never told an earlier time. */
+  /** When it runs out by the node's own clock: the engine is never given an earlier time. */
   readonly localDue: number;
 }
 
 /** The clocks of a node, which are wrong, and go too fast or too slow. What they are given is in microseconds since the start. */
 export class NodeClock {
-  /** Its own milliseconds in a true one. */
+  /** The node's milliseconds in a true one. */
   readonly rate: number;
   private readonly skew: number;
   /** By how much the wall clock was set, in all and before the node started, and how long the other one has stood still since. */

@@ -13,7 +13,7 @@ export interface RunningSimulation {
   readonly events: number;
   /** Simulated milliseconds since the start. */
   now(): number;
-  /** Handles up to so many events; says whether the run is over. */
+  /** Handles up to so many events; returns whether the run is over. */
   advance(most: number): boolean;
   report(): RunReport;
 }

@@ -49,16 +49,16 @@ export interface Outcome<T extends EngineTypes> {
   /** How many nodes left for good. */
   readonly replaced: number;
   readonly goals: Pick<Goals<T>, 'reached'>;
-  /** Undefined if no timeline was kept. */
+  /** Undefined if no timeline was recorded. */
   readonly sampler: Pick<Sampler<T>, 'look' | 'samples'> | undefined;
   /** When everything healed, in microseconds; Infinity if it has not. */
   readonly healedAt: number;
 }
 
-/** What is told at the end. */
+/** What is reported at the end. */
 export function reportOf<T extends EngineTypes>(outcome: Outcome<T>): RunReport {
   const { course, faults, hosts, network, run, sampler, subject, traffic } = outcome;
-  /** What the subject tells: after an error it may not be able to, and the others of a campaign are not to suffer. */
+  /** What the subject reports: after an error it may not be able to, and the others of a campaign are not to suffer. */
   const reported = <R>(report: () => R, otherwise: R): R => {
     try {
       return report();

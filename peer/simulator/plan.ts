@@ -1,5 +1,5 @@
 /**
- * What a simulation is told in words, as on the command line: reads it into a plan, and writes it as the command that
+ * What a simulation is to do, in words as on the command line: reads it into a plan, and writes it as the command that
  * runs the same again.
  */
 import { UserError } from '../../shared/errors.ts';

@@ -8,7 +8,7 @@ const ARITY = 4;
 /**
  * What is to happen, by time; what happens at the same time in the order in which it was put in. A heap in typed arrays,
  * because a simulation spends a good part of its time here: the items themselves stay where they were put, since the
- * garbage collector has to be told of each move of an object.
+ * garbage collector has to be notified of each move of an object.
  */
 export class EventQueue<T> {
   /** The time of the item that {@link pop} gave last. */

@@ -27,7 +27,7 @@ export interface Surroundings {
   readonly colour: boolean;
   /** Columns that lines may have; Infinity for as many as they take. */
   readonly width: number;
-  /** Whether it has come to its end; so it has if that is not said. */
+  /** Whether the run has come to its end; true by default. */
   readonly complete?: boolean;
 }
 
@@ -97,7 +97,7 @@ function violationLine({ checker, kind, at, node, detail }: Violation): string {
   return escapeControls(`${kind}, at ${formatTime(at)}${place}: ${checker}: ${detail}`);
 }
 
-/** A failure in one line, told while a campaign goes on; the details come at its end. */
+/** A failure in one line, shown while a campaign goes on; the details come at its end. */
 export function failureLine({ seed, violations }: Failure, replay: (seed: number) => string): string {
   const checkers = [...new Set(violations.map(({ checker }) => checker))];
   return `seed ${seed}: ${escapeControls(checkers.join('; '))}: ${replay(seed)}`;
@@ -113,7 +113,7 @@ function speedLine(simulatedSeconds: number, events: number, wallSeconds: number
   );
 }
 
-/** Everything that a run has to tell. */
+/** Everything that a run reports. */
 export function runText(report: RunReport, surroundings: Surroundings): string {
   const { engine, command, wallSeconds, colour, width, complete = true } = surroundings;
   const paint = painter(colour);
@@ -229,7 +229,7 @@ export interface CampaignSurroundings extends Surroundings {
   readonly keepGoing: boolean;
 }
 
-/** Everything that a campaign has to tell. */
+/** Everything that a campaign reports. */
 export function campaignText(
   result: CampaignResult,
   { engine, command, rest, replay, keepGoing, wallSeconds, colour, width }: CampaignSurroundings,

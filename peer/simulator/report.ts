@@ -1,4 +1,4 @@
-/** What a simulation tells at its end: plain data, fit for JSON, the same for the same seed. */
+/** What a simulation reports at its end: plain data, fit for JSON, the same for the same seed. */
 import { messageOf } from '../../shared/errors.ts';
 import type { PartitionKind } from './faults.ts';
 import type { DropReason } from './network.ts';
@@ -9,7 +9,7 @@ export interface Figure {
   readonly title: string;
   readonly value: number;
   readonly unit: string;
-  /** False for what means nothing when it is added up over runs, such as a height: of them the greatest is told. */
+  /** False for what means nothing when it is added up over runs, such as a height: of them the greatest is shown. */
   readonly additive?: boolean;
 }
 

@@ -68,7 +68,7 @@ export class Sampler<T extends EngineTypes> {
     this.look();
     const turn = ++this.sampled;
     course.call(course.now + this.interval(), () => {
-      // To look is nothing that happens.
+      // Sampling is no event of the run.
       course.events--;
       // Healing brings a sample before this one was due, which has the next one follow earlier.
       if (turn === this.sampled) this.sample();

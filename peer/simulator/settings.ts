@@ -1,6 +1,6 @@
 /**
- * What a simulation can be told: every setting is a number or a range, from which each seed draws its own. One table
- * says what there is; the command line, the draw and the report are made from it.
+ * The settings of a simulation: each is a number or a range, from which each seed draws its own. One table lists them;
+ * the command line, the draw and the report are made from it.
  */
 import { Chance } from './chance.ts';
 import type { PartitionKind } from './faults.ts';
@@ -53,7 +53,7 @@ const rate = (mixed: Range, description: string, most = 3_600): SettingSpec => (
   topic: 'faults',
 });
 
-/** What every engine's simulation can be told, by the name of the option. */
+/** The settings of every engine's simulation, by the name of the option. */
 export const SETTINGS = {
   nodes: {
     description: 'nodes in the network, Byzantine ones included',
@@ -214,7 +214,7 @@ const FAULT_SHARE = 0.6;
 
 /** What of an engine decides about the settings of its simulations: see `Subject`. */
 export interface Drawable {
-  /** Its own; one that has the name of a common one takes its place. */
+  /** The engine's own; one that has the name of a common one takes its place. */
   readonly settings: Readonly<Record<string, SettingSpec>>;
   readonly byzantine: Readonly<Record<string, string>>;
   readonly foreign?: Readonly<Record<string, string>>;

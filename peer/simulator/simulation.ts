@@ -31,11 +31,11 @@ const START_SPREAD = 5_000 * MS;
 /** Events at one and the same microsecond after which a run is called stuck. */
 const MAX_SIMULTANEOUS = 2_000_000;
 
-/** What a run can tell while it runs. */
+/** What a run can report while it runs. */
 export interface SimulationHooks {
-  /** Told of every event. */
+  /** Notified of every event. */
   readonly trace?: TraceWriter;
-  /** Whether a timeline is to be kept for the report. */
+  /** Whether a timeline is to be recorded for the report. */
   readonly timeline?: boolean;
 }
 
@@ -228,7 +228,7 @@ export class Simulation<T extends EngineTypes> implements World<T> {
     return this.report();
   }
 
-  /** What is told at the end. */
+  /** What is reported at the end. */
   report(): RunReport {
     const { course, drawn, faults, goals, healedAt, hosts, network, nodes } = this;
     const { replaced, run, sampler, seed, slow, subject, traffic } = this;

@@ -88,7 +88,7 @@ export interface World<T extends EngineTypes> {
   ask(node: SimulatedNode, request: T['request'], onResult: (result: T['result']) => void): void;
   /** Sends a message over the network, with its faults, from somebody who is no node and hears no answer. */
   send(to: SimulatedNode, message: T['message'], from: T['peer']): void;
-  /** A checker says that something does not hold that must. The run ends with it. */
+  /** A checker reports that something does not hold that must. The run ends with it. */
   violate(checker: string, node: SimulatedNode | undefined, detail: string): void;
 }
 
@@ -134,9 +134,9 @@ export interface SubjectRun<T extends EngineTypes> {
    * time: the most since this was asked last, as forks come and go between two samples.
    */
   mostTips(): number;
-  /** What the engine tells of the run as a whole. */
+  /** What the engine reports of the run as a whole. */
   figures(): { readonly figures: readonly Figure[]; readonly distributions: readonly Distribution[] };
-  /** What it tells of one node. */
+  /** What the engine reports of one node. */
   describe(node: SimulatedNode): NodeRow;
 }
 

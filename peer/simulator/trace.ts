@@ -3,7 +3,7 @@
  * each event.
  */
 
-/** One line of a trace: the time in seconds, which node (null if none in particular), what, and whatever tells more. */
+/** One line of a trace: the time in seconds, which node (null if none in particular), what, and its details. */
 export interface TraceLine {
   readonly t: number;
   readonly node: number | null;

@@ -17,7 +17,7 @@ export type Payload<T extends EngineTypes> = T['message'] | Uint8Array;
 
 interface Modules<T extends EngineTypes> {
   readonly nodes: readonly SimNode<T>[];
-  /** It has a site for each node, and one for everywhere outside. */
+  /** A site for each node, and one for everywhere outside. */
   readonly network: Network;
   readonly peers: PeerTable<T['peer']>;
   readonly subject: Pick<Subject<T>, 'codec' | 'maxMessage'>;

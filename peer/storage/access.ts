@@ -6,7 +6,7 @@ import { fileFaultOf, systemCodeOf, UserError } from '../../shared/errors.ts';
 
 /** The name that LMDB gives its file. */
 export const DATA_FILE = 'data.mdb';
-/** The file in which the processes that have a store open say so. It holds nothing that outlives them. */
+/** The file in which the processes that have a store open register. It holds nothing that outlives them. */
 export const LOCK_FILE = 'lock.mdb';
 /** The file whose lock the process that has the folder holds: see `lock.ts`. */
 export const FOLDER_LOCK = 'peer.lock';

@@ -1,4 +1,4 @@
-/** Limits of what is kept on disk. */
+/** Limits of what is stored on disk. */
 
 /**
  * How long, in milliseconds, a data folder that is in use is tried again: a process that was killed lets go of its

@@ -38,7 +38,7 @@ const PAGES_OF_A_TRANSACTION = 16;
 /** Share of a page that each write may take besides what is written: pages are split, and copied to be changed. */
 const PAGE_SHARE_OF_A_WRITE = 1 / 4;
 
-/** What people are told of a store: what becomes of one that is lost depends on what is in it. */
+/** What people are shown about a store: what becomes of one that is lost depends on what is in it. */
 export interface StoreWords {
   /** What to do about one that is damaged. */
   readonly damaged: string;
@@ -55,7 +55,7 @@ const CHAIN_WORDS: StoreWords = {
 export interface StoreOptions {
   /** Those of a chain by default. */
   readonly words?: StoreWords;
-  /** Told what a person should look at, though the store is open. */
+  /** Notified of what a person should look at, though the store is open. */
   readonly warn?: (message: string) => void;
 }
 
@@ -356,7 +356,7 @@ function checkFile(folder: string, alone: boolean, words: StoreWords): 'nothing'
   }
 }
 
-/** How LMDB says that a process with our number reads the store: it tells readers apart by that. */
+/** How LMDB reports that a process with our number reads the store: it tells readers apart by that. */
 const SAME_NUMBER = 'No transaction to renew';
 
 function failure(what: string, error: unknown, report = messageOf): UserError {

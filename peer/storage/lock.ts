@@ -146,7 +146,7 @@ function locks(folder: string, descriptor: number, tryLock: TryLock): boolean {
   try {
     return tryLock(descriptor);
   } catch (error) {
-    // Windows says so if somebody has it.
+    // Windows reports this if somebody has the lock.
     if (systemCodeOf(error) === 'EBUSY') return false;
     throw noLocks(folder, fileFaultOf(error));
   }
@@ -174,7 +174,7 @@ function inUse(folder: string, by: string): UserError {
   );
 }
 
-/** The same for a file whatever names lead to it. */
+/** Identifies a file, whatever names lead to it. */
 function identityOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
   return `${dev}:${ino}`;
 }
@@ -197,7 +197,7 @@ function sayWho(descriptor: number, text: string): void {
     ftruncateSync(descriptor);
     writeSync(descriptor, text, 0);
   } catch {
-    // People are told less then.
+    // People are shown less then.
   }
 }
 

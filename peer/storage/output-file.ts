@@ -25,7 +25,7 @@ import { syncFolder } from './folder.ts';
 
 /** What of its mode the old file hands on to the new one. */
 const PERMISSIONS = 0o777;
-/** How file systems say that they have no second names for a file. */
+/** How file systems report that they have no second names for a file. */
 const NO_HARD_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 export interface OutputOptions {

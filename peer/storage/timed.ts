@@ -1,6 +1,6 @@
 import type { Store } from '../core/store.ts';
 
-/** A store that tells how long, in seconds, each of its writes took. */
+/** A store that reports how long, in seconds, each of its writes took. */
 export function timed(store: Store, report: (seconds: number) => void): Store {
   return {
     get: (key) => store.get(key),

@@ -10,7 +10,7 @@ export const LENGTH_BYTES = 4;
 /** What is first set aside for a frame that comes in several chunks, if it has as much: two reads of a socket. */
 const FIRST_BUFFER = 128 * 1024;
 
-/** Writes the length of a frame into a buffer, and says where the frame begins. */
+/** Writes the length of a frame into a buffer, and returns where the frame begins. */
 export function writeLength(buffer: Buffer, at: number, length: number): number {
   return buffer.writeUInt32BE(length, at);
 }
@@ -26,7 +26,7 @@ export function framed(body: Uint8Array): Buffer {
 export class FrameReader {
   /** Longest frame that is taken from now on, in bytes. */
   limit: number;
-  /** Length of the frame that is being read; undefined within the four bytes that tell it. */
+  /** Length of the frame that is being read; undefined within the four bytes that hold it. */
   #length: number | undefined;
   /** How many of the four bytes have come, and their number so far. */
   #lengthBytes = 0;

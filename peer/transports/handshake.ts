@@ -1,6 +1,6 @@
 /**
- * How two members of a cluster find out who the other one is, before anything else is said on a connection. The one that
- * dialled is the initiator:
+ * How two members of a cluster find out who the other one is, before anything else is sent on a connection. The one
+ * that dialled is the initiator:
  *
  *     initiator → responder   hello  {"type":"hello","version","cluster","key","nonce","ephemeral"}
  *     responder → initiator   hello  the same of the responder
@@ -88,7 +88,7 @@ const schema = z.discriminatedUnion('type', [helloSchema, proofSchema, refuseSch
 export type HandshakeMessage = z.output<typeof schema>;
 export type Hello = z.output<typeof helloSchema>;
 
-/** Reads a message of a handshake, or says which rule it breaks. */
+/** Reads a message of a handshake, or returns the rule that it breaks. */
 export function decodeHandshake(
   frame: Uint8Array,
 ):
@@ -101,7 +101,7 @@ export function decodeHandshake(
   } catch {
     return { fault: 'malformed' };
   }
-  // First of all: what else another version says is not ours to judge.
+  // First of all: what else another version sends is not ours to judge.
   if (isJsonObject(value) && value['type'] === 'hello' && value['version'] !== TCP_PROTOCOL) {
     return { fault: 'wrong-version' };
   }
@@ -147,8 +147,8 @@ export interface KnownMember {
 }
 
 /**
- * Whether a connection with a member is wanted: asked when the other side has said who it is, before we prove who we are.
- * Gives the reason why not.
+ * Whether a connection with a member is wanted: asked when the other side has claimed who it is, before we prove who we
+ * are. Gives the reason why not.
  */
 export type Admit = (member: number) => HandshakeFault | undefined;
 
@@ -174,7 +174,7 @@ export interface HandshakeStep {
   readonly send?: Buffer;
   /** Set once both proofs are given and verified, at our side. */
   readonly session?: Session;
-  /** Set if it has failed; `told` if it was the other side that gave up and said why. */
+  /** Set if it has failed; `reported` if it was the other side that gave up and sent why. */
   readonly fault?: HandshakeFault;
   readonly reported?: boolean;
 }
@@ -199,7 +199,7 @@ export class Handshake {
     return this.#own?.hello.nonce;
   }
 
-  /** Who the other side says it is; undefined if it has not said so, or is nobody. */
+  /** Who the other side claims to be; undefined if it has made no claim, or is nobody. */
   get claimed(): number | undefined {
     return this.#other?.known.member;
   }

@@ -24,7 +24,7 @@ interface Modules {
   readonly dialler: Pick<Dialler, 'askTwin' | 'planAfresh'>;
   /** Wall clock in milliseconds. */
   readonly now: () => number;
-  /** Where we listen, and, if it was said, where others are told that we are. */
+  /** Where we listen, and, if it was given, the address that we advertise. */
   readonly local: Address;
   readonly advertise: Address | undefined;
   /** Counts what comes from others. */
@@ -44,7 +44,7 @@ export class AddressBook {
     else if (!this.#hidden) this.#advertise(local);
   }
 
-  /** A member is connected: it is told all addresses. */
+  /** A member is connected: it is sent all addresses. */
   onConnected(member: Member, connection: TcpConnection): void {
     for (const one of this.#modules.members) if (one.record !== undefined) member.owed.add(one);
     this.#showSelf(connection);
@@ -93,7 +93,7 @@ export class AddressBook {
 
   /**
    * We have signed this: in an earlier life, when our clock was ahead, or another process has our key. Only a higher
-   * sequence counts now; whoever is at the other address says which it is.
+   * sequence counts now; whoever is at the other address shows which it is.
    */
   #onOwnAddress(reported: AddressRecord): void {
     const { record } = this.#modules.self;
@@ -103,7 +103,7 @@ export class AddressBook {
     this.#modules.dialler.askTwin(reported);
   }
 
-  /** Tells everybody where we are. */
+  /** Advertises our address to everybody. */
   #advertise(address: Address, least = 0): void {
     const { cluster, key, now, self } = this.#modules;
     const sequence = Math.max(least, Math.floor(now()), (self.record?.sequence ?? -1) + 1);
@@ -121,13 +121,13 @@ export class AddressBook {
     }
   }
 
-  /** Whether we listen at all addresses of the machine, and none is told. */
+  /** Whether we listen at all addresses of the machine, and none is advertised. */
   get #hidden(): boolean {
     const { advertise, local } = this.#modules;
     return local.host === '0.0.0.0' && advertise === undefined;
   }
 
-  /** If we listen at all addresses and none is told, a connection shows one; that of the machine itself is the last. */
+  /** If we listen at all addresses and none is set, a connection shows one; that of the machine itself is the last. */
   #showSelf({ localHost }: TcpConnection): void {
     if (!this.#hidden || localHost === undefined) return;
     const { local, self } = this.#modules;

@@ -71,7 +71,7 @@ export interface ConnectionHost extends HandshakeHost {
   ended(connection: TcpConnection, reason: EndReason | (string & {})): void;
 }
 
-/** What a connection is told of itself. */
+/** What a connection knows of itself. */
 export interface ConnectionIdentity {
   /** Whether we have dialled. */
   readonly dialled: boolean;
@@ -139,7 +139,7 @@ export class TcpConnection {
     return this.#session?.member;
   }
 
-  /** Who the other end says it is. */
+  /** Who the other end claims to be. */
   get claimed(): number | undefined {
     return this.#handshake.claimed;
   }
@@ -186,7 +186,7 @@ export class TcpConnection {
 
   /**
    * Sends nothing more, as another connection takes over. What is on its way in both directions still arrives, if it does
-   * so soon. The end is told to the other side only with a tick: it is to learn of the other connection first.
+   * so soon. The end is sent to the other side only with a tick: it is to learn of the other connection first.
    */
   retire(): void {
     if (this.#state !== 'up') return;
@@ -304,7 +304,7 @@ export class TcpConnection {
   readonly #flush = (): void => {
     this.#flushing = undefined;
     if (this.#state !== 'up') return;
-    // Only above this mark the socket says when it has none left.
+    // Only above this mark the socket reports when it has none left.
     const most = Math.max(this.#limits.socketBytes, this.#socket.writableHighWaterMark);
     this.#socket.cork();
     while (this.#socket.writableLength + this.#frameEnd - this.#frameStart < most) {

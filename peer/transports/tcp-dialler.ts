@@ -11,7 +11,7 @@ interface Modules {
   /** A number from 0 up to 1. */
   readonly random: () => number;
   readonly hosts: Pick<HostResolver, 'find'>;
-  /** Makes a connection with somebody at a numeric address; `settled` or `planAgain` is told how that went. */
+  /** Makes a connection with somebody at a numeric address; `settled` or `planAgain` is notified how that went. */
   readonly connect: (target: Target, address: Address) => void;
   /** A host could not be found. */
   readonly onFault: (fault: HostFault) => void;
@@ -21,7 +21,7 @@ export class Dialler {
   readonly #modules: Modules;
   /** Addresses of which it is not known whose they are. */
   readonly #bootstraps = new Set<Target>();
-  /** An address of ours that another process has told; it is dialled once, to find out. */
+  /** An address of ours that another process has advertised; it is dialled once, to find out. */
   #twin: Target | undefined;
   #closed = false;
 
@@ -45,7 +45,7 @@ export class Dialler {
     this.#bootstraps.delete(target);
   }
 
-  /** Dials an address that another process has told to be ours, unless another one is being looked at. */
+  /** Dials an address that another process has advertised as ours, unless another one is being looked at. */
   askTwin(address: Address): void {
     if (this.#twin !== undefined) return;
     this.#twin = new Target(() => [address]);

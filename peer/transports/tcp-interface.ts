@@ -7,7 +7,7 @@ import type { TcpLimits } from './tcp-limits.ts';
 import type { Timers } from './timers.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
-/** Frames that may wait for one peer if nothing else is said: the seed's figure. */
+/** Frames that may wait for one peer by default: the seed's figure. */
 export const DEFAULT_BUFFER_FRAMES = 1_000;
 
 /** A member of the cluster. */
@@ -24,13 +24,13 @@ export interface TcpOptions {
   /** 0 to 65535; 0 takes any free port. */
   readonly port: number;
   /**
-   * Where others are told that we are. By default where we listen; if that is every address of the machine, then the one
+   * The address that we advertise. By default where we listen; if that is every address of the machine, then the one
    * that a connection shows us to have.
    */
   readonly advertise?: Address;
   /** What the members have in common; connections within another cluster are refused. 1 to 128 printable characters. */
   readonly cluster: string;
-  /** What a person is told to see to where the cluster of another member is not ours. */
+  /** What a person is advised to see to where the cluster of another member is not ours. */
   readonly clusterRemedy?: string;
   /** Our own place among the members, from 0. */
   readonly self: number;
@@ -77,7 +77,7 @@ export interface TcpCounters {
   readonly established: number;
   /**
    * Connections that did not get that far, by reason (see `HANDSHAKE_RULES`), by `told-` and the reason if the other side
-   * said so, by the system's code as `ECONNREFUSED`, or by what is wrong with the host (`HostFault` in names.ts).
+   * sent it, by the system's code as `ECONNREFUSED`, or by what is wrong with the host (`HostFault` in names.ts).
    */
   readonly failed: Readonly<Record<string, number>>;
   /** Established connections that ended, by reason (see `END_RULES`) or the system's code. */

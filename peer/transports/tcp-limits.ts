@@ -16,7 +16,7 @@ export interface TcpLimits {
   readonly handshakeTicks: number;
   /** Ticks that a frame may take from its first byte to its last. */
   readonly frameTicks: number;
-  /** Ticks without anything sent, after which the other side is told that we live. */
+  /** Ticks without anything sent, after which the other side is sent a ping. */
   readonly pingTicks: number;
   /** Ticks without anything received, after which a connection is dead. */
   readonly deadTicks: number;
@@ -47,7 +47,7 @@ export interface TcpLimits {
   readonly changes: number;
   /** Length of an allowance period, in ticks. */
   readonly allowanceTicks: number;
-  /** Ticks after which what a person has to mend is said again. */
+  /** Ticks after which what a person has to mend is logged again. */
   readonly warningTicks: number;
 }
 

@@ -7,7 +7,7 @@ import type { KnownMember } from './handshake.ts';
 import type { TcpConnection } from './tcp-connection.ts';
 import type { TcpMember } from './tcp-interface.ts';
 
-/** Other addresses at which a member was met, besides the one that it tells; the last ones are kept. */
+/** Other addresses at which a member was met, besides the one that it advertises; the last ones are kept. */
 const MAX_ALIASES = 4;
 
 /** Somebody to be connected with: a member, or whoever is at an address. */
@@ -22,7 +22,7 @@ export class Target {
   cancel: (() => void) | undefined;
   /** An attempt is under way: the name is looked up or the connection made. */
   busy = false;
-  /** What people have been told about it lately. */
+  /** What was logged about it lately. */
   readonly reported = new Set<string>();
 
   constructor(addresses: () => readonly Address[], member?: Member) {
@@ -44,7 +44,7 @@ export class Member implements KnownMember {
   readonly queue: FrameQueue;
   readonly target: Target;
   readonly counters = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 };
-  /** What it says where it is. */
+  /** The address that it advertises. */
   record: AddressRecord | undefined;
   /** The connection in use, since when (wall clock), and its place in the order of events. */
   connection: TcpConnection | undefined;

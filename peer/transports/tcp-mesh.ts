@@ -142,7 +142,7 @@ export class Mesh implements TcpMesh, ConnectionHost {
     else member?.connection?.wake();
   }
 
-  /** Lets a message wait, or says why it can't. */
+  /** Queues a message, or returns why it can't. */
   #sendFault(bytes: Uint8Array, member: Member | undefined): string | undefined {
     if (this.#closing) return 'closed';
     if (member === undefined || member === this.#self) return 'no-such-member';

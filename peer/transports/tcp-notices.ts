@@ -1,4 +1,4 @@
-/** What people are told of connections: what only they can mend, once in a while, and no more lines than they can read. */
+/** What is shown of connections: what only people can mend, once in a while, and no more lines than they can read. */
 import type { Address } from '../../shared/address.ts';
 import type { Log } from '../../shared/log.ts';
 import { HANDSHAKE_RULES, type HandshakeFault } from './handshake.ts';
@@ -33,7 +33,7 @@ interface Modules {
 
 export class Notices {
   readonly #modules: Modules;
-  /** What people have been told lately about hosts at which nobody is known. */
+  /** What was logged lately about hosts at which nobody is known. */
   readonly #toldOfStrangers = new Set<string>();
 
   constructor(modules: Modules) {
@@ -44,17 +44,17 @@ export class Notices {
     return this.#modules.nameOf?.(member) ?? String(member);
   }
 
-  /** Lets everything be told again. */
+  /** Lets everything be logged again. */
   forget(targets: Iterable<Target>): void {
     this.#toldOfStrangers.clear();
     for (const { reported } of targets) reported.clear();
   }
 
   /**
-   * Tells a person what only a person can mend: once in a while about everybody that we dial or know, and as often about all
+   * Logs what only a person can mend: once in a while about everybody that we dial or know, and as often about all
    * others together, so that strangers neither fill the log nor keep anything out of it.
    *
-   * @param told whether the other side has found the fault
+   * @param reported whether the other side has found the fault
    * @param about whom we dialled, or know at that host
    */
   onFault(fault: string, reported: boolean, { host, port }: Address, about: () => Target | undefined): void {

@@ -5,7 +5,7 @@
  * - A connection begins with a handshake in which both sides prove who they are (handshake.ts); after it each frame is
  *   authenticated (frame-mac.ts). Nothing is encrypted: what engines send is signed where it must hold for others, and
  *   none of it is secret.
- * - A node needs the address of one other. Connected members tell each other the addresses of all, each signed by the
+ * - A node needs the address of one other. Connected members send each other the addresses of all, each signed by the
  *   member itself (address-record.ts), and everybody dials whom it is not connected with.
  * - Frames for a member that is not connected are dropped and counted, as are the newest when too many wait: engines
  *   send again what matters. Frames of one connection arrive in order, each once, or the connection ends.

@@ -10,7 +10,7 @@ import type { Transport, TransportHandlers } from './transport.ts';
 /** The longest datagram that IPv4 can carry, in bytes. */
 export const MAX_DATAGRAM = 65_507;
 /**
- * What the kernel is asked to keep for us while we are busy, in bytes. Implementations ask for a whole chain at
+ * What the kernel is asked to buffer for us while we are busy, in bytes. Implementations ask for a whole chain at
  * once, and the usual 208 KiB hold only some 270 small datagrams.
  */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
@@ -111,7 +111,7 @@ export async function openUdp(options: UdpOptions, handlers: TransportHandlers):
   return new SocketTransport(socket, handlers, new HostResolver(options.resolve ? options : {}));
 }
 
-/** Asks for a large receive buffer and says what was granted, in bytes. Some systems refuse instead of giving less. */
+/** Asks for a large receive buffer; returns what was granted, in bytes. Some systems refuse instead of giving less. */
 function growReceiveBuffer(socket: Socket): number {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER);

@@ -18,7 +18,7 @@ import { bounded } from './words.ts';
 
 export interface ActionParts<Node> {
   readonly node: Node;
-  /** Told of answers that came too late for those who asked. */
+  /** Notified of answers that came too late for those who asked. */
   readonly onLate: (answer: DoneJson) => void;
   /** A request was refused because of a bound. */
   readonly onRefusal: (limit: string) => void;
@@ -67,7 +67,7 @@ export class Actions<Node> {
     this.#parts = parts;
   }
 
-  /** The route that an action is posted to, and the one that tells what became of it. */
+  /** The route that an action is posted to, and the one that answers what became of it. */
   routes(action: Action<Node>): Route[] {
     const path = pathOf(action);
     const schema = action.schema.extend({ [ID_FIELD]: idSchema.optional() });
@@ -194,7 +194,7 @@ function elapsed(since: number, now: number): number {
   return Math.max(0, Math.round((now - since) * 10) / 10);
 }
 
-/** What a function gives. @throws ProblemError with this status for what people can be told */
+/** What a function gives. @throws ProblemError with this status for what people can be shown */
 async function said<T>(status: number, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();

@@ -3,7 +3,7 @@ import type { LiveNode, NodeCounters } from '../core/node.ts';
 import type { Face, FaceMetric, Figure, Sample } from './face.ts';
 import { Metrics, bounded, emitEach, type Emit } from './metrics.ts';
 
-/** Takes down what is observed as it happens. */
+/** Records what is observed as it happens. */
 export interface FaceMetrics<Status, Notice> {
   readonly metrics: Metrics<Status>;
   onNotice(notice: Notice): void;
@@ -13,7 +13,7 @@ export interface FaceMetrics<Status, Notice> {
 /** What a message is on each transport, in the names of metrics. */
 const CARRIED = { udp: 'datagram', tcp: 'frame' } as const;
 
-/** What of a metric follows what happens. */
+/** What of a metric follows events. */
 interface Observe<Notice> {
   onNotice?(notice: Notice): void;
   onReply?(result: unknown): void;
@@ -115,7 +115,7 @@ function addTransport<Status>(
   });
 }
 
-/** @returns what is to be told of every notice, where the metric is taken down as it happens */
+/** @returns what to notify of every notice, where the metric is recorded as it happens */
 function addOwn<Status, Notice, Node>(
   metrics: Metrics<Status>,
   metric: FaceMetric<Notice, Node>,

@@ -32,7 +32,7 @@ export interface Described {
   /** Lower-case letters and hyphens; one of a kind within its list. */
   readonly name: string;
   readonly title: string;
-  /** What it says, in a sentence without its full stop. */
+  /** A sentence of help, without its full stop. */
   readonly help: string;
 }
 
@@ -45,7 +45,7 @@ export interface Figure<Status> extends Described {
   readonly metric?: MetricName;
   /** Whether it is a column where the nodes of a network are listed; a text is the title that it has there. */
   readonly column?: boolean | string;
-  /** Whether it stands only where everything is told, and is none of the tiles of the page. */
+  /** Whether it stands only where everything is shown, and is none of the tiles of the page. */
   readonly minor?: boolean;
 }
 
@@ -119,9 +119,9 @@ export interface Action<Node> extends Described {
   readonly schema: z.ZodObject;
   /** Where it is posted, where that is not `/actions/` and its name; what became of it is below that. */
   readonly path?: string;
-  /** What an answer tells besides its text. */
+  /** What an answer contains besides its text. */
   readonly gives?: z.ZodObject;
-  /** What is known of it before there is an answer, which the answer tells too. */
+  /** What is known of it before there is an answer, which the answer contains too. */
   readonly about?: {
     readonly gives: z.ZodObject;
     /** @throws UserError if nothing can be done with the input, with why */
@@ -158,7 +158,7 @@ export interface Happening extends Toned {
   readonly mark?: string;
 }
 
-/** What happened of one kind; each kind has its own room, so that what is frequent does not crowd out the rest. */
+/** The events of one kind; each kind has its own room, so that what is frequent does not crowd out the rest. */
 export interface Journal<Notice, Node> extends Described {
   /** What is worth a line, in the log too; text from the network only if it is quiet. */
   of(notice: Notice, node: Node): Happening | undefined;
@@ -169,7 +169,7 @@ export interface Journal<Notice, Node> extends Described {
 /** JSON of the API besides what all nodes have. */
 export interface Resource<Node> {
   readonly path: string;
-  /** What it tells, in a sentence without its full stop. */
+  /** What the JSON contains, in a sentence without its full stop. */
   readonly help: string;
   readonly schema: z.ZodType;
   /** What may be asked of it; everything in it has a default. */
@@ -205,7 +205,7 @@ export interface FaceEvents<Notice, Node> {
 /**
  * What an engine shows.
  *
- * @template Status what its nodes say of themselves: JSON
+ * @template Status what its nodes report of themselves: JSON
  * @template Notice what its engine notifies
  * @template Node what can be asked of a node that runs
  */
@@ -230,7 +230,7 @@ export interface Face<Status, Notice, Node> {
   readonly maxBody?: number;
   /** Why a node is not ready, in a sentence; undefined if it is. */
   ready(status: Status): string | undefined;
-  /** What people are to be told before everything else; by default why the node is not ready. */
+  /** What people are to be shown before everything else; by default why the node is not ready. */
   alert?(status: Status): { readonly title: string; readonly text: string } | undefined;
   /** Where a node stands among others, in a word without spaces; by default what its columns say. */
   word?(status: Status): string;

@@ -1,6 +1,6 @@
 /**
  * What every web server of this program does the same, whatever it serves: who may ask, how often and how much, how
- * errors are told, and what a browser is allowed to do with the answers.
+ * errors are reported, and what a browser is allowed to do with the answers.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Socket, type AddressInfo } from 'node:net';
@@ -69,11 +69,11 @@ export interface BaseOptions extends AccessOptions {
   readonly maxBody?: number;
   /** A monotonic clock in milliseconds. */
   readonly clock?: () => number;
-  /** Told of what nobody foresaw, which a client hears nothing of. */
+  /** Notified of what nobody foresaw, which no client is shown. */
   readonly onFault?: (error: Error) => void;
-  /** Told of every answer. */
+  /** Notified of every answer. */
   readonly onAnswer?: (status: number) => void;
-  /** Told of every request that was refused because of a bound, with its name. */
+  /** Notified of every request that was refused because of a bound, with its name. */
   readonly onRefusal?: (limit: string) => void;
 }
 
@@ -185,7 +185,7 @@ export interface ListenOptions {
   /** Whether any free port will do where the port is taken. */
   readonly anyPort?: boolean;
   readonly log: Log;
-  /** Told of every connection that was refused because of a bound, with its name. */
+  /** Notified of every connection that was refused because of a bound, with its name. */
   readonly onRefusal?: (limit: string) => void;
 }
 
@@ -199,7 +199,7 @@ export interface Listening {
 /**
  * Serves an application.
  *
- * @throws UserError if the port can't be had
+ * @throws UserError if the port can't be bound
  */
 export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise<Listening> {
   const { bind, port, log } = options;
@@ -274,7 +274,7 @@ export async function listen(app: Hono<WebEnv>, options: ListenOptions): Promise
 
 const CLOSE = { connection: 'close' };
 
-/** What is HTTP, but names no host or path that can be, is answered before the application hears of it too. */
+/** What is HTTP, but names no host or path that can be, is answered before it reaches the application too. */
 function refuseTarget(error: unknown): Response {
   const problem =
     error instanceof RequestError
@@ -283,7 +283,7 @@ function refuseTarget(error: unknown): Response {
   return problem.response();
 }
 
-/** What can't be read as HTTP is answered before the application hears of it. */
+/** What can't be read as HTTP is answered before it reaches the application. */
 function unreadable(code: string | undefined): ProblemError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':

@@ -6,7 +6,7 @@ import { MAX_REMEMBERED } from './limits.ts';
 import { Newest } from './newest.ts';
 import type { HappeningJson, ViewJson } from './schemas.ts';
 
-/** Notified of each happening. */
+/** Notified of each entry. */
 export type JournalReader = (happening: Happening, entry: HappeningJson) => void;
 
 export class Journals<Status, Notice, Node extends LiveNode<Status, Notice>> implements Pick<

@@ -34,20 +34,20 @@ export const MAX_STREAMS = 64;
 export const MAX_STREAMS_PER_CLIENT = 32;
 /** Bytes that may wait for a client to read them; beyond it is cut off and comes again for a fresh start. */
 export const MAX_QUEUED_BYTES = 256 * 1024;
-/** Something is said this often, so that a proxy does not take the stream for dead. */
+/** Something is sent this often, so that a proxy does not take the stream for dead. */
 export const HEARTBEAT = 15_000;
 /** After this long a browser is to try again. */
 export const RECONNECT = 2_000;
-/** Changes of the status, the words and a sync are told at most this often. */
+/** Changes of the status, the words and a sync are sent at most this often. */
 export const EVENT_INTERVAL = 1_000;
-/** Events of one kind that are told in such an interval; more than a person could follow. */
+/** Events of one kind that are sent in such an interval; more than a person could follow. */
 export const MAX_EVENTS_PER_INTERVAL = 50;
 
 // History
 
 /** What is remembered of what seldom happens, of each kind, as reorganisations: weeks of a network that works. */
 export const MAX_REMEMBERED = 100;
-/** Rows told of one table: more than a person reads. */
+/** Rows sent of one table: more than a person reads. */
 export const MAX_SHOWN_ROWS = 200;
 /** Peers named of those that claimed one false chain. */
 export const MAX_CLAIMANTS = 16;
@@ -63,7 +63,7 @@ export const RATE_VALUES = 360;
 export const MAX_LINE_LENGTH = 20_000;
 /** Longest body with such a line, in bytes, however its characters are written. */
 export const MAX_LINE_BODY_BYTES = 131_072;
-/** How long an answer is awaited before the client is told to go on without it: shorter than anybody waits for us. */
+/** How long an answer is awaited before the client goes on without it: shorter than anybody waits for us. */
 export const SUBMIT_PATIENCE = 8_000;
 /** Submissions that wait for their answers at a time: half of all connections. */
 export const MAX_SUBMISSIONS = 128;
@@ -73,10 +73,10 @@ export const MAX_KEPT_SUBMISSIONS = 512;
 export const MAX_SEARCHED_BLOCKS = 1_440;
 /** How many blocks before it came, because another chain may have it lower: deeper forks are hardly seen. */
 export const SEARCHED_BEFORE = 100;
-/** Requests told of those that were executed last, and how much of each text, in UTF-16 units. */
+/** Requests shown of those that were executed last, and how much of each text, in UTF-16 units. */
 export const MAX_SHOWN_REQUESTS = 100;
 export const MAX_SHOWN_TEXT = 500;
-/** Batches whose times make the latency that is told. */
+/** Batches whose times make the latency that is reported. */
 export const LATENCY_BATCHES = 1_000;
 /** A value of the performance over time, in seconds, how many are kept, and how many batches of each are looked at. */
 export const STEP_SECONDS = 2;

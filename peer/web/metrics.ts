@@ -1,6 +1,6 @@
 /**
  * Metrics for Prometheus. What the node counts anyway is read when somebody asks; only times and depths, of which a
- * distribution is wanted, are taken down as they happen. Every label has a bounded set of values: never an address,
+ * distribution is wanted, are recorded as they happen. Every label has a bounded set of values: never an address,
  * a name or a word.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
@@ -28,7 +28,7 @@ export interface MetricsSource<Snapshot> {
   readonly counters: (snapshot: Snapshot) => Readonly<Record<string, number>>;
   /** Beginnings of their names, up to the point, that have metrics of their own. */
   readonly apart: readonly string[];
-  /** Tells how full each bounded collection is. */
+  /** Reports how full each bounded collection is. */
   readonly measure: (emit: (collection: string, size: number, limit: number) => void) => void;
   /** Who listens to events, and how many did and were cut off. */
   readonly hub: { readonly size: number; readonly slow: number };
@@ -95,7 +95,7 @@ export class Metrics<Snapshot> {
     return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.#registry] });
   }
 
-  /** A counter whose values the node keeps itself. */
+  /** A counter whose values the node counts itself. */
   counter(
     name: string,
     help: string,
@@ -190,7 +190,7 @@ export function bounded(counts: Readonly<Record<string, number>>): [string, numb
   return Object.entries(counts).slice(0, MAX_LABEL_VALUES);
 }
 
-/** Tells counts by name, each under a label of that name. */
+/** Emits counts by name, each under a label of that name. */
 export function emitEach(emit: Emit, counts: Readonly<Record<string, number>>, label: string): void {
   for (const [name, count] of bounded(counts)) emit(count, { [label]: name });
 }

@@ -78,7 +78,7 @@ function operation(route: Route): Json {
 export interface ApiDescription {
   /** Whose API it is, and what is to be known of its texts. */
   readonly text: string;
-  /** What its `/events` tells, by name. */
+  /** What `/events` sends, by name. */
   readonly events: Readonly<Record<string, z.ZodType>>;
 }
 

@@ -24,7 +24,7 @@ const textOf = (what: string): z.ZodString =>
     .max(MAX_SHOWN_TEXT)
     .describe(`${what}; cut where it is longer than ${MAX_SHOWN_TEXT} characters`);
 
-/** What is told of an operation that was executed, besides where and when. */
+/** What is shown of an operation that was executed, besides where and when. */
 export const executedSchema = z.strictObject({
   id: z.string().nullable().describe('that it was given to be executed once'),
   operation: textOf('as the application has it'),

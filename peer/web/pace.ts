@@ -1,21 +1,21 @@
 import type { EventHub } from './events.ts';
 import { EVENT_INTERVAL, MAX_EVENTS_PER_INTERVAL } from './limits.ts';
 
-/** What is told by itself as time passes. */
+/** What is sent by itself as time passes. */
 export interface Rhythm {
-  /** Tells what has changed; called once, some time after the first of several changes. */
+  /** Sends what has changed; called once, some time after the first of several changes. */
   settle(): void;
   /** Called again and again while somebody listens. */
   tick(): void;
 }
 
-/** The pace of events: what changes often is told now and then; nothing is told to nobody. */
+/** The pace of events: what changes often is sent now and then; nothing while nobody listens. */
 export class EventPace<Events extends { readonly status: unknown }> {
   readonly #hub: EventHub<Events>;
   readonly #rhythm: Rhythm;
   readonly #ticks: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
-  /** Events told since the last interval began, by name. */
+  /** Events reported since the last interval began, by name. */
   readonly #reported = new Map<keyof Events, number>();
 
   constructor(hub: EventHub<Events>, rhythm: Rhythm) {
@@ -32,7 +32,7 @@ export class EventPace<Events extends { readonly status: unknown }> {
   }
 
   /**
-   * Something has changed, which is told soon.
+   * Something has changed, which is sent soon.
    *
    * @returns whether anybody listens
    */
@@ -46,7 +46,7 @@ export class EventPace<Events extends { readonly status: unknown }> {
     return true;
   }
 
-  /** Tells an event, unless too many of its kind came at once: a page learns the state from the next status. */
+  /** Sends an event, unless too many of its kind came at once: a page learns the state from the next status. */
   report<Name extends keyof Events & string>(name: Name, data: () => Events[Name]): void {
     const reported = this.#reported.get(name) ?? 0;
     this.#reported.set(name, reported + 1);

@@ -49,7 +49,7 @@ export function servePage(app: Hono<WebEnv>, kind: PageKind): void {
         if (file === undefined) kept.set(name, (file = load(read)));
         const headers: Record<string, string> = {
           'content-type': type,
-          // Kept, but asked for again: the program may be another one by then.
+          // Cached, but asked for again: the program may be another one by then.
           'cache-control': 'no-cache',
           etag: file.etag,
           vary: 'accept-encoding',

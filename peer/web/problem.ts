@@ -1,4 +1,4 @@
-/** Errors as the API tells them: RFC 9457, one clear sentence each. */
+/** Errors as the API sends them: RFC 9457, one clear sentence each. */
 import { STATUS_CODES } from 'node:http';
 
 import type { ZodError } from 'zod';
@@ -6,7 +6,7 @@ import type { ZodError } from 'zod';
 import { toJson } from '../../shared/escape.ts';
 import type { Problem } from './schemas.ts';
 
-/** An answer that is no success; whoever throws it need not know how it is told. */
+/** An answer that is no success; whoever throws it need not know how it is sent. */
 export class ProblemError extends Error {
   override name = 'ProblemError';
   readonly status: number;

@@ -46,7 +46,7 @@ export const programSchema = z.strictObject({
   startedAt: time,
 });
 
-/** What of a status tells whose it is. */
+/** What of a status shows whose it is. */
 export const engineSchema = z.object({ engine: z.string().max(MAX_ENGINE_NAME_LENGTH) });
 
 // The view: what an engine's face makes of a node, in words, for pages and terminals that know no engine
@@ -170,7 +170,7 @@ export const viewSchema = programSchema.extend({
   ),
 });
 
-/** An action that was done; each action tells more of it. */
+/** An action that was done; each action reports more of it. */
 export interface DoneJson {
   readonly id: string;
   readonly text: string;
@@ -229,7 +229,7 @@ export type ViewJson = z.infer<typeof viewSchema>;
 export type SeriesJson = ViewJson['series'][number];
 export type NodesJson = z.infer<typeof nodesSchema>;
 
-/** The schemas of what an engine's `/events` tells, by name. Every stream begins with the status. */
+/** The schemas of what an engine's `/events` sends, by name. Every stream begins with the status. */
 export type EventSchemas = Readonly<Record<string, z.ZodType>>;
 /** The data of these events. */
 export type EventsOf<Schemas extends EventSchemas> = {

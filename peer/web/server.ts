@@ -26,9 +26,9 @@ export interface AppOptions extends AccessOptions, Pick<BaseOptions, 'clock' | '
 /** An application for one node. It needs no socket: `app.request` asks it directly. */
 export interface WebApp {
   readonly app: Hono<WebEnv>;
-  /** Counts what was refused because of a bound before the application heard of it. */
+  /** Counts what was refused because of a bound before it reached the application. */
   onRefusal(limit: string): void;
-  /** Ends every stream of events, and keeps no history any more. */
+  /** Ends every stream of events, and records no history any more. */
   close(): void;
 }
 
@@ -44,7 +44,7 @@ export interface AppParts {
   readonly maxBody?: number;
   /** Adds what is no route of the API. */
   readonly extend?: (app: Hono<WebEnv>) => void;
-  /** Told of every answer and every request that was refused because of a bound. */
+  /** Notified of every answer and every request that was refused because of a bound. */
   readonly metrics?: { onRequest(status: number): void; onRefusal(limit: string): void };
 }
 

@@ -1,4 +1,4 @@
-/** The view of a node: what its face says of it, in words, for pages and terminals that know no engine. */
+/** The view of a node: what its face shows of it, in words, for pages and terminals that know no engine. */
 import { z } from 'zod';
 
 import type { LiveNode } from '../core/node.ts';

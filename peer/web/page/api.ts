@@ -6,7 +6,7 @@ import { byId } from './dom.ts';
 const PATIENCE = 15_000;
 /** How long after the end of a stream that the browser does not open again by itself we do, in milliseconds. */
 const RETRY_AFTER = 2_000;
-/** A stream that said nothing for so long is dead: a status comes every ten seconds. In milliseconds. */
+/** A stream that sent nothing for so long is dead: a status comes every ten seconds. In milliseconds. */
 const SILENCE = 35_000;
 
 /** Answers that mean "ask again": too many requests, not ready. */

@@ -26,7 +26,7 @@ export interface LineOptions extends TimedOptions {
   /** Whether the y axis begins at 0 wherever the values are. */
   readonly fromZero?: boolean;
   readonly format?: (value: number) => string;
-  /** What the readout says of the sample at that place; by default the values of all series. */
+  /** What the readout shows of the sample at that place; by default the values of all series. */
   readonly report?: (place: number, nearest: LineSeries | undefined) => string;
 }
 

@@ -4,10 +4,10 @@ import { linePlot, type LineSeries } from './line-plot.ts';
 import type { Mark } from './plot-data.ts';
 import type { Plot, PlotData } from './plot-frame.ts';
 
-/** Time that a plot shows at least unless told otherwise, in seconds. */
+/** Time that a plot shows at least by default, in seconds. */
 const LEAST_SPAN = 600;
 
-/** Values at even steps, as the API tells them. */
+/** Values at even steps, as the API sends them. */
 export interface Steps {
   readonly stepSeconds: number;
   /** Of the last value. */

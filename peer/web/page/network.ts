@@ -6,7 +6,7 @@ import { byId, fill, make, setText, type Child } from './dom.ts';
 type Node = NodesJson['nodes'][number];
 type Action = 'kill' | 'start' | 'pause' | 'resume';
 
-/** How often the nodes are asked for unless told otherwise, in milliseconds. */
+/** How often the nodes are asked for by default, in milliseconds. */
 const INTERVAL = 2_000;
 /** Groups that can be chosen at least. */
 const LEAST_GROUPS = 3;

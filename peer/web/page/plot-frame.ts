@@ -10,13 +10,13 @@ import { ROOM, css, scale, textWidth } from './plot-look.ts';
 
 declare const uPlot: typeof UPlot;
 
-/** What all plots can be told. */
+/** Options of all plots. */
 export interface PlotOptions {
   /** What it shows, in a sentence, for those who don't see it. */
   readonly description: string;
   /** In CSS pixels; by default what style.css says. */
   readonly height?: number;
-  /** Where the values under the cursor are told. */
+  /** Where the values under the cursor are shown. */
   readonly readout?: HTMLElement | null;
 }
 
@@ -30,13 +30,13 @@ export interface Plot {
 /** x values first, ascending, then the values of each series; null where there is none. */
 export type PlotData = readonly [readonly number[], ...(readonly (number | null)[])[]];
 
-/** What a kind of plot says of itself. */
+/** Options of a kind of plot. */
 interface FrameOptions extends PlotOptions {
   /** From where to where x goes; by default as far as there is data. */
   readonly range?: Range;
-  /** What the x axis says at a value, where its last label may have its middle at the end. */
+  /** What the x axis shows at a value, where its last label may have its middle at the end. */
   readonly labelX?: (x: number) => string;
-  /** What the readout says of a place in the data. */
+  /** What the readout shows of a place in the data. */
   readonly report: (place: number) => string;
 }
 

@@ -1,4 +1,4 @@
-/** Plots over time: what their x axis says, and how their cursor moves. */
+/** Plots over time: what their x axis shows, and how their cursor moves. */
 import type UPlot from 'uplot';
 
 import type { Mark, Range } from './plot-data.ts';

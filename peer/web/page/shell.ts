@@ -44,7 +44,7 @@ export class Shell {
     );
   }
 
-  /** Says whose page it is. */
+  /** Shows whose page it is. */
   showNode(name: string, { host, port }: AddressJson): void {
     setText(byId('name'), name);
     setText(byId('address'), `${host}:${port}`);

@@ -15,7 +15,7 @@ export interface TableOptions<Row> {
   readonly columns: readonly Column<Row>[];
   /** What a row is about: the same row is drawn again, not made anew. */
   readonly id: (row: Row) => string;
-  /** Index of the column to sort by at first, descending if so said. */
+  /** Index of the column to sort by at first, descending if so set. */
   readonly sort: number;
   readonly descending?: boolean;
   /** What stands there while there are no rows. */

@@ -180,7 +180,7 @@ function inputOf(
   });
 }
 
-/** What a field adds to the body: nothing if it was left as it is if nothing is said. */
+/** What a field adds to the body: nothing if it was left at its default. */
 function entryOf({ name, kind, required, initial }: FieldJson, input: HTMLInputElement): [string, unknown][] {
   if (kind === 'boolean') {
     const untouched = String(input.checked) === (initial ?? 'false');

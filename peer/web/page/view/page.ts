@@ -1,4 +1,4 @@
-/** The page of any node that has a view: draws what that tells, follows what happens, and what an engine adds to it. */
+/** The page of any node that has a view: draws the view, follows what happens, and what an engine adds to it. */
 import type { DoneJson, GlanceJson, HappeningJson, StepJson, TableJson, ViewJson } from '../../schemas.ts';
 import { Live, type LiveHandlers } from '../api.ts';
 import { byId, foreign, make, setText, type Child } from '../dom.ts';
