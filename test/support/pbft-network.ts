@@ -4,13 +4,10 @@
  */
 import type { StateMachine } from '../../peer/core/application.ts';
 import { OrderedLog } from '../../peer/applications/ordered-log.ts';
-import type { EngineEvent } from '../../peer/core/engine.ts';
 import { pbftCodec } from '../../peer/engines/pbft/protocol/codec.ts';
-import type { PbftEffect } from '../../peer/engines/pbft/protocol/context.ts';
 import {
   DEFAULT_PBFT_CONFIG,
   type PbftConfig,
-  type PbftNotice,
   type PbftResult,
   type PbftStatus,
   type Signatures,
@@ -34,9 +31,8 @@ import { PbftEngine } from '../../peer/engines/pbft/protocol/pbft.ts';
 import { primaryOf, quorumOf } from '../../peer/engines/pbft/protocol/quorum.ts';
 import { Signing } from '../../peer/engines/pbft/protocol/signing.ts';
 import { stubKeys } from '../../peer/engines/pbft/simulation/keys.ts';
+import { EngineRig } from './engine-rig.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
-
-type PbftEvent = EngineEvent<PbftTypes>;
 
 /** How long a message takes, in milliseconds, where a test says nothing else. */
 export const LATENCY = 10;
@@ -61,23 +57,13 @@ interface Happening {
 
 export type PbftAnswer = Extract<PbftResult, { status: 'answered' }>;
 
-export class PbftMember {
-  store = new MemoryStore();
-  readonly notices: PbftNotice[] = [];
-  /** Members whose connection was ended, each time. */
-  readonly disconnected: number[] = [];
+export class PbftMember extends EngineRig<PbftTypes> {
   engine: PbftEngine | undefined;
-  /** Crashes before the first effect for which this holds. */
-  crashBefore: ((effect: PbftEffect) => boolean) | undefined;
   readonly index: number;
   private readonly network: PbftNetwork;
-  private readonly timers = new Map<string, number>();
-  private readonly results = new Map<number, PbftResult>();
-  private requests = 0;
-  private ahead = 0;
-  private continuing = false;
 
   constructor(network: PbftNetwork, index: number) {
+    super(network);
     this.network = network;
     this.index = index;
   }
@@ -90,19 +76,12 @@ export class PbftMember {
   /** Starts, or starts again from what is stored. */
   start(): void {
     this.engine = this.network.engineOf(this.index, this.store);
-    this.handle({ type: 'started', now: this.network.now });
-    if (this.ahead !== 0) this.setClock(this.ahead);
+    this.run(this.engine);
   }
 
-  /** Its machine's clock is so many milliseconds ahead of the others' from now on. */
-  setClock(ahead: number): void {
-    this.ahead = ahead;
-    this.handle({ type: 'clock', now: this.network.now, ahead });
-  }
-
-  crash(): void {
+  override crash(): void {
+    super.crash();
     this.engine = undefined;
-    this.timers.clear();
   }
 
   /** Loses everything that is stored. */
@@ -112,14 +91,12 @@ export class PbftMember {
 
   /** @returns what it is answered at once, undefined if it is to wait for an answer */
   submit(operation: string): PbftResult | undefined {
-    const id = ++this.requests;
-    this.handle({ type: 'request', now: this.network.now, id, request: { kind: 'submit', operation } });
-    return this.results.get(id);
+    return this.ask({ kind: 'submit', operation });
   }
 
   /** The answers to what was submitted, in the order in which they came. */
   get answers(): PbftAnswer[] {
-    return [...this.results.values()].filter((result) => result.status === 'answered');
+    return this.results.filter((result) => result.status === 'answered');
   }
 
   /** Under what it has asked last: others have heard of it by now. */
@@ -128,11 +105,6 @@ export class PbftMember {
       message.type === 'REQUEST' ? message.requests.filter(({ client }) => client === this.index) : [],
     );
     return own.at(-1)?.timestamp ?? 0;
-  }
-
-  /** All notices of a kind, in order. */
-  reported<K extends PbftNotice['kind']>(kind: K): Extract<PbftNotice, { kind: K }>[] {
-    return this.notices.filter((notice): notice is Extract<PbftNotice, { kind: K }> => notice.kind === kind);
   }
 
   /** What it says that members have done wrong, as `member rule`. */
@@ -150,72 +122,8 @@ export class PbftMember {
     return this.status.counters[counter] ?? 0;
   }
 
-  /** It was sent what is no message. */
-  refuse(from: number, fault: string): void {
-    this.handle({ type: 'malformed', now: this.network.now, from, fault });
-    if (this.engine !== undefined) this.disconnected.push(from);
-  }
-
-  handle(event: PbftEvent): void {
-    const { engine } = this;
-    if (engine === undefined) return;
-    for (const effect of engine.step(event)) {
-      if (this.crashBefore?.(effect) === true) {
-        this.crashBefore = undefined;
-        this.crash();
-        return;
-      }
-      this.carryOut(effect);
-    }
-  }
-
-  private carryOut(effect: PbftEffect): void {
-    switch (effect.type) {
-      case 'send':
-        this.network.send(this.index, effect.to, effect.message);
-        break;
-      case 'broadcast':
-        for (const to of effect.to) this.network.send(this.index, to, effect.message);
-        break;
-      case 'timer':
-        this.setTimer(effect.timer, effect.after);
-        break;
-      case 'cancel':
-        this.timers.delete(effect.timer);
-        break;
-      case 'store':
-        this.store.write(effect.writes);
-        break;
-      case 'reply':
-        this.results.set(effect.id, effect.result);
-        break;
-      case 'notify':
-        this.notices.push(effect.notice);
-        break;
-      case 'continue':
-        // Once, however often it is asked for.
-        if (this.continuing) break;
-        this.continuing = true;
-        this.network.after(0, () => {
-          this.continuing = false;
-          this.handle({ type: 'continue', now: this.network.now });
-        });
-        break;
-      case 'disconnect':
-        // Connections are the transport's business; here they are open again at once.
-        this.disconnected.push(effect.peer);
-        break;
-    }
-  }
-
-  private setTimer(timer: string, after: number): void {
-    const due = this.network.now + after;
-    this.timers.set(timer, due);
-    this.network.after(after, () => {
-      if (this.timers.get(timer) !== due) return;
-      this.timers.delete(timer);
-      this.handle({ type: 'timer', now: this.network.now, timer });
-    });
+  protected send(to: readonly number[], message: PbftMessage): void {
+    for (const member of to) this.network.send(this.index, member, message);
   }
 }
 
@@ -302,7 +210,7 @@ export class PbftNetwork {
     this.after(this.latencyOf(sent), () => {
       const { message: decoded, fault } = pbftCodec.decode(bytes);
       if (fault !== undefined) this.member(to).refuse(from, fault);
-      else this.member(to).handle({ type: 'message', now: this.now, from, message: decoded });
+      else this.member(to).deliver(from, decoded);
     });
   }
 

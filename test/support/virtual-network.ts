@@ -6,18 +6,13 @@ import { addressKey, type Address } from '../../shared/address.ts';
 import type { Block } from '../../shared/block.ts';
 import { Chain } from '../../peer/engines/pow/protocol/chain.ts';
 import { powCodec } from '../../peer/engines/pow/protocol/codec.ts';
-import type {
-  PowConfig,
-  PowNotice,
-  PowRequest,
-  PowResult,
-} from '../../peer/engines/pow/protocol/interface.ts';
+import type { PowConfig, PowRequest, PowResult } from '../../peer/engines/pow/protocol/interface.ts';
 import type { PowMessage } from '../../peer/engines/pow/protocol/messages.ts';
 import type { PowTypes } from '../../peer/engines/pow/protocol/types.ts';
 import { PowEngine } from '../../peer/engines/pow/protocol/pow.ts';
-import type { EngineEvent } from '../../peer/core/engine.ts';
 import { MemoryStore } from '../../peer/storage/memory.ts';
 import { seededRandom } from './random.ts';
+import { EngineRig } from './engine-rig.ts';
 
 /** A datagram: a message as it is encoded, a raw text or raw bytes. */
 export type Datagram = PowMessage | string | Uint8Array;
@@ -59,25 +54,17 @@ export function storeWith(blocks: readonly Block[], difficulty: number): MemoryS
 }
 
 /** A real engine in the virtual network. */
-export class VirtualNode {
-  readonly notices: PowNotice[] = [];
+export class VirtualNode extends EngineRig<PowTypes> {
   readonly address: Address;
-  readonly store: MemoryStore;
   engine: PowEngine;
-  /** A dead node takes nothing and does nothing. */
-  alive = true;
   private readonly network: VirtualNetwork;
   private readonly config: PowConfig;
-  private readonly timers = new Map<string, number>();
-  private continuing = false;
-  private requests = 0;
-  private replies = new Map<number, PowResult>();
 
   constructor(network: VirtualNetwork, config: PowConfig, store: MemoryStore) {
+    super(network, store);
     this.network = network;
     this.config = config;
     this.address = config.self;
-    this.store = store;
     this.engine = this.newEngine();
   }
 
@@ -100,84 +87,27 @@ export class VirtualNode {
   }
 
   request(request: PowRequest): PowResult {
-    const id = ++this.requests;
-    this.handle({ type: 'request', now: this.network.now, id, request });
-    const reply = this.replies.get(id);
+    const reply = this.ask(request);
     if (reply === undefined) throw new Error('no reply');
     return reply;
   }
 
-  /** All notices of a kind, in order. */
-  reported<K extends PowNotice['kind']>(kind: K): Extract<PowNotice, { kind: K }>[] {
-    return this.notices.filter((notice): notice is Extract<PowNotice, { kind: K }> => notice.kind === kind);
-  }
-
-  kill(): void {
-    this.alive = false;
-    this.timers.clear();
-  }
-
   /** Starts again from what is stored. */
   restart(): void {
-    this.alive = true;
     this.engine = this.newEngine();
     this.start();
   }
 
   start(): void {
-    this.handle({ type: 'started', now: this.network.now });
+    this.run(this.engine);
   }
 
-  handle(event: EngineEvent<PowTypes>): void {
-    if (!this.alive) return;
-    for (const effect of this.engine.step(event)) {
-      switch (effect.type) {
-        case 'send':
-          this.network.deliver(this.address, effect.to, powCodec.encode(effect.message));
-          break;
-        case 'broadcast':
-          for (const to of effect.to) this.network.deliver(this.address, to, powCodec.encode(effect.message));
-          break;
-        case 'timer':
-          this.setTimer(effect.timer, effect.after);
-          break;
-        case 'cancel':
-          this.timers.delete(effect.timer);
-          break;
-        case 'store':
-          this.store.write(effect.writes);
-          break;
-        case 'reply':
-          this.replies.set(effect.id, effect.result);
-          break;
-        case 'notify':
-          this.notices.push(effect.notice);
-          break;
-        case 'continue':
-          if (!this.continuing) {
-            this.continuing = true;
-            this.network.at(this.network.now, () => {
-              this.continuing = false;
-              this.handle({ type: 'continue', now: this.network.now });
-            });
-          }
-          break;
-      }
-    }
+  protected send(to: readonly Address[], message: PowMessage): void {
+    for (const peer of to) this.network.deliver(this.address, peer, powCodec.encode(message));
   }
 
   private newEngine(): PowEngine {
     return new PowEngine(this.config, { view: this.store, entropy: this.network.entropy() });
-  }
-
-  private setTimer(timer: string, after: number): void {
-    const due = this.network.now + after;
-    this.timers.set(timer, due);
-    this.network.at(due, () => {
-      if (this.timers.get(timer) !== due) return;
-      this.timers.delete(timer);
-      this.handle({ type: 'timer', now: this.network.now, timer });
-    });
   }
 }
 
@@ -235,6 +165,10 @@ export class VirtualNetwork {
   setSocket(self: Address, receive: ((bytes: Uint8Array, from: Address) => void) | undefined): void {
     if (receive === undefined) this.sockets.delete(addressKey(self));
     else this.sockets.set(addressKey(self), receive);
+  }
+
+  after(delay: number, run: () => void): void {
+    this.at(this.now + delay, run);
   }
 
   at(time: number, run: () => void): void {
@@ -323,11 +257,8 @@ export class VirtualNetwork {
     const node = this.nodes.get(addressKey(to));
     const script = this.scripts.get(addressKey(to));
     if (node !== undefined) {
-      if (decoded.message === undefined) {
-        node.handle({ type: 'malformed', now: this.now, from, fault: decoded.fault });
-      } else {
-        node.handle({ type: 'message', now: this.now, from, message: decoded.message });
-      }
+      if (decoded.message === undefined) node.refuse(from, decoded.fault);
+      else node.deliver(from, decoded.message);
     } else if (script !== undefined && decoded.message !== undefined) {
       script(decoded.message, from, this.sender(to));
     }

@@ -56,7 +56,9 @@ test('as JSON it is what the API gives', async () => {
   const { status, viewChanges, view } = JSON.parse(stdout) as Record<string, unknown>;
   expect(status).toMatchObject({ engine: 'pbft', cluster: 'test', view: 1, executed: 1, waiting: 5 });
   expect(viewChanges).toEqual(await (await rig.get('/view-changes')).json());
-  expect(view).toEqual(await (await rig.get('/view')).json());
+  // A step of what is plotted may come between the two.
+  const now = (await (await rig.get('/view')).json()) as object;
+  expect(view).toEqual({ ...now, series: expect.any(Array) as unknown });
 });
 
 test('a cluster is a table with the view and the progress of every replica', async () => {

@@ -214,7 +214,7 @@ describe('the transfer of state', () => {
       if (from !== 0 || to !== 3 || message.type !== type) return true;
       const forged = forge(message as MessageOf<T>);
       network.after(LATENCY, () => {
-        network.member(3).handle({ type: 'message', now: network.now, from, message: forged });
+        network.member(3).deliver(from, forged);
       });
       return false;
     };

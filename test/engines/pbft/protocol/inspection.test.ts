@@ -25,11 +25,14 @@ class Backup {
   constructor(config: Partial<PbftConfig> = {}) {
     this.network = new PbftNetwork(4, { scripted: [0, 2, 3], checkpointInterval: INTERVAL, ...config });
     this.member = this.network.member(1);
-    const handle = this.member.handle.bind(this.member);
-    this.member.handle = (event) => {
+    const { engine } = this.member;
+    if (engine === undefined) throw new Error('it is down');
+    const step = engine.step.bind(engine);
+    engine.step = (event) => {
       const before = this.network.verified;
-      handle(event);
+      const effects = step(event);
       this.mostPerStep = Math.max(this.mostPerStep, this.network.verified - before);
+      return effects;
     };
   }
 
@@ -45,7 +48,7 @@ class Backup {
 
   /** Has it hear something and do nothing else, not even go on with what it has begun. */
   hearOnly(from: number, message: PbftMessage): void {
-    this.member.handle({ type: 'message', now: this.network.now, from, message });
+    this.member.deliver(from, message);
   }
 
   /** The sequence numbers for which it has voted. */

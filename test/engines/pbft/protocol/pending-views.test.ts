@@ -308,7 +308,7 @@ describe('a new view that comes twice', () => {
     // Past the codec, which takes one text of a signature only: what is compared must not rest on that.
     const message = { ...late.newView, newView: { ...newView, signature: respelled(newView.signature) } };
     late.hear(1, late.newView);
-    late.member.handle({ type: 'message', now: late.network.now, from: 2, message });
+    late.member.deliver(2, message);
     expect(late.member.offences).toEqual([]);
     expect(late.member.disconnected).toEqual([]);
     // Whoever sent it is asked as well.
