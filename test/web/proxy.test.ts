@@ -141,8 +141,8 @@ describe.skipIf(nginxPath === undefined)(`behind nginx${nginxNote}`, () => {
         const { page, problems, strayed } = await visit(path);
         await reads(page, '#connection', /^live$/, PATIENCE);
         await page.locator('#strip a.cube').nth(2).waitFor();
-        await page.locator('#word-off').waitFor();
-        expect(await page.locator('#word').isDisabled()).toBe(true);
+        await page.locator('#actions-off').waitFor();
+        expect(await page.getByLabel('A word for the next block').isDisabled()).toBe(true);
         await page.locator('#strip a.cube').nth(1).click();
         await reads(page, '#detail-title', /^Block 1$/, PATIENCE);
         await page.getByRole('button', { name: 'Verify in my browser' }).click();
