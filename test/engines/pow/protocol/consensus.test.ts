@@ -977,8 +977,9 @@ describe('words of a reorganisation', () => {
     ours = extendChain(ours, 1, { ...mine, messages: ['idle'] });
     const theirs = extendChain(honest.slice(0, 290), 5, { difficulty, minedBy: 'x', messages: ['in both'] });
     const node = network.addNode(at(3), { join: [at(1)] }, ours);
-    node.request({ kind: 'submit-word', word: 'waits' });
     network.addScript(at(1), servingScript(at(1), theirs));
+    network.run(1);
+    node.request({ kind: 'submit-word', word: 'waits' });
     expect(network.run(20_000, () => node.height === 295)).toBe(true);
     expect(node.engine.status().words).toEqual(['lost', 'waits']);
     expect(node.reported('chain-adopted')).toMatchObject([{ depth: 3, added: 5, returnedWords: 1 }]);
