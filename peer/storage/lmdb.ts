@@ -156,23 +156,13 @@ class LmdbStore implements Store {
 
   get(key: string): string | undefined {
     this.check();
-    let text: string | undefined;
-    try {
-      text = this.database.get(key, this.moment);
-    } catch (error) {
-      throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
-    }
+    const text = this.read(() => this.database.get(key, this.moment));
     return text === undefined ? undefined : this.checked(key, text);
   }
 
   getBytes(key: string): Uint8Array | undefined {
     this.check();
-    let bytes: Buffer | undefined;
-    try {
-      bytes = this.database.getBinary(key, this.moment);
-    } catch (error) {
-      throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
-    }
+    const bytes = this.read(() => this.database.getBinary(key, this.moment));
     if (bytes === undefined) return undefined;
     const { length } = this.checked(key, bytes.toString('latin1'));
     return bytes.subarray(0, length);
@@ -185,8 +175,13 @@ class LmdbStore implements Store {
     const range = reverse
       ? { start: to, end: from, exclusiveStart: true, inclusiveEnd: true }
       : { start: from, end: to };
+    return this.read(() => [...this.database.getKeys({ ...range, reverse, limit, ...this.moment })]);
+  }
+
+  /** What LMDB finds. @throws UserError if it cannot read its file */
+  private read<T>(find: () => T): T {
     try {
-      return [...this.database.getKeys({ ...range, reverse, limit, ...this.moment })];
+      return find();
     } catch (error) {
       throw failure(`can't read the store in ${this.folder}, is it damaged?`, error);
     }
