@@ -176,6 +176,7 @@ export const keyValue: Application = {
   name: 'kv',
   create: () => new KeyValueStore(),
   language: {
+    hint: 'put key value',
     parse(line: string): string {
       const [verb, ...args] = wordsOf(line);
       const wanted = verb === undefined ? undefined : VALUES_OF.get(verb.text);

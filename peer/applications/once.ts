@@ -48,6 +48,7 @@ export function readOnce(text: string): OnceOperation | undefined {
 /** The language of an application whose operations may be put under ids: those are chosen by programs, not typed. */
 export function languageOfOnce(language: Language): Language {
   return {
+    hint: language.hint,
     parse: (line) => language.parse(line),
     describe: (result) =>
       isReused(result)

@@ -109,6 +109,7 @@ export const orderedLog: Application = {
   name: 'log',
   create: () => new OrderedLog(),
   language: {
+    hint: 'a text, /entry 1 or /length',
     parse(line: string): string {
       const [, number] = /^\/entry (\d{1,15})$/.exec(line) ?? [];
       if (number !== undefined) return JSON.stringify(['entry', Number(number)]);

@@ -56,6 +56,8 @@ export interface StateMachine extends Paged {
 
 /** The half of an application that people meet: it may differ from node to node. */
 export interface Language {
+  /** What can be typed, in a few words, as in "put key value". */
+  readonly hint: string;
   /**
    * Reads a line that a person typed.
    *

@@ -59,12 +59,6 @@ const resultSchema = z.strictObject({
   result: z.string().describe('the answer that was agreed on, as the application has it'),
 });
 
-/** What can be typed, by application. */
-const HINTS: Readonly<Record<string, string>> = {
-  kv: 'put key value',
-  log: 'a text, /entry 1 or /length',
-};
-
 async function execute(line: string, node: Submitter, id?: string): Promise<Outcome> {
   const { application } = node;
   const result = await node.submit(application.parse(line), id);
@@ -88,7 +82,7 @@ export function operationActions<Node>(of: (node: Node) => Submitter): readonly 
         const [result] = submitter.recall(id);
         return result === undefined ? undefined : { result, text: submitter.application.describe(result) };
       },
-      hint: (node) => HINTS[of(node).application.name],
+      hint: (node) => of(node).application.hint,
     },
     {
       ...{ name: 'look-up', title: 'Look up', help: 'Reads the value of a key, as it was agreed on' },

@@ -46,6 +46,7 @@ export const counter: Application = {
   name: 'counter',
   create: () => new Counter(),
   language: {
+    hint: 'add 5',
     parse(line: string): string {
       const [, verb, amount] = /^(?:(value)|add (-?\d{1,15}))$/.exec(line) ?? [];
       if (amount !== undefined) return JSON.stringify(['add', Number(amount)]);

@@ -31,6 +31,7 @@ export const NORMAL: PbftStatus = {
 
 const KEY_VALUES: PbftSubject['application'] = {
   name: 'kv',
+  hint: 'put key value',
   parse: (line) => {
     const [verb = '', ...rest] = line.split(' ');
     if (!['get', 'put'].includes(verb)) throw new UserError('what is to be done? As in: get <key>');
